@@ -1,0 +1,31 @@
+// SHA-256 as the ledger uses it: RFC 6962 domain separation for the tree, plain digests for payload lines.
+// Every hash in the project is made here, over bytes as stored; nothing is re-serialised to be hashed.
+import { hash } from "node:crypto";
+
+export const HASH_BYTES = 32;
+
+/** `previous_event_hash` of the first entry of a chain: 64 zeros. */
+export const GENESIS_HASH = "0".repeat(64);
+
+const LEAF_PREFIX = Buffer.from([0x00]);
+const NODE_PREFIX = Buffer.from([0x01]);
+
+/** SHA-256 of `bytes`, 32 bytes. */
+export function sha256(bytes: Uint8Array | string): Buffer {
+  return hash("sha256", bytes as Buffer, "buffer");
+}
+
+/** SHA-256 of `bytes` as 64 lower-case hex digits. */
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return hash("sha256", bytes as Buffer, "hex");
+}
+
+/** RFC 6962 §2.1 leaf hash, SHA-256(0x00 ‖ line): the event hash. `line` is the stored entry line without its newline. */
+export function leafHash(line: Uint8Array): Buffer {
+  return sha256(Buffer.concat([LEAF_PREFIX, line]));
+}
+
+/** RFC 6962 §2.1 node hash, SHA-256(0x01 ‖ left ‖ right). */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  return sha256(Buffer.concat([NODE_PREFIX, left, right]));
+}

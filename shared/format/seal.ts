@@ -1,0 +1,54 @@
+// A seal: the entry that ends a generation. Its payload's `state_snapshot` is this object, so the root signed next
+// commits to the generation's number and, through their hashes, to every vector row the generation added.
+import type { JsonValue } from "./canonical-json.js";
+import { FormatError } from "./format-error.js";
+
+export const SEAL_ACTION = "sealed";
+export const SEAL_ELEMENT_TYPE = "Store";
+
+export function sealElementId(storeUuid: string): string {
+  return `store:${storeUuid}`;
+}
+
+/** A run of rows of one vector file: `rows` rows from row `first`, with the SHA-256 of their bytes. */
+export interface SealedRows {
+  file: string;
+  first: number;
+  rows: number;
+  sha256: string;
+}
+
+export interface Seal {
+  generation: number;
+  /** By space name, in name order. A space that gained no rows is left out. */
+  spaces: { space: string; added: SealedRows[] }[];
+}
+
+export function sealState(seal: Seal): JsonValue {
+  return seal as unknown as JsonValue;
+}
+
+/** Reads a seal's `state_snapshot`. @throws FormatError `bad-payload`, naming the field */
+export function parseSeal(state: JsonValue): Seal {
+  const seal = state as unknown as Seal;
+  const count = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+  if (typeof seal !== "object" || seal === null || !count(seal.generation, 1)) throw badSeal("generation");
+  if (!Array.isArray(seal.spaces)) throw badSeal("spaces");
+  for (const { space, added } of seal.spaces) {
+    if (typeof space !== "string" || !Array.isArray(added)) throw badSeal("spaces");
+    for (const run of added) {
+      const good =
+        typeof run.file === "string" &&
+        /^\d{20}\.vec$/.test(run.file) &&
+        count(run.first, 0) &&
+        count(run.rows, 1) &&
+        /^[0-9a-f]{64}$/.test(run.sha256);
+      if (!good) throw badSeal(`rows of ${space}`);
+    }
+  }
+  return seal;
+}
+
+function badSeal(field: string): FormatError {
+  return new FormatError("bad-payload", `the seal's ${field} cannot be read`);
+}

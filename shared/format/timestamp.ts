@@ -1,0 +1,77 @@
+// Times as the ledger stores them: UTC, six decimals, `2026-11-20T10:05:00.123456Z`, so that text order is time order.
+// Accepts the ISO 8601 forms people and programs write; refuses everything else rather than guess.
+import { FormatError } from "./format-error.js";
+
+const ISO_8601 =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:\s?(Z|z|[+-]\d{2}(?::?\d{2})?))?)?$/;
+const ISO_8601_BASIC =
+  /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(?:(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d{2}(?::?\d{2})?)?$/;
+
+/**
+ * Microseconds since 1970-01-01T00:00:00Z of an ISO 8601 date or date-time (extended or basic form). A date alone is its
+ * midnight; a time without an offset is taken as UTC; digits beyond the microsecond are cut off.
+ *
+ * @throws FormatError `bad-timestamp`
+ */
+export function parseTimestamp(text: string): number {
+  const match = ISO_8601.exec(text) ?? ISO_8601_BASIC.exec(text);
+  if (!match) throw badTimestamp(text, "is in no ISO 8601 form");
+  const [, year, month, day, hour = "00", minute = "00", second = "00", fraction = "", offset = "Z"] = match;
+  const parts = [year, month, day, hour, minute, second].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [y, mo, d, h, mi, s] = parts;
+  const date = new Date(0);
+  date.setUTCFullYear(y, mo - 1, d);
+  date.setUTCHours(h, mi, s === 60 ? 59 : s);
+  const sameDay = date.getUTCMonth() === mo - 1 && date.getUTCDate() === d;
+  if (mo < 1 || h > 23 || mi > 59 || s > 60 || !sameDay) throw badTimestamp(text, "names a time that does not exist");
+  const micros = Number(fraction.slice(0, 6).padEnd(6, "0"));
+  return (date.getTime() - offsetMinutes(offset, text) * 60_000) * 1000 + micros;
+}
+
+/** The stored form of a time in microseconds since 1970. @throws FormatError `bad-timestamp` outside years 0000–9999 */
+export function formatTimestamp(micros: number): string {
+  const millis = Math.floor(micros / 1000);
+  const date = new Date(millis);
+  const year = date.getUTCFullYear();
+  if (!Number.isFinite(year) || year < 0 || year > 9999)
+    throw badTimestamp(String(micros), "lies outside years 0 to 9999");
+  return `${date.toISOString().slice(0, 23)}${String(micros - millis * 1000).padStart(3, "0")}Z`;
+}
+
+const STORED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+
+/** Whether `text` is already in the stored form (the calendar is not checked). */
+export function isStoredTimestamp(text: string): boolean {
+  return STORED.test(text);
+}
+
+/** The present time in the stored form. Monotonic within a process to the microsecond, as far as the clock is. */
+export function nowTimestamp(): string {
+  return formatTimestamp(nowMicros());
+}
+
+export function nowMicros(): number {
+  return Math.floor((performance.timeOrigin + performance.now()) * 1000);
+}
+
+function offsetMinutes(offset: string, text: string): number {
+  if (offset === "Z" || offset === "z") return 0;
+  const hours = Number(offset.slice(1, 3));
+  const minutes = Number(offset.slice(3).replace(":", "") || "0");
+  if (hours > 23 || minutes > 59) throw badTimestamp(text, "has an offset that does not exist");
+  return (offset.startsWith("-") ? -1 : 1) * (hours * 60 + minutes);
+}
+
+function badTimestamp(text: string, reason: string): FormatError {
+  return new FormatError(
+    "bad-timestamp",
+    `${JSON.stringify(text.slice(0, 60))} ${reason}; write it as 2026-11-20T10:05:00.123456Z`,
+  );
+}

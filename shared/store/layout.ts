@@ -1,0 +1,119 @@
+// Where everything of a store lies on disk. No path is put together anywhere else.
+import { join } from "node:path";
+import { segmentName } from "../format/segment-name.js";
+
+/** The two subvolumes of a live store and of every generation. */
+export const SUBVOLUMES = ["timing", "vector"] as const;
+export type Subvolume = (typeof SUBVOLUMES)[number];
+
+/** Paths under a root: the mount point of one btrfs filesystem, which may hold several stores. */
+export class RootLayout {
+  readonly root: string;
+  constructor(root: string) {
+    this.root = root;
+  }
+  get stores(): string {
+    return join(this.root, "stores");
+  }
+  /** Private keys, 0700: never inside a subvolume that is sent. */
+  get keys(): string {
+    return join(this.root, "keys");
+  }
+  /** `primary.json` or `replica.json`: who this daemon is; written once at init. */
+  identity(role: "primary" | "replica"): string {
+    return join(this.root, `${role}.json`);
+  }
+  store(uuid: string): StoreLayout {
+    return new StoreLayout(join(this.stores, uuid));
+  }
+}
+
+/** Paths of one store. */
+export class StoreLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  get storeFile(): string {
+    return join(this.dir, "store.json");
+  }
+  get live(): TreeLayout {
+    return new TreeLayout(join(this.dir, "live"));
+  }
+  get generations(): string {
+    return join(this.dir, "generations");
+  }
+  generation(n: number): TreeLayout {
+    return new TreeLayout(join(this.generations, String(n)));
+  }
+  get current(): string {
+    return join(this.dir, "current");
+  }
+  get staging(): string {
+    return join(this.dir, "staging");
+  }
+  get index(): string {
+    return join(this.dir, "index");
+  }
+  get links(): string {
+    return join(this.dir, "links");
+  }
+  link(replicaUuid: string): string {
+    return join(this.links, `${replicaUuid}.json`);
+  }
+  /** Replica: the last checkpoint it verified, cosigned. The head that later pushes must be consistent with. */
+  get acceptedHead(): string {
+    return join(this.dir, "accepted-head");
+  }
+}
+
+/** Paths inside a `timing` + `vector` pair: `live`, a generation, or an arrival in staging. */
+export class TreeLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  subvolume(name: Subvolume): string {
+    return join(this.dir, name);
+  }
+  get timing(): string {
+    return join(this.dir, "timing");
+  }
+  get vector(): string {
+    return join(this.dir, "vector");
+  }
+  get entries(): string {
+    return join(this.timing, "entries");
+  }
+  get payloads(): string {
+    return join(this.timing, "payloads");
+  }
+  get tree(): string {
+    return join(this.timing, "tree");
+  }
+  get checkpoint(): string {
+    return join(this.timing, "checkpoint");
+  }
+  /** The generation's number, recorded in `vector` as the seal entry records it in `timing`. */
+  get vectorGeneration(): string {
+    return join(this.vector, "generation");
+  }
+  entriesSegment(firstSeq: number): string {
+    return join(this.entries, segmentName(firstSeq, "jsonl"));
+  }
+  payloadsSegment(firstSeq: number): string {
+    return join(this.payloads, segmentName(firstSeq, "jsonl"));
+  }
+  treeLevel(level: number): string {
+    return join(this.tree, `${level}.hashes`);
+  }
+  space(name: string): string {
+    return join(this.vector, name);
+  }
+  spaceFile(name: string): string {
+    return join(this.vector, name, "space.json");
+  }
+  rows(name: string, firstSeq: number): string {
+    return join(this.vector, name, segmentName(firstSeq, "vec"));
+  }
+}

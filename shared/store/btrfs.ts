@@ -1,0 +1,220 @@
+// The only place that runs `btrfs`. Every command runs under LC_ALL=C, so that one parser can tell the failures apart;
+// the raw stderr stays in the error's cause. A path is always an absolute argument of its own: nothing passes a shell.
+import { lstat, stat, statfs } from "node:fs/promises";
+import { release } from "node:os";
+import { ExecaError, execa, type Result } from "execa";
+import { StoreError, type StoreErrorCode } from "./store-error.js";
+
+export interface CommandOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** What `btrfs subvolume show` says of a subvolume. UUIDs are lower case with dashes. */
+export interface SubvolumeInfo {
+  uuid: string;
+  /** The subvolume that this one is a snapshot of. */
+  parentUuid: string | null;
+  /** UUID at the sender. Kept by read-only snapshots of it, so it names the content, not this subvolume. */
+  receivedUuid: string | null;
+  readOnly: boolean;
+  /** The filesystem transaction that last changed it. */
+  generation: number;
+  subvolumeId: number;
+}
+
+/** @throws StoreError `exists`, `missing` (its folder), `not-btrfs`, `no-space`, `command-failed` */
+export async function createSubvolume(path: string, options: CommandOptions = {}): Promise<void> {
+  await runBtrfs(["subvolume", "create", path], path, options);
+}
+
+/**
+ * A read-only snapshot of `source` at `target`. File data that the kernel holds is flushed by the snapshot itself; it
+ * survives a power cut once the filesystem has committed (`syncFilesystem`).
+ *
+ * @throws StoreError `exists`, `missing`, `not-btrfs`, `no-space`, `command-failed`
+ */
+export async function snapshotReadOnly(source: string, target: string, options: CommandOptions = {}): Promise<void> {
+  // Given a folder as target, btrfs-progs puts the snapshot inside it under the source's name and returns 0.
+  if (await lstat(target).catch(() => undefined)) {
+    throw new StoreError("exists", `${target} is there already`);
+  }
+  await runBtrfs(["subvolume", "snapshot", "-r", source, target], target, options);
+}
+
+/** @throws StoreError `missing`, `not-btrfs` (also for a folder that is no subvolume), `command-failed` */
+export async function showSubvolume(path: string, options: CommandOptions = {}): Promise<SubvolumeInfo> {
+  return parseSubvolumeInfo(await runBtrfs(["subvolume", "show", path], path, options), path);
+}
+
+/**
+ * Deletes a subvolume and commits: without the commit it would come back after a crash.
+ *
+ * @throws StoreError `busy` while a send reads it (try again later), `missing`, `not-btrfs`, `command-failed`
+ */
+export async function deleteSubvolume(path: string, options: CommandOptions = {}): Promise<void> {
+  await runBtrfs(["subvolume", "delete", "-c", path], path, options);
+}
+
+/** After it returns, everything written to the filesystem before it survives a power cut. */
+export async function syncFilesystem(path: string, options: CommandOptions = {}): Promise<void> {
+  await runBtrfs(["filesystem", "sync", path], path, options);
+}
+
+export interface SendOptions extends CommandOptions {
+  path: string;
+  /** A read-only subvolume that the receiver has too: only the difference is sent. */
+  parent?: string | undefined;
+  /** Protocol 2 with extents sent as they are compressed on disk: only where both ends are known good. */
+  compressedData?: boolean | undefined;
+}
+
+/** `btrfs send`, its stream on `stdout`. Await it for its end; then `requireSuccess` on what it gave. */
+export function spawnSend({ path, parent, compressedData, signal }: SendOptions) {
+  const protocol = compressedData ? ["--proto", "2", "--compressed-data"] : [];
+  const base = parent === undefined ? [] : ["-p", parent];
+  return execa("btrfs", ["send", "-q", ...protocol, ...base, path], {
+    ...STREAM_OPTIONS,
+    stdin: "ignore",
+    ...cancelOption(signal),
+  });
+}
+
+/**
+ * `btrfs receive` into `dir`, its stream on `stdin`. `-C` keeps it inside `dir`: without it a crafted stream writes
+ * anywhere, as root. Its exit code proves nothing: sync the filesystem, then check what arrived.
+ */
+export function spawnReceive(dir: string, { signal }: CommandOptions = {}) {
+  return execa("btrfs", ["receive", "-q", "-C", dir], {
+    ...STREAM_OPTIONS,
+    stdin: "pipe",
+    stdout: "ignore",
+    ...cancelOption(signal),
+  });
+}
+
+export type SendProcess = ReturnType<typeof spawnSend>;
+export type ReceiveProcess = ReturnType<typeof spawnReceive>;
+
+/** @throws StoreError for a send or receive that ended with anything but 0 */
+export function requireSuccess(result: Pick<Result, "failed"> & { stderr?: unknown }, path: string): void {
+  if (result.failed) throw failureOf(String(result.stderr ?? ""), path, result);
+}
+
+/** Whether `path` (a file or folder that is there) lies on btrfs. */
+export async function isBtrfs(path: string): Promise<boolean> {
+  return (await statfs(path)).type === BTRFS_SUPER_MAGIC;
+}
+
+/** Whether `path` is the root of a subvolume; false too when nothing is there. */
+export async function isSubvolume(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.isDirectory() === true && info.ino === SUBVOLUME_INODE && (await isBtrfs(path));
+}
+
+/** Bytes that can still be written, and bytes in all, of the filesystem that `path` lies on. */
+export async function freeSpace(path: string): Promise<{ freeBytes: number; totalBytes: number }> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+}
+
+/** Versions as both ends compare them at hello, such as `6.18.44` and `6.2`. */
+export async function btrfsVersions(options: CommandOptions = {}): Promise<{ kernel: string; progs: string }> {
+  const text = await runBtrfs(["--version"], "btrfs", options);
+  return { kernel: release(), progs: /v(\d+(?:\.\d+)*)/.exec(text)?.[1] ?? text.trim() };
+}
+
+const BTRFS_SUPER_MAGIC = 0x9123683e;
+/** Every subvolume's root folder has this inode number (BTRFS_FIRST_FREE_OBJECTID). */
+const SUBVOLUME_INODE = 256;
+const COMMAND_ENV = { LC_ALL: "C" };
+/** Enough for any message; a stream that makes `btrfs` say more is ended. */
+const MAX_STDERR_CHARS = 64 * 1024;
+const STREAM_OPTIONS = {
+  env: COMMAND_ENV,
+  reject: false,
+  encoding: "utf8",
+  buffer: { stdout: false, stderr: true },
+  maxBuffer: { stderr: MAX_STDERR_CHARS },
+} as const;
+
+function cancelOption(signal: AbortSignal | undefined): { cancelSignal?: AbortSignal } {
+  return signal ? { cancelSignal: signal } : {};
+}
+
+async function runBtrfs(args: string[], path: string, { signal }: CommandOptions): Promise<string> {
+  try {
+    const { stdout } = await execa("btrfs", args, {
+      env: COMMAND_ENV,
+      stdin: "ignore",
+      // These end by themselves within moments; an exit handler for each would cost more than it saves.
+      cleanup: false,
+      ...cancelOption(signal),
+    });
+    return stdout;
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
+    if (!(cause instanceof ExecaError)) throw cause;
+    throw failureOf(String(cause.stderr ?? ""), path, cause);
+  }
+}
+
+const FAILURES: readonly [pattern: RegExp, code: StoreErrorCode, reason: string, hint?: string][] = [
+  [/No space left|quota exceeded/i, "no-space", "has no space left", "free some space or give the volume more"],
+  [/send may be in progress|resource busy/i, "busy", "is being sent", "try again when the send has ended"],
+  [/already exists|File exists/, "exists", "is there already"],
+  [/No such file or directory|unable to resolve/, "missing", "is not there"],
+  [/Not a Btrfs subvolume/i, "not-btrfs", "is not a btrfs subvolume"],
+  [
+    /not a btrfs filesystem|Inappropriate ioctl/i,
+    "not-btrfs",
+    "does not lie on btrfs",
+    "use a folder on btrfs, or `init --loop 4G` to make a volume in a file",
+  ],
+];
+
+/** The one parser of what `btrfs` writes to stderr. */
+function failureOf(stderr: string, path: string, cause: unknown): StoreError {
+  const options = { cause };
+  if ((cause as { code?: unknown }).code === "ENOENT") {
+    return new StoreError("command-failed", "the program `btrfs` is not installed", {
+      ...options,
+      hint: "install it: apt-get install btrfs-progs",
+    });
+  }
+  // EPERM has two meanings; only root can get the one about a send.
+  if (process.geteuid?.() !== 0 && /Operation not permitted|Permission denied/.test(stderr)) {
+    return new StoreError("command-failed", `${path}: btrfs needs root for this`, { ...options, hint: "run as root" });
+  }
+  const known = FAILURES.find(([pattern]) => pattern.test(stderr));
+  if (!known) {
+    const firstLine = stderr.trim().split("\n")[0] || "btrfs ended without a word";
+    return new StoreError("command-failed", `${path}: ${firstLine}`, options);
+  }
+  const [, code, reason, hint] = known;
+  return new StoreError(code, `${path} ${reason}`, hint === undefined ? options : { ...options, hint });
+}
+
+function parseSubvolumeInfo(text: string, path: string): SubvolumeInfo {
+  // The first match counts: names of other subvolumes, which may hold anything, stand at the end.
+  const field = (label: string) => new RegExp(`^\\t${label}:\\s*(.*)$`, "m").exec(text)?.[1]?.trim();
+  const uuidOrNull = (label: string) => (UUID.test(field(label) ?? "") ? (field(label) as string) : null);
+  const uuid = uuidOrNull("UUID");
+  const generation = Number(field("Generation"));
+  const subvolumeId = Number(field("Subvolume ID"));
+  if (uuid === null || !Number.isSafeInteger(generation)) {
+    throw new StoreError("command-failed", `${path}: \`btrfs subvolume show\` gave no UUID or generation`, {
+      cause: new Error(text.slice(0, 2000)),
+      hint: "is this version of btrfs-progs known to work? see `btrfs --version`",
+    });
+  }
+  return {
+    uuid,
+    parentUuid: uuidOrNull("Parent UUID"),
+    receivedUuid: uuidOrNull("Received UUID"),
+    readOnly: /\breadonly\b/.test(field("Flags") ?? ""),
+    generation,
+    subvolumeId,
+  };
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

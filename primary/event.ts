@@ -1,5 +1,6 @@
 // The words that the primary's stages hand to each other. Stages import this file and never each other.
 import type { Entry, Priority } from "../shared/format/entry.js";
+import type { SealedRows } from "../shared/format/seal.js";
 
 /** An event that has passed admission: complete, redacted, canonical. Nothing after this point changes it. */
 export interface AdmittedEvent {
@@ -47,4 +48,29 @@ export interface AppendedEvent {
   entry: Entry;
   /** `state_snapshot` in RFC 8785 form. */
   stateJson: string;
+}
+
+/** The ledger while no batch can run: what a seal may do to it. */
+export interface HeldLedger {
+  readonly size: number;
+  /** Appends one entry, unsynced: the snapshot that follows flushes it. */
+  append(event: AdmittedEvent): Promise<Ack>;
+  /** RFC 6962 tree head over everything appended, 32 bytes. */
+  root(): Buffer;
+}
+
+/** Where a seal learns which vector rows are new. */
+export interface VectorRows {
+  /** Resolves when every event with `seq < uptoSeq` has its rows written. */
+  drained(uptoSeq: number, signal?: AbortSignal): Promise<void>;
+  /** Rows written since the last call, by space name; each run with the SHA-256 of its bytes. */
+  takeAdded(): Promise<{ space: string; added: SealedRows[] }[]>;
+}
+
+/** A generation as it stands on disk, read-only. */
+export interface SealedGeneration {
+  generation: number;
+  /** Entries under its checkpoint, the seal included. */
+  size: number;
+  root: Buffer;
 }

@@ -25,6 +25,11 @@ export function leafHash(line: Uint8Array): Buffer {
   return sha256(Buffer.concat([LEAF_PREFIX, line]));
 }
 
+/** `leafHash` of the UTF-8 bytes of a well-formed line, without a copy. */
+export function leafHashOfText(line: string): Buffer {
+  return hash("sha256", `\0${line}`, "buffer");
+}
+
 /** RFC 6962 §2.1 node hash, SHA-256(0x01 ‖ left ‖ right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return sha256(Buffer.concat([NODE_PREFIX, left, right]));

@@ -1,0 +1,230 @@
+// The ledger's append: group commit. Events that wait are taken together, become lines and hashes, are written, synced
+// in one round, and only then acked. One round at a time; a seal takes its turn between rounds.
+//
+// Order of one round, and what a crash leaves behind:
+//   1. lines and hashes in memory                          nothing
+//   2. payloads, entries and tree appended                 torn or unacked lines: `recover` cuts or keeps them
+//   3. fdatasync of payloads and entries, side by side     whole lines that no one was told of: kept
+//   4. heads committed to SQLite                           heads behind (caught up) or ahead (rebuilt)
+//   5. ack
+import PQueue from "p-queue";
+import type { MerkleTree } from "../../shared/format/tree.js";
+import type { ElementHeads } from "../../shared/store/element-heads.js";
+import type { Ack, AdmittedEvent, AppendedEvent, EventSink, HeldLedger } from "../event.js";
+import { type Batch, buildBatch } from "./build-batch.js";
+import { LedgerError } from "./ledger-error.js";
+import type { SegmentWriter } from "./segment-writer.js";
+import type { TreeFiles } from "./tree-files.js";
+
+export interface LedgerLimits {
+  /** Events in one batch at the most. */
+  maxBatchEvents: number;
+  /** Events waiting at the most; past it `room()` makes callers wait. */
+  maxQueuedEvents: number;
+}
+
+/** The ledger's files and state as `openLedger` recovered them. */
+export interface LedgerParts {
+  entries: SegmentWriter;
+  payloads: SegmentWriter;
+  treeFiles: TreeFiles;
+  tree: MerkleTree;
+  heads: ElementHeads;
+}
+
+interface Waiting {
+  event: AdmittedEvent;
+  resolve(ack: Ack): void;
+  reject(error: LedgerError): void;
+}
+
+const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+
+export class Ledger implements EventSink {
+  readonly #parts: LedgerParts;
+  readonly #limits: LedgerLimits;
+  readonly #onAppended: (events: AppendedEvent[]) => void;
+  /** One turn at a time: batches, and seals ahead of them. */
+  readonly #turns = new PQueue({ concurrency: 1 });
+  #tree: MerkleTree;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #batchPlanned = false;
+  #failure: LedgerError | undefined;
+  #roomWaiters: (() => void)[] = [];
+
+  /** `onAppended` sees each batch after its fsync and before its acks; it must not throw or block. */
+  constructor(parts: LedgerParts, limits: LedgerLimits, onAppended: (events: AppendedEvent[]) => void) {
+    this.#parts = parts;
+    this.#tree = parts.tree;
+    this.#limits = limits;
+    this.#onAppended = onAppended;
+  }
+
+  /** Entries in the ledger. Those of a batch count once it is durable. */
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  room(): Promise<void> | undefined {
+    if (!this.#full()) return undefined;
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  append(event: AdmittedEvent): Promise<Ack> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) {
+        reject(this.#failure);
+        return;
+      }
+      this.#waiting.push({ event, resolve, reject });
+      this.#waitingBytes += event.stateJson.length;
+      this.#planBatch();
+    });
+  }
+
+  /** Runs `act` while no batch runs, ahead of the batches that wait. */
+  async held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> {
+    return this.#turns.add(
+      () => {
+        if (this.#failure) throw this.#failure;
+        return act(this.#heldView());
+      },
+      { priority: 1 },
+    );
+  }
+
+  #heldView(): HeldLedger {
+    const ledger = this;
+    return {
+      get size() {
+        return ledger.size;
+      },
+      append: (event) => ledger.#appendHeld(event),
+      root: () => ledger.#tree.root(),
+    };
+  }
+
+  /** Lets what waits be written, then closes the files. Later appends are refused. */
+  async close(): Promise<void> {
+    await this.#turns.onIdle();
+    this.#failure ??= new LedgerError("closed", "the ledger is closed", {
+      hint: "send the event again after the restart",
+    });
+    await this.#parts.entries.close();
+    await this.#parts.payloads.close();
+    await this.#parts.treeFiles.close();
+    this.#parts.heads.close();
+  }
+
+  #full(): boolean {
+    return this.#waiting.length >= this.#limits.maxQueuedEvents || this.#waitingBytes >= MAX_QUEUED_BYTES;
+  }
+
+  #planBatch(): void {
+    if (this.#batchPlanned) return;
+    this.#batchPlanned = true;
+    void this.#turns.add(() => this.#runBatch());
+  }
+
+  async #runBatch(): Promise<void> {
+    this.#batchPlanned = false;
+    const taken = this.#takeWaiting();
+    if (this.#waiting.length > 0) this.#planBatch();
+    try {
+      const batch = await this.#write(
+        taken.map(({ event }) => event),
+        { durable: true },
+      );
+      if (batch.appended.length > 0) this.#onAppended(batch.appended);
+      taken.forEach((waiting, i) => {
+        const result = batch.results[i] as Batch["results"][number];
+        if ("error" in result) waiting.reject(result.error);
+        else waiting.resolve(result);
+      });
+    } catch (cause) {
+      const error = this.#failure ?? writeFailed(cause);
+      for (const waiting of taken) waiting.reject(error);
+    }
+  }
+
+  #takeWaiting(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < this.#limits.maxBatchEvents && bytes < MAX_BATCH_BYTES) {
+      bytes += (this.#waiting[count] as Waiting).event.stateJson.length;
+      count += 1;
+    }
+    const taken = this.#waiting.splice(0, count);
+    this.#waitingBytes -= bytes;
+    if (!this.#full()) {
+      for (const wake of this.#roomWaiters.splice(0)) wake();
+    }
+    return taken;
+  }
+
+  async #appendHeld(event: AdmittedEvent): Promise<Ack> {
+    const { results } = await this.#write([event], { durable: false });
+    const result = results[0] as Batch["results"][number];
+    if ("error" in result) throw result.error;
+    return result;
+  }
+
+  /** Steps 1 to 4 of a round. On failure everything is as it was before, or the ledger refuses all further work. */
+  async #write(events: AdmittedEvent[], { durable }: { durable: boolean }): Promise<Batch> {
+    if (this.#failure) throw this.#failure;
+    const { entries, payloads, treeFiles, heads } = this.#parts;
+    await entries.rollIfFull(this.#tree.size);
+    await payloads.rollIfFull(this.#tree.size);
+    const before = { size: this.#tree.size, entries: entries.lengthBytes, payloads: payloads.lengthBytes };
+    const tree = this.#tree.clone();
+    const batch = buildBatch(events, tree, heads, (level, hash) => treeFiles.add(level, hash));
+    if (batch.appended.length === 0) return batch;
+    try {
+      await Promise.all([payloads.append(batch.payloads), entries.append(batch.entries), treeFiles.flush(before.size)]);
+      const synced = durable ? Promise.all([payloads.sync(), entries.sync()]) : Promise.resolve();
+      // While the disk syncs: if it then fails, `openLedger` finds the heads ahead and rebuilds them.
+      heads.commit(tree.size, batch.lastHash);
+      await synced;
+    } catch (cause) {
+      await this.#undo(before, cause);
+      throw writeFailed(cause);
+    }
+    this.#tree = tree;
+    return batch;
+  }
+
+  async #undo(before: { size: number; entries: number; payloads: number }, cause: unknown): Promise<void> {
+    // A failed fsync says nothing of what reached the disk, and the heads may be committed: stop, and let `openLedger`
+    // sort it out. There is no way to go on in this process that could not ack an event twice or lose one.
+    this.#failure = writeFailed(cause);
+    const { entries, payloads, treeFiles, heads } = this.#parts;
+    heads.rollback();
+    await Promise.allSettled([
+      payloads.cutTo(before.payloads),
+      entries.cutTo(before.entries),
+      treeFiles.cutTo(before.size),
+    ]);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
+    this.#waitingBytes = 0;
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+
+  /** Why the ledger stopped, once it has. */
+  get failure(): LedgerError | undefined {
+    return this.#failure;
+  }
+}
+
+function writeFailed(cause: unknown): LedgerError {
+  const noSpace = (cause as NodeJS.ErrnoException)?.code === "ENOSPC";
+  return new LedgerError("write-failed", `the ledger could not be written: ${(cause as Error).message}`, {
+    cause,
+    hint: noSpace ? "free space on the store's volume and start again" : "see the kernel's log, then start again",
+  });
+}

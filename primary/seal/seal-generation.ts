@@ -1,0 +1,82 @@
+// Seals a generation: the seal entry, the signed checkpoint, the snapshots, `current`. The ledger is held from the last
+// vector to the second snapshot, so that the pair is one moment of the store; appends wait those milliseconds.
+//
+// Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
+// generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
+// and only `current` may lag: the start swaps it.
+import { rename, writeFile } from "node:fs/promises";
+import { canonicalise } from "../../shared/format/canonical-json.js";
+import { formatCheckpoint } from "../../shared/format/checkpoint.js";
+import { SEAL_ACTION, SEAL_ELEMENT_TYPE, sealElementId, sealState } from "../../shared/format/seal.js";
+import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
+import { nowTimestamp } from "../../shared/format/timestamp.js";
+import { snapshotReadOnly } from "../../shared/store/btrfs.js";
+import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
+import { type StoreLayout, SUBVOLUMES } from "../../shared/store/layout.js";
+import type { AdmittedEvent, HeldLedger, SealedGeneration, VectorRows } from "../event.js";
+
+export interface SealParts {
+  store: StoreLayout;
+  storeUuid: string;
+  signer: NoteSigner;
+  ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
+  vectors: VectorRows;
+}
+
+/** How long a seal waits for a backlog of vectors before it makes appends wait for them too. */
+const MAX_UNHELD_WAIT_MS = 2_000;
+
+/** Makes generation `generation` of everything in the ledger. */
+export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedGeneration> {
+  await waitForVectors(parts);
+  return parts.ledger.held(async (ledger) => {
+    await parts.vectors.drained(ledger.size);
+    await ledger.append(await sealEvent(parts, generation));
+    const sealed = { generation, size: ledger.size, root: ledger.root() };
+    await writeEnds(parts, sealed);
+    await snapshotPair(parts.store, generation);
+    await swapCurrent(parts.store, generation);
+    return sealed;
+  });
+}
+
+/** Most vectors are waited for before the ledger is held; under a load that never lets them catch up, not for ever. */
+async function waitForVectors({ ledger, vectors }: SealParts): Promise<void> {
+  const deadline = AbortSignal.timeout(MAX_UNHELD_WAIT_MS);
+  await vectors.drained(ledger.size, deadline).catch((error: unknown) => {
+    if (!deadline.aborted) throw error;
+  });
+}
+
+async function sealEvent({ storeUuid, vectors }: SealParts, generation: number): Promise<AdmittedEvent> {
+  const spaces = await vectors.takeAdded();
+  return {
+    elementId: sealElementId(storeUuid),
+    elementType: SEAL_ELEMENT_TYPE,
+    action: SEAL_ACTION,
+    actor: "isochron-primary",
+    timestamp: nowTimestamp(),
+    priority: "low",
+    source: "seal",
+    stateJson: canonicalise(sealState({ generation, spaces })),
+  };
+}
+
+/** The generation's number into `vector`, then the checkpoint into `timing`: written last. */
+async function writeEnds({ store, signer }: SealParts, { generation, size, root }: SealedGeneration): Promise<void> {
+  await replaceUnsynced(store.live.vectorGeneration, `${generation}\n`);
+  const text = formatCheckpoint({ origin: signer.name, size, root });
+  await replaceUnsynced(store.live.checkpoint, signNote(text, signer));
+}
+
+/** Whole or not there, but durable only with the snapshot: an fsync here would double what the snapshot costs. */
+async function replaceUnsynced(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.new`, content);
+  await rename(`${path}.new`, path);
+}
+
+async function snapshotPair(store: StoreLayout, generation: number): Promise<void> {
+  const tree = store.generation(generation);
+  await makePairFolder(tree.dir);
+  await Promise.all(SUBVOLUMES.map((name) => snapshotReadOnly(store.live.subvolume(name), tree.subvolume(name))));
+}

@@ -1,0 +1,84 @@
+// What primary and replica say to each other: plain HTTP over a pipe to the agent's Unix socket. Both sides check what
+// they get against these schemas; what does not fit is refused with its place named.
+//
+//   POST /v1/hello                              who is there, what it holds
+//   PUT  /v1/stores/<uuid>/generations/<n>      two btrfs send streams back to back; answered by the cosigned checkpoint
+import { z } from "zod";
+
+export const PROTOCOL_VERSION = 1;
+
+/** Headers of a push. */
+export const PUSH_HEADERS = {
+  /** Generation number of the base, absent for a full send. */
+  base: "isochron-base",
+  /** UUIDs of the two subvolumes at the primary: what `received_uuid` must become. */
+  timingUuid: "isochron-timing-uuid",
+  vectorUuid: "isochron-vector-uuid",
+  /** Entries in the primary's ledger at this moment, sealed or not. */
+  ledgerSize: "isochron-ledger-size",
+} as const;
+
+export const STREAM_TYPE = "application/vnd.btrfs.send";
+
+const count = z.number().int().nonnegative();
+
+export const helloSchema = z.object({
+  protocol: z.number().int(),
+  store: z.uuid(),
+  origin: z.string().min(1),
+  /** The primary's own state: entries in the live ledger and the newest generation. */
+  size: count,
+  generation: count,
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+const subvolumeSchema = z.object({ uuid: z.string(), received_uuid: z.string().nullable() });
+
+export const helloAnswerSchema = z.object({
+  protocol: z.number().int(),
+  replica: z.object({ uuid: z.uuid(), name: z.string(), vkey: z.string() }),
+  /** What the replica holds of this store; null before its first generation. */
+  holds: z
+    .object({
+      generation: count,
+      size: count,
+      /** The accepted head: a signed note, cosigned by the replica. */
+      head: z.string(),
+      timing: subvolumeSchema,
+      vector: subvolumeSchema,
+    })
+    .nullable(),
+  /** What the replica's operator asked for with `resync`. */
+  wants: z.enum(["nothing", "push", "full"]),
+  free_bytes: count,
+  load: z.number(),
+  versions: z.object({ kernel: z.string(), progs: z.string() }),
+});
+export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
+
+/** Why a replica refuses. `retry` ones pass by themselves; the others need an operator. */
+export const REFUSALS = {
+  "protocol-mismatch": { status: 409, retry: false },
+  "foreign-store": { status: 409, retry: false },
+  "untrusted-origin": { status: 403, retry: false },
+  regressed: { status: 409, retry: false },
+  diverged: { status: 409, retry: false },
+  "not-verified": { status: 422, retry: false },
+  "bad-stream": { status: 422, retry: true },
+  "base-missing": { status: 412, retry: true },
+  busy: { status: 503, retry: true },
+  "no-space": { status: 507, retry: true },
+  "bad-request": { status: 400, retry: false },
+  "internal-error": { status: 500, retry: true },
+} as const;
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** RFC 9457 problem details, as every refusal is answered. */
+export const problemSchema = z.object({
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  code: z.string(),
+  hint: z.string().optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;

@@ -1,0 +1,90 @@
+// The generations of a store on disk: which are whole, which one is current, and how one goes. The same on both sides.
+// A generation is whole when both its subvolumes are there, read-only; anything else in the folder is a crash's leavings.
+import { mkdir, readdir, readlink, rm, rmdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { deleteSubvolume, isSubvolume } from "./btrfs.js";
+import { type StoreLayout, SUBVOLUMES } from "./layout.js";
+import { StoreError } from "./store-error.js";
+import { swapSymlink } from "./write-file.js";
+
+/** Numbers of the whole generations, ascending. */
+export async function listGenerations(store: StoreLayout): Promise<number[]> {
+  const names = await readdir(store.generations).catch(emptyIfMissing);
+  const numbers: number[] = [];
+  for (const name of names) {
+    if (/^[1-9]\d*$/.test(name) && (await isWhole(store, Number(name)))) numbers.push(Number(name));
+  }
+  return numbers.sort((a, b) => a - b);
+}
+
+/** The generation that `current` points at; 0 when there is none. */
+export async function currentGeneration(store: StoreLayout): Promise<number> {
+  try {
+    return Number(basename(await readlink(store.current)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw error;
+  }
+}
+
+/** Points `current` at a whole generation, in one step. Queries that begin after it see only that generation. */
+export async function swapCurrent(store: StoreLayout, generation: number): Promise<void> {
+  await swapSymlink(store.current, join("generations", String(generation)));
+}
+
+/**
+ * Deletes a generation, committing each subvolume's deletion: without that it would be back after a crash.
+ *
+ * @throws StoreError `busy` while a send reads it: it stays, and is tried again at the next round
+ */
+export async function deleteGeneration(store: StoreLayout, generation: number): Promise<void> {
+  await deletePair(store.generation(generation).dir);
+}
+
+/** Removes what crashes left: generations that are not whole, and (on a replica) every arrival in staging. */
+export async function sweepStore(store: StoreLayout): Promise<string[]> {
+  const swept: string[] = [];
+  for (const name of await readdir(store.generations).catch(emptyIfMissing)) {
+    if (/^[1-9]\d*$/.test(name) && (await isWhole(store, Number(name)))) continue;
+    await deletePair(join(store.generations, name));
+    swept.push(join("generations", name));
+  }
+  for (const name of await readdir(store.staging).catch(emptyIfMissing)) {
+    await deletePair(join(store.staging, name));
+    swept.push(join("staging", name));
+  }
+  return swept;
+}
+
+/** An empty folder for a generation or an arrival. @throws StoreError `exists` */
+export async function makePairFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o755 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    throw new StoreError("exists", `${dir} is there already`, { cause });
+  }
+}
+
+/** Deletes a folder of subvolumes and whatever else a hostile or broken stream put beside them. */
+export async function deletePair(dir: string): Promise<void> {
+  for (const name of await readdir(dir).catch(emptyIfMissing)) {
+    const path = join(dir, name);
+    if (await isSubvolume(path)) await deleteSubvolume(path);
+    else await rm(path, { recursive: true, force: true });
+  }
+  await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+}
+
+async function isWhole(store: StoreLayout, generation: number): Promise<boolean> {
+  const tree = store.generation(generation);
+  const there = await Promise.all(SUBVOLUMES.map((name) => isSubvolume(tree.subvolume(name))));
+  return there.every(Boolean);
+}
+
+function emptyIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === "ENOENT") return [];
+  throw error;
+}

@@ -1,0 +1,88 @@
+// Entries and payloads in lockstep: line i of one belongs to line i of the other, whatever segments they lie in.
+import { type LineFault, readLineBatches, type StoredLine } from "./read-lines.js";
+
+export interface StoredEvent {
+  seq: number;
+  entry: StoredLine;
+  payload: StoredLine;
+}
+
+/** Where the two stop being whole and equal in number: which of them ends or is faulty, and where. */
+export interface EventsEnd {
+  /** First sequence number that does not stand whole in both. */
+  seq: number;
+  entry: StoredLine | LineFault | undefined;
+  payload: StoredLine | LineFault | undefined;
+}
+
+/**
+ * Batches of events from `fromSeq`; the last batch is the `EventsEnd` (both `undefined` when the two end together). The
+ * buffers of a batch are valid until the next one is asked for.
+ */
+export async function* readEventBatches(
+  dirs: { entries: string; payloads: string },
+  fromSeq = 0,
+): AsyncGenerator<StoredEvent[] | EventsEnd> {
+  const entries = new LineCursor(readLineBatches(dirs.entries, fromSeq));
+  const payloads = new LineCursor(readLineBatches(dirs.payloads, fromSeq));
+  let seq = fromSeq;
+  try {
+    for (;;) {
+      await Promise.all([entries.fill(), payloads.fill()]);
+      const batch: StoredEvent[] = [];
+      while (entries.line && payloads.line) {
+        batch.push({ seq, entry: entries.line, payload: payloads.line });
+        seq += 1;
+        entries.next();
+        payloads.next();
+      }
+      if (batch.length > 0) yield batch;
+      else if (entries.here === undefined || payloads.here === undefined || entries.fault || payloads.fault) {
+        yield { seq, entry: entries.here, payload: payloads.here };
+        return;
+      }
+    }
+  } finally {
+    await Promise.all([entries.close(), payloads.close()]);
+  }
+}
+
+/** A place in one stream of line batches. */
+class LineCursor {
+  readonly #batches: AsyncGenerator<(StoredLine | LineFault)[]>;
+  #batch: (StoredLine | LineFault)[] = [];
+  #at = 0;
+  #ended = false;
+
+  constructor(batches: AsyncGenerator<(StoredLine | LineFault)[]>) {
+    this.#batches = batches;
+  }
+
+  /** Makes `here` point at something, unless the stream has ended. */
+  async fill(): Promise<void> {
+    if (this.#at < this.#batch.length || this.#ended) return;
+    const next = await this.#batches.next();
+    this.#ended = next.done === true;
+    this.#batch = next.done ? [] : next.value;
+    this.#at = 0;
+  }
+
+  get here(): StoredLine | LineFault | undefined {
+    return this.#batch[this.#at];
+  }
+  get line(): StoredLine | undefined {
+    const here = this.here;
+    return here && !("fault" in here) ? here : undefined;
+  }
+  get fault(): boolean {
+    return this.here !== undefined && "fault" in this.here;
+  }
+
+  next(): void {
+    this.#at += 1;
+  }
+
+  async close(): Promise<void> {
+    await this.#batches.return(undefined);
+  }
+}

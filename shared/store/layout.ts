@@ -19,6 +19,29 @@ export class RootLayout {
   get keys(): string {
     return join(this.root, "keys");
   }
+  /** Primary: the key that signs checkpoints. */
+  get signingKey(): string {
+    return join(this.keys, "signing-key.pem");
+  }
+  /** Primary: the key that logs in at replicas, in OpenSSH form; its public half is beside it with `.pub`. */
+  get transportKey(): string {
+    return join(this.keys, "transport-key");
+  }
+  get transportPublicKey(): string {
+    return join(this.keys, "transport-key.pub");
+  }
+  /** Replica: the key that cosigns what it has verified. */
+  get cosignKey(): string {
+    return join(this.keys, "cosign-key.pem");
+  }
+  /** Replica: vkeys of the primaries it accepts, one a line. */
+  get trustedKeys(): string {
+    return join(this.root, "trusted-keys");
+  }
+  /** The file of a loop-mounted volume, beside the folder that it is mounted on. */
+  get loopFile(): string {
+    return `${this.root}.btrfs`;
+  }
   /** `primary.json` or `replica.json`: who this daemon is; written once at init. */
   identity(role: "primary" | "replica"): string {
     return join(this.root, `${role}.json`);

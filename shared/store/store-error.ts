@@ -4,6 +4,7 @@ export type StoreErrorCode =
   | "missing"
   | "exists"
   | "unreadable"
+  | "invalid"
   | "not-btrfs"
   | "not-mounted"
   | "in-use"

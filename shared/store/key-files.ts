@@ -1,0 +1,128 @@
+// Private keys of a daemon: made once at init, 0600 in a folder 0700, outside every subvolume that is sent. A key file
+// that others can read is refused, as ssh does.
+import { chmod, mkdir, readFile, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import {
+  exportPrivateKey,
+  generateSigner,
+  importSigner,
+  KEY_TYPE,
+  type KeyType,
+  type NoteSigner,
+  type NoteVerifier,
+  parseVkey,
+} from "../format/signed-note.js";
+import { RootLayout } from "./layout.js";
+import { StoreError } from "./store-error.js";
+import { replaceFile, writeFileOnce } from "./write-file.js";
+
+const PRIVATE_MODE = 0o600;
+
+export async function makeKeysFolder(root: string): Promise<void> {
+  const { keys } = new RootLayout(root);
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  // A folder that was there may be wider.
+  await chmod(keys, 0o700);
+}
+
+/** The signer whose key is at `path`, made now if there is none: an interrupted init goes on with the key it made. */
+export async function ensureSigner(path: string, name: string, keyType: KeyType): Promise<NoteSigner> {
+  const signer = generateSigner(name, keyType);
+  try {
+    await writeFileOnce(path, exportPrivateKey(signer), PRIVATE_MODE);
+    return signer;
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "exists") throw error;
+    return readSigner(path, name, keyType);
+  }
+}
+
+/** @throws StoreError `missing`, `unreadable` (also if others can read it); FormatError `bad-vkey` */
+export async function readSigner(path: string, name: string, keyType: KeyType): Promise<NoteSigner> {
+  return importSigner(name, keyType, await readPrivateFile(path));
+}
+
+/** The ssh key pair the primary logs in at replicas with, made now if there is none. */
+export async function ensureTransportKey(root: string): Promise<{ publicKey: string }> {
+  const { transportKey, transportPublicKey } = new RootLayout(root);
+  const { default: ssh2 } = await import("ssh2");
+  const made = ssh2.utils.generateKeyPairSync("ed25519", { comment: `isochron-primary@${hostname()}` });
+  try {
+    await writeFileOnce(transportKey, made.private, PRIVATE_MODE);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== "exists") throw error;
+  }
+  const parsed = ssh2.utils.parseKey(await readPrivateFile(transportKey));
+  if (parsed instanceof Error) {
+    throw new StoreError("unreadable", `${transportKey} holds no private ssh key`, { cause: parsed });
+  }
+  // Derived again from the private half: a crash between the two files must not leave halves of two pairs.
+  const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")} ${parsed.comment}`.trim();
+  await replaceFile(transportPublicKey, `${publicKey}\n`);
+  return { publicKey };
+}
+
+/** @throws StoreError `missing`, `unreadable` */
+export async function readTransportKey(root: string): Promise<{ privateKey: string; publicKey: string }> {
+  const { transportKey, transportPublicKey } = new RootLayout(root);
+  const privateKey = await readPrivateFile(transportKey);
+  return { privateKey, publicKey: (await readFile(transportPublicKey, "utf8")).trim() };
+}
+
+/**
+ * vkeys of the primaries that the replica at `root` accepts; blank lines and lines that begin with `#` are passed over.
+ *
+ * @throws StoreError `unreadable`, naming the line
+ */
+export async function readTrustedKeys(root: string): Promise<NoteVerifier[]> {
+  const { trustedKeys } = new RootLayout(root);
+  const text = await readFile(trustedKeys, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  const keys: NoteVerifier[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.trim() === "" || line.startsWith("#")) continue;
+    try {
+      keys.push(parseTrustedKey(line));
+    } catch (cause) {
+      throw new StoreError("unreadable", `${trustedKeys}, line ${index + 1}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  return keys;
+}
+
+/** Adds a primary's vkey; one that is there already is left as it is. Returns whether it was added. */
+export async function addTrustedKey(root: string, vkey: string): Promise<boolean> {
+  const key = parseTrustedKey(vkey);
+  const known = await readTrustedKeys(root);
+  if (known.some((other) => other.vkey === key.vkey)) return false;
+  const lines = [...known, key].map((other) => `${other.vkey}\n`);
+  await replaceFile(new RootLayout(root).trustedKeys, lines.join(""));
+  return true;
+}
+
+/** A primary's vkey. @throws FormatError `bad-vkey`; StoreError `invalid` for a replica's key */
+export function parseTrustedKey(vkey: string): NoteVerifier {
+  const key = parseVkey(vkey);
+  if (key.keyType === KEY_TYPE.ed25519) return key;
+  throw new StoreError("invalid", `${key.name}+${key.keyId} is a replica's cosigning key, not a primary's key`, {
+    hint: "take the vkey that `isochron-primary key` prints",
+  });
+}
+
+async function readPrivateFile(path: string): Promise<string> {
+  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new StoreError("missing", `there is no key at ${path}`, {
+      cause,
+      hint: "bring it back from a backup: replicas know this store by its key",
+    });
+  });
+  if ((info.mode & 0o077) !== 0) {
+    const mode = (info.mode & 0o777).toString(8).padStart(4, "0");
+    throw new StoreError("unreadable", `${path} holds a private key and its mode is ${mode}: others can read it`, {
+      hint: `chmod 600 ${path}; if others have had access to this machine, the key is no longer a secret`,
+    });
+  }
+  return readFile(path, "utf8");
+}

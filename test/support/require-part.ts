@@ -1,0 +1,40 @@
+// Parts of the machine that a test needs. In CI a missing one is an error; elsewhere the test is skipped and says what
+// is missing and how to get it.
+import type { TestContext } from "node:test";
+import { execa } from "execa";
+
+export interface Part {
+  /** What is missing, such as `the program sshd`. */
+  name: string;
+  /** How to get it, such as `apt-get install openssh-server`. */
+  howToGet: string;
+  isThere(): boolean | Promise<boolean>;
+}
+
+/** Whether the test can go on. `false` means that it has been skipped and must return. @throws in CI */
+export async function requirePart(t: TestContext, part: Part): Promise<boolean> {
+  if (await part.isThere()) return true;
+  const message = `${part.name} is missing; to get it: ${part.howToGet}`;
+  if (process.env.CI === "true") throw new Error(message);
+  t.skip(message);
+  return false;
+}
+
+/** A program on PATH or in the system folders. */
+export function program(name: string, debianPackage: string): Part {
+  return {
+    name: `the program ${name}`,
+    howToGet: `apt-get install ${debianPackage}`,
+    isThere: async () => {
+      const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+      return (await execa("sh", ["-c", 'command -v "$1"', "sh", name], { env, reject: false })).exitCode === 0;
+    },
+  };
+}
+
+/** Root, which mounting and btrfs send and receive need. */
+export const ROOT: Part = {
+  name: "root",
+  howToGet: "run the tests as root",
+  isThere: () => process.geteuid?.() === 0,
+};

@@ -1,0 +1,36 @@
+// Runs a bin as a user does: the compiled file, in a process of its own.
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+
+export interface CliResult {
+  stdout: string;
+  stderr: string;
+  exitCode: number | undefined;
+}
+
+/** Path of a compiled bin. */
+export function binPath(role: "primary" | "replica"): string {
+  return fileURLToPath(new URL(`../../${role}/main.js`, import.meta.url));
+}
+
+export interface CliOptions {
+  input?: string;
+  env?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** Runs `isochron-<role> ...args` to its end; a failure is an exit code, never an exception. */
+export async function runCli(
+  role: "primary" | "replica",
+  args: string[],
+  { input, env, signal }: CliOptions = {},
+): Promise<CliResult> {
+  const { stdout, stderr, exitCode } = await execa(process.execPath, [binPath(role), ...args], {
+    reject: false,
+    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    // A config file of this machine must not reach into a test.
+    env: { ISOCHRON_CONFIG: "", NO_COLOR: "1", ...env },
+    ...(signal ? { cancelSignal: signal } : {}),
+  });
+  return { stdout, stderr, exitCode };
+}

@@ -1,0 +1,130 @@
+// A private OpenSSH sshd on loopback: its own host key, port, configuration and authorized_keys, ended by its own id.
+// Nothing of the machine's sshd is read or touched.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { freePort } from "./free-port.js";
+
+/** One line of authorized_keys. */
+export interface AuthorizedKey {
+  /** OpenSSH public key. */
+  publicKey: string;
+  /** The forced command, run by the login shell; `restrict` goes with it. */
+  command: string;
+}
+
+export interface Sshd {
+  port: number;
+  /** The user to log in as: the one that runs the test. */
+  user: string;
+  /** Public host key in OpenSSH form, type and base64. */
+  hostKey: string;
+  /** What sshd has written to its log so far. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+export async function withSshd<T>(keys: AuthorizedKey[], body: (sshd: Sshd) => Promise<T>): Promise<T> {
+  const sshd = await startSshd(keys);
+  try {
+    return await body(sshd);
+  } finally {
+    await sshd.stop();
+  }
+}
+
+/** Starts sshd and waits until it listens. */
+export async function startSshd(keys: AuthorizedKey[]): Promise<Sshd> {
+  const folder = await mkdtemp(join(tmpdir(), "isochron-sshd-"));
+  try {
+    return await startIn(folder, keys);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(folder: string, keys: AuthorizedKey[]): Promise<Sshd> {
+  const port = await freePort();
+  const hostKeyFile = join(folder, "host-key");
+  await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", hostKeyFile]);
+  await writeFile(join(folder, "authorized_keys"), keys.map(formatAuthorizedKey).join(""), { mode: 0o600 });
+  await writeFile(join(folder, "sshd_config"), sshdConfig(folder, port));
+  // Privilege separation needs this folder; Debian makes it only with the service.
+  await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
+  // sshd insists on an absolute path: it executes itself again for every connection.
+  const daemon = execa("/usr/sbin/sshd", ["-D", "-e", "-f", join(folder, "sshd_config")], {
+    reject: false,
+    stdin: "ignore",
+    stdout: "ignore",
+    buffer: { stdout: false, stderr: false },
+  });
+  let log = "";
+  daemon.stderr.on("data", (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-64 * 1024);
+  });
+  let ended = false;
+  const end = daemon.then(() => {
+    ended = true;
+  });
+  await waitForListen(port, () => {
+    if (ended) throw new Error(`sshd ended: ${log}`);
+  });
+  const [type, base64] = (await readFile(`${hostKeyFile}.pub`, "utf8")).split(" ");
+  return {
+    port,
+    user: userInfo().username,
+    hostKey: `${type} ${(base64 ?? "").trim()}`,
+    log: () => log,
+    stop: async () => {
+      daemon.kill("SIGTERM");
+      await end;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function formatAuthorizedKey({ publicKey, command }: AuthorizedKey): string {
+  return `restrict,command="${command.replaceAll('"', '\\"')}" ${publicKey.trim()}\n`;
+}
+
+function sshdConfig(folder: string, port: number): string {
+  return [
+    `Port ${port}`,
+    "ListenAddress 127.0.0.1",
+    `HostKey ${join(folder, "host-key")}`,
+    `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
+    `PidFile ${join(folder, "pid")}`,
+    "PermitRootLogin yes",
+    "PasswordAuthentication no",
+    "KbdInteractiveAuthentication no",
+    "PubkeyAuthentication yes",
+    "UsePAM no",
+    "StrictModes no",
+    "LogLevel VERBOSE",
+    "",
+  ].join("\n");
+}
+
+async function waitForListen(port: number, check: () => void): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    check();
+    if (await canConnect(port)) return;
+    await sleep(25);
+  }
+  throw new Error(`sshd does not listen on port ${port}`);
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

@@ -4,10 +4,17 @@
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
 // and only `current` may lag: the start swaps it.
-import { rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { canonicalise } from "../../shared/format/canonical-json.js";
 import { formatCheckpoint } from "../../shared/format/checkpoint.js";
-import { SEAL_ACTION, SEAL_ELEMENT_TYPE, sealElementId, sealState } from "../../shared/format/seal.js";
+import { sha256Hex } from "../../shared/format/hash.js";
+import {
+  SEAL_ACTION,
+  SEAL_ELEMENT_TYPE,
+  type SealedSpace,
+  sealElementId,
+  sealState,
+} from "../../shared/format/seal.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
@@ -48,8 +55,11 @@ async function waitForVectors({ ledger, vectors }: SealParts): Promise<void> {
   });
 }
 
-async function sealEvent({ storeUuid, vectors }: SealParts, generation: number): Promise<AdmittedEvent> {
-  const spaces = await vectors.takeAdded();
+async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: number): Promise<AdmittedEvent> {
+  const spaces: SealedSpace[] = [];
+  for (const { space, added } of await vectors.takeAdded()) {
+    spaces.push({ space, definition: sha256Hex(await readFile(store.live.spaceFile(space))), added });
+  }
   return {
     elementId: sealElementId(storeUuid),
     elementType: SEAL_ELEMENT_TYPE,

@@ -6,6 +6,9 @@ import { FormatError } from "./format-error.js";
 export const SEAL_ACTION = "sealed";
 export const SEAL_ELEMENT_TYPE = "Store";
 
+const HEX_64 = /^[0-9a-f]{64}$/;
+const VECTOR_FILE = /^\d{20}\.vec$/;
+
 export function sealElementId(storeUuid: string): string {
   return `store:${storeUuid}`;
 }
@@ -18,10 +21,17 @@ export interface SealedRows {
   sha256: string;
 }
 
+/** What a generation added to one space. `definition` is the SHA-256 of the bytes of its `space.json`. */
+export interface SealedSpace {
+  space: string;
+  definition: string;
+  added: SealedRows[];
+}
+
 export interface Seal {
   generation: number;
   /** By space name, in name order. A space that gained no rows is left out. */
-  spaces: { space: string; added: SealedRows[] }[];
+  spaces: SealedSpace[];
 }
 
 export function sealState(seal: Seal): JsonValue {
@@ -34,15 +44,10 @@ export function parseSeal(state: JsonValue): Seal {
   const count = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
   if (typeof seal !== "object" || seal === null || !count(seal.generation, 1)) throw badSeal("generation");
   if (!Array.isArray(seal.spaces)) throw badSeal("spaces");
-  for (const { space, added } of seal.spaces) {
-    if (typeof space !== "string" || !Array.isArray(added)) throw badSeal("spaces");
+  for (const { space, definition, added } of seal.spaces) {
+    if (typeof space !== "string" || !HEX_64.test(definition) || !Array.isArray(added)) throw badSeal("spaces");
     for (const run of added) {
-      const good =
-        typeof run.file === "string" &&
-        /^\d{20}\.vec$/.test(run.file) &&
-        count(run.first, 0) &&
-        count(run.rows, 1) &&
-        /^[0-9a-f]{64}$/.test(run.sha256);
+      const good = VECTOR_FILE.test(run.file) && count(run.first, 0) && count(run.rows, 1) && HEX_64.test(run.sha256);
       if (!good) throw badSeal(`rows of ${space}`);
     }
   }

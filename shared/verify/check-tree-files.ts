@@ -1,0 +1,63 @@
+// The hash files against the hashes that the walk computed: every new hash of every level, and not a byte more. They
+// are derived, but proofs are served from them, so a wrong one is as bad as a wrong entry.
+import { open, readdir, stat } from "node:fs/promises";
+import { HASH_BYTES } from "../format/hash.js";
+import { hashesInLevel, levelCount } from "../format/tree.js";
+import type { TreeLayout } from "../store/layout.js";
+import { VerifyError } from "./verify-error.js";
+
+/** @throws VerifyError `tampered` or `incomplete`, naming file and byte */
+export async function checkTreeFiles(
+  tree: TreeLayout,
+  computed: readonly (readonly Buffer[])[],
+  fromSize: number,
+  size: number,
+): Promise<void> {
+  const levels = levelCount(size);
+  for (const name of await readdir(tree.tree)) {
+    if (Number(name.split(".")[0]) >= levels) {
+      throw new VerifyError("tampered", { file: `timing/tree/${name}` }, "a ledger of this size has no such level");
+    }
+  }
+  for (let level = 0; level < levels; level += 1) {
+    const file = `timing/tree/${level}.hashes`;
+    await checkLength(tree.treeLevel(level), file, hashesInLevel(size, level) * HASH_BYTES);
+    const first = hashesInLevel(fromSize, level);
+    const expected = Buffer.concat(computed[level] ?? []);
+    const stored = await readTreeHashes(tree, level, first, expected.length / HASH_BYTES);
+    if (!stored.equals(expected)) {
+      const differs = firstDifference(stored, expected);
+      const offset = first * HASH_BYTES + differs - (differs % HASH_BYTES);
+      throw new VerifyError("tampered", { file, offset }, "the stored hash is not that of the entries below it");
+    }
+  }
+}
+
+/** `count` hashes of a level from `index`; fewer where the file ends, none where it is missing. */
+export async function readTreeHashes(tree: TreeLayout, level: number, index: number, count: number): Promise<Buffer> {
+  const file = await open(tree.treeLevel(level), "r").catch(() => undefined);
+  if (!file) return Buffer.alloc(0);
+  try {
+    const bytes = Buffer.alloc(count * HASH_BYTES);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, index * HASH_BYTES);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+async function checkLength(path: string, file: string, expectedBytes: number): Promise<void> {
+  const sizeBytes = (await stat(path).catch(() => undefined))?.size ?? 0;
+  if (sizeBytes < expectedBytes) {
+    throw new VerifyError("incomplete", { file, offset: sizeBytes }, `it should be ${expectedBytes} bytes long`);
+  }
+  if (sizeBytes > expectedBytes) {
+    throw new VerifyError("tampered", { file, offset: expectedBytes }, "there are bytes beyond the last hash");
+  }
+}
+
+function firstDifference(a: Buffer, b: Buffer): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) if (a[i] !== b[i]) return i;
+  return length;
+}

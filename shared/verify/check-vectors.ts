@@ -1,0 +1,120 @@
+// Vector rows against the seals that commit to them: each run where the last one ended, with its hash; no row and no
+// space that no seal names.
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256Hex } from "../format/hash.js";
+import type { SealedRows } from "../format/seal.js";
+import { isSpaceName, parseSpace, rowBytes, spaceName } from "../format/vector-row.js";
+import type { TreeLayout } from "../store/layout.js";
+import { VerifyError } from "./verify-error.js";
+import type { FoundSeal } from "./walk-events.js";
+
+/** Sealed rows by `<space>/<file>`. */
+export type RowCounts = ReadonlyMap<string, number>;
+
+const READ_BYTES = 1024 * 1024;
+
+/** Returns the row counts after `seals`. @throws VerifyError `tampered` or `incomplete`, naming file and byte */
+export async function checkVectors(tree: TreeLayout, seals: readonly FoundSeal[], from: RowCounts): Promise<RowCounts> {
+  const rows = new Map(from);
+  const widths = new Map<string, number>();
+  for (const { seal } of seals) {
+    for (const { space, definition, added } of seal.spaces) {
+      if (!isSpaceName(space))
+        throw new VerifyError("tampered", { file: "vector" }, `a seal names the space ${JSON.stringify(space)}`);
+      const width = widths.get(space) ?? (await readWidth(tree, space, definition));
+      widths.set(space, width);
+      for (const run of added) await checkRun(tree, space, width, run, rows);
+    }
+  }
+  await checkNothingUnsealed(tree, rows, widths);
+  return rows;
+}
+
+/** Bytes of a row, after `space.json` has been found to be the one that was sealed. */
+async function readWidth(tree: TreeLayout, space: string, definition: string): Promise<number> {
+  const file = `vector/${space}/space.json`;
+  const bytes = await readFile(tree.spaceFile(space)).catch((cause: unknown) => {
+    throw new VerifyError("incomplete", { file }, "the space has no definition", { cause });
+  });
+  if (sha256Hex(bytes) !== definition)
+    throw new VerifyError("tampered", { file }, "it is not the definition that was sealed");
+  return widthOf(bytes.toString(), space, file);
+}
+
+function widthOf(text: string, space: string, file: string): number {
+  try {
+    const parsed = parseSpace(text);
+    if (spaceName(parsed) === space) return rowBytes(parsed.dimensions);
+    throw new VerifyError("tampered", { file }, `it defines the space ${spaceName(parsed)}`);
+  } catch (cause) {
+    if (cause instanceof VerifyError) throw cause;
+    throw new VerifyError("tampered", { file }, (cause as Error).message, { cause });
+  }
+}
+
+async function checkRun(
+  tree: TreeLayout,
+  space: string,
+  width: number,
+  run: SealedRows,
+  rows: Map<string, number>,
+): Promise<void> {
+  const key = `${space}/${run.file}`;
+  const place = { file: `vector/${key}`, offset: run.first * width };
+  const before = rows.get(key) ?? 0;
+  if (run.first !== before) {
+    throw new VerifyError(
+      "tampered",
+      place,
+      `its rows ${run.first} onwards were sealed; the seal before ended at ${before}`,
+    );
+  }
+  const digest = await hashRange(join(tree.vector, key), place.offset, run.rows * width);
+  if (digest === undefined)
+    throw new VerifyError("incomplete", place, `rows ${run.first} to ${run.first + run.rows} are missing`);
+  if (digest !== run.sha256) {
+    throw new VerifyError(
+      "tampered",
+      place,
+      `rows ${run.first} to ${run.first + run.rows} are not those that were sealed`,
+    );
+  }
+  rows.set(key, run.first + run.rows);
+}
+
+/** SHA-256 of a range of a file, or `undefined` where the file ends before it. */
+async function hashRange(path: string, offset: number, lengthBytes: number): Promise<string | undefined> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    const hash = createHash("sha256");
+    const chunk = Buffer.allocUnsafe(Math.min(READ_BYTES, lengthBytes));
+    for (let done = 0; done < lengthBytes; ) {
+      const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, lengthBytes - done), offset + done);
+      if (bytesRead === 0) return undefined;
+      hash.update(chunk.subarray(0, bytesRead));
+      done += bytesRead;
+    }
+    return hash.digest("hex");
+  } finally {
+    await file.close();
+  }
+}
+
+async function checkNothingUnsealed(tree: TreeLayout, rows: RowCounts, widths: Map<string, number>): Promise<void> {
+  for (const space of (await readdir(tree.vector)).filter((name) => name !== "generation")) {
+    const file = `vector/${space}/space.json`;
+    const width = widths.get(space) ?? widthOf(await readFile(tree.spaceFile(space), "utf8"), space, file);
+    for (const name of await readdir(tree.space(space))) {
+      if (name === "space.json") continue;
+      const sealedBytes = (rows.get(`${space}/${name}`) ?? 0) * width;
+      const { size } = await stat(join(tree.space(space), name));
+      const place = { file: `vector/${space}/${name}`, offset: sealedBytes };
+      if (size > sealedBytes) throw new VerifyError("tampered", place, "there are rows that no seal names");
+      if (size < sealedBytes)
+        throw new VerifyError("incomplete", { ...place, offset: size }, "sealed rows are missing");
+    }
+  }
+}

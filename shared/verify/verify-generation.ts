@@ -1,0 +1,129 @@
+// Verifies a generation: every new entry hashed as stored, chain links, payloads, tree, root, seals, vector rows. The
+// same walk serves `verify` (from nothing) and a replica's arrival (from the last accepted head). A generation that
+// passes is what the signer sealed, byte for byte, from `from.size` on; nothing that fails may be promoted.
+import { readFile } from "node:fs/promises";
+import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
+import { type NoteVerifier, openNote } from "../format/signed-note.js";
+import { MerkleTree } from "../format/tree.js";
+import type { ElementHead } from "../store/element-heads.js";
+import type { TreeLayout } from "../store/layout.js";
+import { checkLayout } from "./check-layout.js";
+import { checkTreeFiles } from "./check-tree-files.js";
+import { checkVectors, type RowCounts } from "./check-vectors.js";
+import { VerifyError } from "./verify-error.js";
+import { walkEvents } from "./walk-events.js";
+
+/** What is known to be good already. `rows` counts sealed rows by `<space>/<file>`. */
+export interface VerifiedState {
+  size: number;
+  tree: MerkleTree;
+  /** Number of the last seal, 0 before the first. */
+  generation: number;
+  rows: RowCounts;
+}
+
+export const NOTHING_VERIFIED: VerifiedState = { size: 0, tree: new MerkleTree(), generation: 0, rows: new Map() };
+
+/** Where chain links are looked up and kept as the walk goes on. */
+export interface HeadTable {
+  head(elementId: string): ElementHead;
+  setHead(elementId: string, head: ElementHead): void;
+}
+
+export interface GenerationToVerify {
+  tree: TreeLayout;
+  storeUuid: string;
+  /** Keys whose signature makes a checkpoint trusted. */
+  keys: readonly NoteVerifier[];
+  /** The number it must have, where one is expected. */
+  generation?: number | undefined;
+  from: VerifiedState;
+  heads: HeadTable;
+  /** Verifies payloads and chain of one element only; the root is still computed over all entries. */
+  element?: string | undefined;
+  onProgress?: ((seq: number, size: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface VerifiedGeneration extends VerifiedState {
+  checkpoint: Checkpoint;
+  /** The signed note as stored. */
+  note: string;
+  /** When the last seal was recorded. */
+  sealedAt: string;
+  /** Event hash of the last entry. */
+  lastHash: string;
+}
+
+/** @throws VerifyError with the verdict and the first bad place */
+export async function verifyGeneration(options: GenerationToVerify): Promise<VerifiedGeneration> {
+  const { tree, from } = options;
+  await checkLayout(tree);
+  const { note, checkpoint } = await openCheckpoint(tree, options.keys);
+  if (checkpoint.size < from.size) {
+    const message = `the checkpoint covers ${checkpoint.size} entries; ${from.size} were accepted before`;
+    throw new VerifyError("stale", { file: "timing/checkpoint" }, message);
+  }
+  const walked = await walkEvents(options, checkpoint);
+  await checkTreeFiles(tree, walked.levels, from.size, checkpoint.size);
+  const { seals } = walked;
+  const last = seals.at(-1);
+  await checkGenerationNumber(options, last?.seal.generation ?? from.generation);
+  const rows = options.element === undefined ? await checkVectors(tree, seals, from.rows) : from.rows;
+  return {
+    size: checkpoint.size,
+    tree: walked.tree,
+    generation: last?.seal.generation ?? from.generation,
+    rows,
+    checkpoint,
+    note,
+    sealedAt: last?.recorded ?? "",
+    lastHash: walked.lastHash,
+  };
+}
+
+async function openCheckpoint(
+  tree: TreeLayout,
+  keys: readonly NoteVerifier[],
+): Promise<{ note: string; checkpoint: Checkpoint }> {
+  const place = { file: "timing/checkpoint" };
+  let note: string;
+  try {
+    note = await readFile(tree.checkpoint, "utf8");
+  } catch (cause) {
+    throw new VerifyError("unsigned", place, "there is no checkpoint", { cause });
+  }
+  try {
+    const opened = openNote(note, keys);
+    const checkpoint = parseCheckpoint(opened.text);
+    const signed = opened.signedBy.some(({ name }) => name === checkpoint.origin);
+    if (signed) return { note, checkpoint };
+    const known = keys.map(({ vkey }) => vkey.split("+").slice(0, 2).join("+")).join(", ") || "none";
+    throw new VerifyError(
+      "unsigned",
+      place,
+      `no trusted key signed the checkpoint of ${checkpoint.origin} (trusted: ${known})`,
+    );
+  } catch (cause) {
+    if (cause instanceof VerifyError) throw cause;
+    throw new VerifyError("tampered", place, (cause as Error).message, { cause });
+  }
+}
+
+/** The number stands in the seal entry (in `timing`) and beside the vectors: two snapshots of one moment say the same. */
+async function checkGenerationNumber(options: GenerationToVerify, sealed: number): Promise<void> {
+  const place = { file: "vector/generation" };
+  const text = await readFile(options.tree.vectorGeneration, "utf8").catch((cause: unknown) => {
+    throw new VerifyError("incomplete", place, "the generation's number is missing", { cause });
+  });
+  if (text !== `${sealed}\n`) {
+    throw new VerifyError(
+      "tampered",
+      place,
+      `it says ${JSON.stringify(text.slice(0, 40))}; the last seal is ${sealed}`,
+    );
+  }
+  if (options.generation !== undefined && options.generation !== sealed) {
+    throw new VerifyError("tampered", place, `generation ${sealed} stands where ${options.generation} should`);
+  }
+}

@@ -1,0 +1,150 @@
+// The walk over entries and payloads, line by line as stored: leaf hashes into the tree, each entry against its chain,
+// each payload against its entry, each seal set aside for the vectors. At the end the root must be the signed one.
+import type { Checkpoint } from "../format/checkpoint.js";
+import { type Entry, parseEntry } from "../format/entry.js";
+import { HASH_BYTES, leafHash, sha256Hex } from "../format/hash.js";
+import { parsePayload } from "../format/payload.js";
+import { parseSeal, SEAL_ACTION, type Seal, sealElementId } from "../format/seal.js";
+import { MerkleTree } from "../format/tree.js";
+import { type EventsEnd, readEventBatches, type StoredEvent } from "../store/read-events.js";
+import { readTreeHashes } from "./check-tree-files.js";
+import { VerifyError } from "./verify-error.js";
+import type { GenerationToVerify } from "./verify-generation.js";
+
+export interface FoundSeal {
+  seq: number;
+  recorded: string;
+  seal: Seal;
+}
+
+export interface WalkedEvents {
+  tree: MerkleTree;
+  /** Hashes of the subtrees completed on the way, by level. */
+  levels: Buffer[][];
+  seals: FoundSeal[];
+  lastHash: string;
+}
+
+/** @throws VerifyError `tampered` or `incomplete` at the first bad place */
+export async function walkEvents(options: GenerationToVerify, checkpoint: Checkpoint): Promise<WalkedEvents> {
+  const walk: WalkedEvents = { tree: options.from.tree.clone(), levels: [], seals: [], lastHash: "" };
+  const sealElement = sealElementId(options.storeUuid);
+  const keepHash = (level: number, hash: Buffer) => {
+    const row = walk.levels[level];
+    if (row) row.push(hash);
+    else walk.levels[level] = [hash];
+  };
+  for await (const batch of readEventBatches(options.tree, options.from.size)) {
+    options.signal?.throwIfAborted();
+    if (!Array.isArray(batch)) {
+      checkEnd(batch, checkpoint.size);
+      break;
+    }
+    const stored = await readTreeHashes(options.tree, 0, (batch[0] as StoredEvent).seq, batch.length);
+    for (const [i, event] of batch.entries()) {
+      if (event.seq >= checkpoint.size) throw bad(event, "the checkpoint does not cover this entry");
+      const leaf = leafHash(event.entry.bytes);
+      if (leaf.compare(stored, i * HASH_BYTES, (i + 1) * HASH_BYTES) !== 0) await blame(options, event, checkpoint);
+      walk.tree.append(leaf, keepHash);
+      walk.lastHash = leaf.toString("hex");
+      const entry = checkEntry(options, event, walk.lastHash);
+      if (options.element !== undefined && entry.element_id !== options.element && entry.element_id !== sealElement)
+        continue;
+      checkPayload(event, entry);
+      if (entry.action === SEAL_ACTION && entry.element_id === sealElement)
+        walk.seals.push(readSeal(options, event, entry, walk));
+    }
+    options.onProgress?.(walk.tree.size, checkpoint.size);
+  }
+  checkRoot(walk, checkpoint);
+  return walk;
+}
+
+function checkEntry({ heads }: GenerationToVerify, event: StoredEvent, hash: string): Entry {
+  let entry: Entry;
+  try {
+    entry = parseEntry(event.entry.bytes.toString());
+  } catch (cause) {
+    throw bad(event, (cause as Error).message, undefined, cause);
+  }
+  const head = heads.head(entry.element_id);
+  if (entry.seq !== event.seq) throw bad(event, `it says it is event ${entry.seq}`, entry.element_id);
+  if (entry.height !== head.height + 1) {
+    throw bad(event, `its height is ${entry.height}; its chain stands at ${head.height}`, entry.element_id);
+  }
+  if (entry.previous_event_hash !== head.hash) {
+    throw bad(event, `it links to ${entry.previous_event_hash}; its chain ends in ${head.hash}`, entry.element_id);
+  }
+  heads.setHead(entry.element_id, { height: entry.height, hash });
+  return entry;
+}
+
+function checkPayload({ seq, payload }: StoredEvent, entry: Entry): void {
+  const place = { file: `timing/payloads/${payload.file}`, offset: payload.offset, seq, elementId: entry.element_id };
+  if (sha256Hex(payload.bytes) !== entry.payload_hash) {
+    throw new VerifyError("tampered", place, "the payload is not the one that the entry names");
+  }
+  // The hash binds every byte; that the line names its entry is the writer's duty, checked all the same.
+  if (!payload.bytes.includes(`"seq":${seq},`))
+    throw new VerifyError("tampered", place, "the payload names another event");
+}
+
+/** Seals count up by one: `n` has no gaps. */
+function readSeal({ from }: GenerationToVerify, event: StoredEvent, entry: Entry, walk: WalkedEvents): FoundSeal {
+  const previous = walk.seals.at(-1)?.seal.generation ?? from.generation;
+  let seal: Seal;
+  try {
+    seal = parseSeal(parsePayload(event.payload.bytes.toString()).state_snapshot);
+  } catch (cause) {
+    throw bad(event, (cause as Error).message, entry.element_id, cause);
+  }
+  if (seal.generation !== previous + 1) {
+    throw bad(event, `it seals generation ${seal.generation} after ${previous}`, entry.element_id);
+  }
+  return { seq: event.seq, recorded: entry.recorded, seal };
+}
+
+function checkEnd(end: EventsEnd, size: number): void {
+  const here = end.entry ?? end.payload;
+  const folder = end.entry === undefined || "fault" in end.entry ? "entries" : "payloads";
+  const place = { file: `timing/${folder}/${here?.file ?? ""}`, offset: here?.offset ?? 0, seq: end.seq };
+  if (end.seq < size) {
+    throw new VerifyError("incomplete", place, `the events end at ${end.seq}; the checkpoint covers ${size}`);
+  }
+  if (here) throw new VerifyError("tampered", place, "there are bytes beyond what the checkpoint covers");
+}
+
+function checkRoot({ tree, seals }: WalkedEvents, { size, root }: Checkpoint): void {
+  if (!tree.root().equals(root)) {
+    const message = `the root of its ${size} entries is ${tree.root().toString("base64")}, not the signed one`;
+    throw new VerifyError("tampered", { file: "timing/entries" }, message);
+  }
+  const last = seals.at(-1);
+  if (last && last.seq !== size - 1) {
+    const place = { file: "timing/entries", seq: size - 1 };
+    throw new VerifyError("tampered", place, "the generation does not end with its seal");
+  }
+}
+
+/** An entry and its stored leaf hash disagree. The signed root tells which of the two was changed. */
+async function blame(options: GenerationToVerify, event: StoredEvent, checkpoint: Checkpoint): Promise<never> {
+  const tree = new MerkleTree();
+  const stored = await readTreeHashes(options.tree, 0, 0, checkpoint.size);
+  for (let at = 0; at + HASH_BYTES <= stored.length; at += HASH_BYTES)
+    tree.append(stored.subarray(at, at + HASH_BYTES));
+  if (tree.size === checkpoint.size && !tree.root().equals(checkpoint.root)) {
+    const place = { file: "timing/tree/0.hashes", offset: event.seq * HASH_BYTES, seq: event.seq };
+    throw new VerifyError("tampered", place, "the stored hash is not that of the entry, nor what was signed");
+  }
+  const verdict = tree.size < checkpoint.size ? "incomplete" : "tampered";
+  if (verdict === "incomplete") {
+    const place = { file: "timing/tree/0.hashes", offset: stored.length };
+    throw new VerifyError(verdict, place, `it holds ${tree.size} hashes; the checkpoint covers ${checkpoint.size}`);
+  }
+  throw bad(event, "the entry is not the one that was signed");
+}
+
+function bad(event: StoredEvent, message: string, elementId?: string, cause?: unknown): VerifyError {
+  const place = { file: `timing/entries/${event.entry.file}`, offset: event.entry.offset, seq: event.seq };
+  return new VerifyError("tampered", elementId === undefined ? place : { ...place, elementId }, message, { cause });
+}

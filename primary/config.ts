@@ -1,0 +1,152 @@
+// The primary's configuration: every option, its default and its danger. Read once in main.ts.
+import { join } from "node:path";
+import { z } from "zod";
+import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
+import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { PRIORITIES } from "../shared/format/entry.js";
+
+const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
+
+const HOST_KEY_RULE = "must be an OpenSSH public key such as `ssh-ed25519 AAAA…` (see /etc/ssh/*.pub there)";
+
+const NAME_RULE = "must be letters, digits and . _ -, at most 64";
+
+const admit = z.strictObject({
+  max_payload_bytes: size(1024)
+    .prefault("1MiB")
+    .describe("Largest payload line; a larger event is refused. Each event is held in memory whole."),
+  redact: z
+    .boolean("must be true or false")
+    .default(true)
+    .describe("Replace the values of secret keys. Off, passwords in events stay in the ledger for ever."),
+  redact_keys: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Endings of further keys whose values are replaced, besides the built-in list."),
+  priorities: z
+    .record(z.string(), z.enum(PRIORITIES, `must be one of ${PRIORITIES.join(", ")}`))
+    .default({})
+    .describe("Priority by action, besides the built-in list; others are low. Critical seals at once."),
+});
+
+const ledger = z.strictObject({
+  max_batch_events: wholeNumber(1, 65536)
+    .default(4096)
+    .describe("Most events in one fsync round. Small batches cost throughput."),
+  max_queued_events: wholeNumber(1, 1_000_000)
+    .default(16384)
+    .describe("Events that may wait for the ledger; past it, sources wait. Each is held in memory."),
+});
+
+const vectorize = z.strictObject({
+  level: z
+    .enum(["none", "heuristic"], "must be none or heuristic")
+    .default("heuristic")
+    .describe("How events become vectors. `none` leaves only full-text search."),
+  workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
+  max_queued_events: wholeNumber(1, 1_000_000)
+    .default(20_000)
+    .describe("Events that may wait for their vector; past it, sources wait."),
+});
+
+const seal = z.strictObject({
+  high_ms: wholeNumber(1, 3_600_000).default(1000).describe("Longest wait of a high event for its generation, ms."),
+  medium_ms: wholeNumber(1, 3_600_000).default(5000).describe("Longest wait of a medium event, ms."),
+  low_ms: wholeNumber(1, 3_600_000)
+    .default(30_000)
+    .describe("Longest wait of a low event, ms. Replicas do not have the event until then."),
+});
+
+const packages = z.strictObject({
+  enabled: z.boolean("must be true or false").default(true).describe("Record the packages that dpkg changes."),
+  log: absolutePath().default("/var/log/dpkg.log").describe("The log to follow; rotated ones beside it are read too."),
+});
+
+const push = z.strictObject({
+  compression: z
+    .enum(["none", "zstd"], "must be none or zstd")
+    .default("none")
+    .describe("Compress streams. Costs processor time; pays on links below about 100 Mbit/s."),
+  zstd_level: wholeNumber(1, 19).default(3).describe("Level for `compression: zstd`. Above 9 it is slow."),
+  compressed_data: z
+    .enum(["auto", "never"], "must be auto or never")
+    .default("auto")
+    .describe("Send extents as they are compressed on disk, where both ends are known good."),
+  stall_seconds: wholeNumber(1, 86_400)
+    .default(60)
+    .describe("A push that moves no bytes for so long is ended and tried again."),
+  hello_seconds: wholeNumber(1, 86_400).default(5).describe("Pause between two looks at a replica's health."),
+});
+
+const replica = z.strictObject({
+  name: z
+    .string(NAME_RULE)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, NAME_RULE)
+    .describe("What this replica is called in commands and logs."),
+  host: z
+    .string("must be a host name or address")
+    .min(1, "must be a host name or address")
+    .describe("Where its sshd listens."),
+  port: wholeNumber(1, 65_535).default(22).describe("Port of its sshd."),
+  user: z.string().min(1).default("isochron").describe("User to log in as; its forced command is the agent's."),
+  host_key: z
+    .string(HOST_KEY_RULE)
+    .regex(HOST_KEY, HOST_KEY_RULE)
+    .describe("Public host key of its sshd, pinned: any other key is refused."),
+});
+
+const SOCKETS = ["ingest.sock", "control.sock", "query.sock"] as const;
+
+const options = z.strictObject({
+  root: absolutePath()
+    .default("/var/lib/isochron/primary")
+    .describe("Where the store lies, on btrfs. It must have been made with `init`."),
+  run_dir: absolutePath()
+    .optional()
+    .describe("Folder of the sockets; default `<root>/run`. Only root may write to it."),
+  log_level: logLevel(),
+  admit: admit.prefault({}),
+  ledger: ledger.prefault({}),
+  vectorize: vectorize.prefault({}),
+  seal: seal.prefault({}),
+  sources: z.strictObject({ packages: packages.prefault({}) }).prefault({}),
+  index: z
+    .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
+    .prefault({}),
+  push: push.prefault({}),
+  replicas: z.array(replica).default([]).describe("Where generations are pushed to."),
+});
+
+export const primaryConfigSchema = options.transform((config, context) => {
+  const run_dir = config.run_dir ?? join(config.root, "run");
+  checkSocketPaths(run_dir, SOCKETS, context);
+  for (const [index, { name }] of config.replicas.entries()) {
+    if (config.replicas.findIndex((other) => other.name === name) === index) continue;
+    context.addIssue({ code: "custom", path: ["replicas", index, "name"], input: name, message: "is there twice" });
+  }
+  return { ...config, run_dir };
+});
+
+export type PrimaryConfig = z.output<typeof primaryConfigSchema>;
+export type ReplicaTarget = PrimaryConfig["replicas"][number];
+
+/** Options of every command that bear on the configuration. */
+export interface ConfigArguments {
+  config?: string | undefined;
+  root?: string | undefined;
+}
+
+/** @throws ConfigError */
+export async function loadPrimaryConfig(args: ConfigArguments): Promise<LoadedConfig<PrimaryConfig>> {
+  return loadConfig({
+    schema: primaryConfigSchema,
+    path: args.config,
+    defaultPath: "/etc/isochron/primary.yaml",
+    overrides: { root: args.root },
+  });
+}
+
+export function primarySockets({ run_dir }: PrimaryConfig): { ingest: string; control: string; query: string } {
+  const [ingest, control, query] = SOCKETS;
+  return { ingest: join(run_dir, ingest), control: join(run_dir, control), query: join(run_dir, query) };
+}

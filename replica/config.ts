@@ -1,0 +1,72 @@
+// The replica's configuration: every option, its default and its danger. Read once in main.ts.
+import { join } from "node:path";
+import { z } from "zod";
+import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
+import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { parseTrustedKey } from "../shared/store/key-files.js";
+
+const receive = z.strictObject({
+  stall_seconds: wholeNumber(1, 86_400)
+    .default(60)
+    .describe("A push that brings no bytes for so long is ended and its arrival swept."),
+  min_free_bytes: size(1024 * 1024)
+    .prefault("64MiB")
+    .describe("A push is refused while less than this is free. Too little, and btrfs runs full in the middle."),
+});
+
+const SOCKETS = ["agent.sock", "query.sock"] as const;
+
+const options = z.strictObject({
+  root: absolutePath()
+    .default("/var/lib/isochron/replica")
+    .describe("Where received stores lie, on btrfs. It must have been made with `init`."),
+  run_dir: absolutePath()
+    .optional()
+    .describe("Folder of the sockets; default `<root>/run`. Whoever can write to agent.sock can push."),
+  log_level: logLevel(),
+  trust: z
+    .array(z.string().superRefine(checkTrusted))
+    .default([])
+    .describe("vkeys of primaries whose stores are accepted, besides the `trusted-keys` file of the root."),
+  index: z
+    .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
+    .prefault({}),
+  receive: receive.prefault({}),
+});
+
+export const replicaConfigSchema = options.transform((config, context) => {
+  const run_dir = config.run_dir ?? join(config.root, "run");
+  checkSocketPaths(run_dir, SOCKETS, context);
+  return { ...config, run_dir };
+});
+
+export type ReplicaConfig = z.output<typeof replicaConfigSchema>;
+
+/** Options of every command that bear on the configuration. */
+export interface ConfigArguments {
+  config?: string | undefined;
+  root?: string | undefined;
+}
+
+/** @throws ConfigError */
+export async function loadReplicaConfig(args: ConfigArguments): Promise<LoadedConfig<ReplicaConfig>> {
+  return loadConfig({
+    schema: replicaConfigSchema,
+    path: args.config,
+    defaultPath: "/etc/isochron/replica.yaml",
+    overrides: { root: args.root },
+  });
+}
+
+export function replicaSockets({ run_dir }: ReplicaConfig): { agent: string; query: string } {
+  const [agent, query] = SOCKETS;
+  return { agent: join(run_dir, agent), query: join(run_dir, query) };
+}
+
+function checkTrusted(vkey: string, context: z.RefinementCtx): void {
+  try {
+    parseTrustedKey(vkey);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+  }
+}

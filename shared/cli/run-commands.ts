@@ -1,0 +1,82 @@
+// What both bins do with their command line: the options every command has, help with an example, completion, and one
+// way to report what went wrong. A broken pipe on stdout (`| head`) is an end, not an error.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import yargs, { type CommandModule } from "yargs";
+
+/** Options that every command has. */
+export interface GlobalArguments {
+  root?: string;
+  config?: string;
+}
+
+export interface CommandLine {
+  /** `isochron-primary` or `isochron-replica`. */
+  bin: string;
+  summary: string;
+  commands: readonly CommandModule[];
+  /** An example for the bin's own help: command line, what it does. */
+  example: readonly [string, string];
+}
+
+/** A command with typed arguments, in the form that a list of commands can hold. */
+export function defineCommand<A>(command: CommandModule<GlobalArguments, A>): CommandModule {
+  return command as unknown as CommandModule;
+}
+
+/** Runs the command that `args` name. Sets `process.exitCode`; never throws. */
+export async function runCommands({ bin, summary, commands, example }: CommandLine, args: string[]): Promise<void> {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  const parser = yargs(args)
+    .scriptName(bin)
+    .usage(`${summary}\n\nUsage: $0 <command> [options]`)
+    .example([[`$0 ${example[0]}`, example[1]]])
+    .option("root", { type: "string", describe: "Where the store lies", coerce: resolvePath, global: true })
+    .option("config", { type: "string", describe: "Configuration file (YAML)", coerce: resolvePath, global: true })
+    .demandCommand(1, "which command?")
+    .strict()
+    .recommendCommands()
+    .completion("completion", "Print a script for shell completion")
+    .version(readVersion())
+    .alias("h", "help")
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .epilogue(`${bin} <command> --help shows a command's options and an example.`)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message, bin, commandNamed(args[0], commands));
+    });
+  for (const command of commands) parser.command(command);
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    reportError(error);
+    process.exitCode = 1;
+  }
+}
+
+class UsageError extends Error {
+  readonly hint: string;
+  constructor(message: string, bin: string, command: string | undefined) {
+    super(message);
+    this.name = "UsageError";
+    this.hint = `see \`${[bin, command, "--help"].filter(Boolean).join(" ")}\``;
+  }
+}
+
+function commandNamed(name: string | undefined, commands: readonly CommandModule[]): string | undefined {
+  const names = commands.flatMap(({ command = [] }) => command).map((usage) => usage.split(" ")[0]);
+  return names.find((known) => known === name);
+}
+
+function reportError(error: unknown): void {
+  const { message, hint } = error as { message?: string; hint?: string };
+  process.stderr.write(`error: ${message ?? String(error)}\n${hint ? `hint: ${hint}\n` : ""}`);
+}
+
+function resolvePath(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
+}
+
+function readVersion(): string {
+  const file = new URL("../../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}

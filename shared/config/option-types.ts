@@ -1,0 +1,53 @@
+// Kinds of option that both daemons' configurations are made of.
+import { isAbsolute, join, resolve } from "node:path";
+import { z } from "zod";
+import { parseSize } from "./parse-size.js";
+
+/** Bytes, written as a number or as `64MiB`. */
+export function size(leastBytes: number) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const bytes = typeof value === "number" ? value : parseSize(value);
+    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= leastBytes) return bytes;
+    context.addIssue({ code: "custom", message: `must be a size of at least ${leastBytes} bytes, such as 64MiB` });
+    return z.NEVER;
+  });
+}
+
+export function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z.number(message).int(message).min(least, message).max(most, message);
+}
+
+/** The path of a file or folder. */
+export function absolutePath() {
+  // Resolved, because the loop file's name is the root's with a suffix: a slash at the end would put it inside.
+  return z
+    .string("must be a path")
+    .refine(isAbsolute, "must be an absolute path")
+    .overwrite((path) => resolve(path));
+}
+
+export const logLevel = () =>
+  z
+    .enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error")
+    .default("info")
+    .describe("Least level of log record that is written. `debug` writes a line for every push.");
+
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * Adds an issue on `run_dir` if the path of a socket in it would be longer than a Unix socket's may be (unix(7)): the
+ * kernel would cut it off.
+ */
+export function checkSocketPaths(runDir: string, names: readonly string[], context: z.RefinementCtx): void {
+  const tooLong = names
+    .map((name) => join(runDir, name))
+    .find((path) => Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES);
+  if (tooLong === undefined) return;
+  context.addIssue({
+    code: "custom",
+    path: ["run_dir"],
+    input: runDir,
+    message: `the socket ${tooLong} would be ${Buffer.byteLength(tooLong)} bytes long, and at most ${MAX_SOCKET_PATH_BYTES} are possible; choose a shorter run_dir, such as /run/isochron`,
+  });
+}

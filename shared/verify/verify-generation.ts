@@ -38,6 +38,8 @@ export interface GenerationToVerify {
   /** The number it must have, where one is expected. */
   generation?: number | undefined;
   from: VerifiedState;
+  /** A head accepted before, which this generation must contain: same root at that size. */
+  mustContain?: Pick<Checkpoint, "size" | "root"> | undefined;
   heads: HeadTable;
   /** Verifies payloads and chain of one element only; the root is still computed over all entries. */
   element?: string | undefined;
@@ -60,8 +62,9 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
   const { tree, from } = options;
   await checkLayout(tree);
   const { note, checkpoint } = await openCheckpoint(tree, options.keys);
-  if (checkpoint.size < from.size) {
-    const message = `the checkpoint covers ${checkpoint.size} entries; ${from.size} were accepted before`;
+  const acceptedSize = Math.max(from.size, options.mustContain?.size ?? 0);
+  if (checkpoint.size < acceptedSize) {
+    const message = `the checkpoint covers ${checkpoint.size} entries; ${acceptedSize} were accepted before`;
     throw new VerifyError("stale", { file: "timing/checkpoint" }, message);
   }
   const walked = await walkEvents(options, checkpoint);

@@ -47,6 +47,7 @@ export async function walkEvents(options: GenerationToVerify, checkpoint: Checkp
       if (leaf.compare(stored, i * HASH_BYTES, (i + 1) * HASH_BYTES) !== 0) await blame(options, event, checkpoint);
       walk.tree.append(leaf, keepHash);
       walk.lastHash = leaf.toString("hex");
+      if (walk.tree.size === options.mustContain?.size) checkContains(walk.tree, options.mustContain.root, event);
       const entry = checkEntry(options, event, walk.lastHash);
       if (options.element !== undefined && entry.element_id !== options.element && entry.element_id !== sealElement)
         continue;
@@ -112,6 +113,15 @@ function checkEnd(end: EventsEnd, size: number): void {
     throw new VerifyError("incomplete", place, `the events end at ${end.seq}; the checkpoint covers ${size}`);
   }
   if (here) throw new VerifyError("tampered", place, "there are bytes beyond what the checkpoint covers");
+}
+
+/** Two histories that part before an accepted head are two ledgers: one of them was rewritten. */
+function checkContains(tree: MerkleTree, acceptedRoot: Buffer, event: StoredEvent): void {
+  if (tree.root().equals(acceptedRoot)) return;
+  throw bad(
+    event,
+    `the first ${tree.size} entries are not those of the head that was accepted before: the ledger diverged`,
+  );
 }
 
 function checkRoot({ tree, seals }: WalkedEvents, { size, root }: Checkpoint): void {

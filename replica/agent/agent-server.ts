@@ -1,0 +1,146 @@
+// The agent's face towards primaries: plain HTTP on a Unix socket that only the forced command's user can open. Every
+// answer that is no success is an RFC 9457 problem with a code of the protocol's list.
+import { chmod } from "node:fs/promises";
+import { loadavg } from "node:os";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
+import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
+import type { Logger } from "../../shared/log.js";
+import {
+  type HelloAnswer,
+  helloSchema,
+  PROTOCOL_VERSION,
+  PUSH_HEADERS,
+  REFUSALS,
+  STREAM_TYPE,
+} from "../../shared/protocol/protocol.js";
+import { btrfsVersions, freeSpace } from "../../shared/store/btrfs.js";
+import type { ReplicaIdentity } from "../../shared/store/identity.js";
+import { ReceiveError } from "../receive/receive-error.js";
+import type { StoreReplica } from "../replicate.js";
+
+/** What the server needs of the rest: the stores, and who this is. */
+export interface AgentParts {
+  root: string;
+  identity: ReplicaIdentity;
+  /** The store if it is known, `undefined` for a new one of a trusted origin. @throws ReceiveError for any other */
+  find(storeUuid: string, origin: string): Promise<StoreReplica | undefined>;
+  /** The store, made now if it is new. @throws ReceiveError */
+  open(storeUuid: string): Promise<StoreReplica>;
+  /** Remembers what a primary said of itself. */
+  heard(storeUuid: string, head: { size: number; generation: number }): void;
+  /** Asks for a resync at the next hello. @throws ReceiveError `foreign-store` for a store that is not here */
+  want(storeUuid: string | undefined, what: "push" | "full"): string[];
+  status(): unknown;
+  log: Logger;
+}
+
+const pushParams = z.object({ store: z.uuid(), generation: z.coerce.number().int().positive() });
+const pushHeaders = z.object({
+  [PUSH_HEADERS.base]: z.coerce.number().int().positive().optional(),
+  [PUSH_HEADERS.timingUuid]: z.uuid(),
+  [PUSH_HEADERS.vectorUuid]: z.uuid(),
+  [PUSH_HEADERS.ledgerSize]: z.coerce.number().int().nonnegative(),
+  "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
+});
+const resyncBody = z.object({ store: z.uuid().optional(), full: z.boolean().default(false) });
+
+export class AgentServer {
+  readonly #parts: AgentParts;
+  readonly #app: FastifyInstance;
+  #versions: { kernel: string; progs: string } | undefined;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    // A push may take hours and pause for as long as the stall watchdog lets it: no deadline of the server's own.
+    this.#app = Fastify({ requestTimeout: 0, connectionTimeout: 0, keepAliveTimeout: 0, bodyLimit: 1024 * 1024 });
+  }
+
+  async start(socketPath: string): Promise<void> {
+    this.#versions = await btrfsVersions();
+    const app = this.#app;
+    app.addContentTypeParser(STREAM_TYPE, (_request, payload, done) => done(null, payload));
+    app.setErrorHandler((error, _request, reply) => this.#refuse(error as Error, reply));
+    app.setNotFoundHandler((request, reply) => {
+      const message = `there is no ${request.method} ${request.url} in protocol ${PROTOCOL_VERSION}`;
+      return this.#refuse(new ReceiveError("bad-request", message), reply);
+    });
+    app.post("/v1/hello", (request) => this.#hello(request));
+    app.put("/v1/stores/:store/generations/:generation", (request, reply) => this.#push(request, reply));
+    app.post("/v1/resync", (request) => this.#resync(request));
+    app.get("/v1/status", () => this.#parts.status());
+    await listenOnSocket(app, socketPath);
+    await chmod(socketPath, 0o660);
+  }
+
+  async stop(): Promise<void> {
+    await this.#app.close();
+  }
+
+  async #hello(request: FastifyRequest): Promise<HelloAnswer> {
+    const hello = parse(helloSchema, request.body, "hello");
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      const message = `this replica speaks protocol ${PROTOCOL_VERSION}, the primary ${hello.protocol}`;
+      throw new ReceiveError("protocol-mismatch", message, { hint: "upgrade the older of the two" });
+    }
+    const store = await this.#parts.find(hello.store, hello.origin);
+    this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
+    const held = store?.held() ?? null;
+    const { freeBytes } = await freeSpace(this.#parts.root);
+    const { uuid, name, signer } = this.#parts.identity;
+    return {
+      protocol: PROTOCOL_VERSION,
+      replica: { uuid, name, vkey: signer.vkey },
+      holds: held && { generation: held.generation, size: held.size, head: held.head, ...held.uuids },
+      wants: store?.wants ?? "nothing",
+      free_bytes: freeBytes,
+      load: loadavg()[0] ?? 0,
+      versions: this.#versions as { kernel: string; progs: string },
+    };
+  }
+
+  async #push(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const { store: storeUuid, generation } = parse(pushParams, request.params, "path");
+    const headers = parse(pushHeaders, request.headers, "header");
+    const store = await this.#parts.open(storeUuid);
+    const size = headers[PUSH_HEADERS.ledgerSize];
+    this.#parts.heard(storeUuid, { size, generation });
+    const note = await store.accept({
+      generation,
+      base: headers[PUSH_HEADERS.base],
+      uuids: { timing: headers[PUSH_HEADERS.timingUuid], vector: headers[PUSH_HEADERS.vectorUuid] },
+      encoding: headers["content-encoding"],
+      stream: request.body as NodeJS.ReadableStream as never,
+    });
+    void reply.type("text/plain; charset=utf-8");
+    return note;
+  }
+
+  async #resync(request: FastifyRequest): Promise<{ asked: string[] }> {
+    const { store, full } = parse(resyncBody, request.body ?? {}, "body");
+    return { asked: this.#parts.want(store, full ? "full" : "push") };
+  }
+
+  #refuse(error: Error, reply: FastifyReply): FastifyReply {
+    const refusal = asRefusal(error);
+    const { status } = REFUSALS[refusal.code];
+    this.#parts.log[status >= 500 ? "error" : "warn"]("refused", { code: refusal.code, error: refusal });
+    const hint = refusal.hint === undefined ? {} : { hint: refusal.hint };
+    const problem = { title: "refused by the replica", status, detail: refusal.message, code: refusal.code, ...hint };
+    // What is left of a refused push is not read: the connection goes, and with it the sender's stream.
+    void reply.header("connection", "close");
+    return reply.code(status).type("application/problem+json").send(problem);
+  }
+}
+
+function asRefusal(error: Error): ReceiveError {
+  if (error instanceof ReceiveError) return error;
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  return new ReceiveError(status < 500 ? "bad-request" : "internal-error", error.message, { cause: error });
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ReceiveError("bad-request", `the ${what} is not of the protocol: ${z.prettifyError(parsed.error)}`);
+}

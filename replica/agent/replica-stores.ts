@@ -1,0 +1,120 @@
+// The stores that a replica holds, and the rule by which a new one is let in: its origin's key is trusted, and no other
+// store of that origin is here. Anything else is refused and said aloud, never mended silently.
+import { readdir } from "node:fs/promises";
+import type { NoteSigner, NoteVerifier } from "../../shared/format/signed-note.js";
+import type { Logger } from "../../shared/log.js";
+import { RootLayout } from "../../shared/store/layout.js";
+import { readStoreFile } from "../../shared/store/store-file.js";
+import { ReceiveError } from "../receive/receive-error.js";
+import { StoreReplica } from "../replicate.js";
+
+export interface ReplicaStoresParts {
+  root: string;
+  signer: NoteSigner;
+  /** Read anew for each store that is not known: `trust add` needs no restart. */
+  trustedKeys: () => Promise<NoteVerifier[]>;
+  stallMs: number;
+  minFreeBytes: number;
+  onPromoted: (storeUuid: string, generation: number, size: number) => void;
+  log: Logger;
+}
+
+/** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
+const MAX_EXPECTED = 64;
+
+export class ReplicaStores {
+  readonly #parts: ReplicaStoresParts;
+  readonly #stores = new Map<string, StoreReplica>();
+  readonly #expected = new Map<string, string>();
+  #opening: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ReplicaStoresParts) {
+    this.#parts = parts;
+  }
+
+  /** Recovers every store under the root. @throws VerifyError, StoreError if one is not what it was */
+  async start(): Promise<void> {
+    const layout = new RootLayout(this.#parts.root);
+    const keys = await this.#parts.trustedKeys();
+    for (const uuid of await readdir(layout.stores)) {
+      const file = await readStoreFile(layout.store(uuid).storeFile).catch(() => undefined);
+      if (file) await this.#add(uuid, file.origin, keys);
+      else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const store of this.#stores.values()) await store.stop();
+  }
+
+  all(): IterableIterator<[string, StoreReplica]> {
+    return this.#stores.entries();
+  }
+
+  get(storeUuid: string): StoreReplica | undefined {
+    return this.#stores.get(storeUuid);
+  }
+
+  /** @throws ReceiveError `foreign-store`, `untrusted-origin` */
+  async find(storeUuid: string, origin: string): Promise<StoreReplica | undefined> {
+    const known = this.#stores.get(storeUuid);
+    if (known && known.origin !== origin) {
+      throw foreign(`store ${storeUuid} is of origin ${known.origin} here; the primary says ${origin}`);
+    }
+    if (known) return known;
+    await this.#requireTrusted(origin);
+    for (const [uuid, store] of this.#stores) {
+      if (store.origin === origin)
+        throw foreign(`this replica holds store ${uuid} of origin ${origin}, not ${storeUuid}`);
+    }
+    if (this.#expected.size >= MAX_EXPECTED) this.#expected.delete(this.#expected.keys().next().value as string);
+    this.#expected.set(storeUuid, origin);
+    return undefined;
+  }
+
+  /** @throws ReceiveError `bad-request` without a hello before */
+  async open(storeUuid: string): Promise<StoreReplica> {
+    const opened = this.#opening.then(async () => {
+      const known = this.#stores.get(storeUuid);
+      if (known) return known;
+      const origin = this.#expected.get(storeUuid);
+      if (origin === undefined) throw new ReceiveError("bad-request", `store ${storeUuid} has not said hello`);
+      this.#expected.delete(storeUuid);
+      return this.#add(storeUuid, origin, await this.#requireTrusted(origin));
+    });
+    this.#opening = opened.catch(() => undefined);
+    return opened;
+  }
+
+  async #requireTrusted(origin: string): Promise<NoteVerifier[]> {
+    const keys = (await this.#parts.trustedKeys()).filter(({ name }) => name === origin);
+    if (keys.length > 0) return keys;
+    throw new ReceiveError("untrusted-origin", `no key of origin ${origin} is trusted here`, {
+      hint: "on the replica: isochron-replica trust add <vkey that the primary's init printed>",
+    });
+  }
+
+  async #add(storeUuid: string, origin: string, keys: readonly NoteVerifier[]): Promise<StoreReplica> {
+    const { root, signer, stallMs, minFreeBytes, onPromoted, log } = this.#parts;
+    const store = new StoreReplica({
+      layout: new RootLayout(root).store(storeUuid),
+      storeUuid,
+      origin,
+      keys: keys.filter(({ name }) => name === origin),
+      signer,
+      stallMs,
+      minFreeBytes,
+      onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
+      log,
+    });
+    await store.start();
+    this.#stores.set(storeUuid, store);
+    return store;
+  }
+}
+
+function foreign(message: string): ReceiveError {
+  return new ReceiveError("foreign-store", message, {
+    hint: "a store made anew under an old name is another store: remove the old one here by hand if that is meant",
+  });
+}

@@ -1,0 +1,275 @@
+// One store on a replica: receive, verify, promote, ack, index, in the words of the flow. One push at a time; a push
+// that fails leaves the current generation, the accepted head and nothing else.
+import { randomBytes } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import PQueue from "p-queue";
+import type { Checkpoint } from "../shared/format/checkpoint.js";
+import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
+import { nowTimestamp } from "../shared/format/timestamp.js";
+import type { Logger } from "../shared/log.js";
+import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
+import type { ElementHeads } from "../shared/store/element-heads.js";
+import { deleteGeneration, deletePair, listGenerations } from "../shared/store/generations.js";
+import type { StoreLayout, Subvolume, TreeLayout } from "../shared/store/layout.js";
+import { StoreError } from "../shared/store/store-error.js";
+import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
+import { checkOnlyAppended } from "../shared/verify/check-only-appended.js";
+import { MapHeads } from "../shared/verify/map-heads.js";
+import { VerifyError } from "../shared/verify/verify-error.js";
+import {
+  NOTHING_VERIFIED,
+  type VerifiedGeneration,
+  type VerifiedState,
+  verifyGeneration,
+} from "../shared/verify/verify-generation.js";
+import { acceptHead, promoteGeneration } from "./promote/promote-generation.js";
+import { recoverStore, replaceHeads } from "./promote/recover-store.js";
+import { ReceiveError } from "./receive/receive-error.js";
+import { receiveGeneration } from "./receive/receive-generation.js";
+
+export interface StoreReplicaParts {
+  layout: StoreLayout;
+  storeUuid: string;
+  origin: string;
+  /** Trusted keys of this origin. */
+  keys: readonly NoteVerifier[];
+  /** This replica's cosigning key. */
+  signer: NoteSigner;
+  stallMs: number;
+  minFreeBytes: number;
+  /** Called once a generation is current; the ack does not wait for it. */
+  onPromoted: (generation: number, size: number) => void;
+  log: Logger;
+}
+
+export interface Push {
+  generation: number;
+  /** Number of the base, `undefined` for a full send. */
+  base: number | undefined;
+  uuids: Record<Subvolume, string>;
+  encoding: "identity" | "zstd";
+  stream: Readable;
+}
+
+export interface HeldGeneration {
+  generation: number;
+  size: number;
+  head: string;
+  uuids: Record<Subvolume, { uuid: string; received_uuid: string | null }>;
+}
+
+export class StoreReplica {
+  readonly #parts: StoreReplicaParts;
+  readonly #cleanups = new PQueue({ concurrency: 1 });
+  #state: VerifiedState = NOTHING_VERIFIED;
+  #accepted: { checkpoint: Checkpoint; note: string } | undefined;
+  #heads: ElementHeads | undefined;
+  #held: HeldGeneration | undefined;
+  #receiving = false;
+  /** Folders of the store, before the first promotion made it one. */
+  #isNew = false;
+  wants: "nothing" | "push" | "full" = "nothing";
+  lastAckAtMs: number | undefined;
+
+  constructor(parts: StoreReplicaParts) {
+    this.#parts = parts;
+  }
+
+  get origin(): string {
+    return this.#parts.origin;
+  }
+  get generation(): number {
+    return this.#state.generation;
+  }
+  get size(): number {
+    return this.#state.size;
+  }
+  get receiving(): boolean {
+    return this.#receiving;
+  }
+
+  /** Makes the store's folders, or recovers what a stop left. @throws VerifyError */
+  async start(): Promise<void> {
+    const { layout, storeUuid, keys, signer, log } = this.#parts;
+    this.#isNew = (await stat(layout.storeFile).catch(() => undefined)) === undefined;
+    for (const dir of [layout.generations, layout.staging, layout.index]) await mkdir(dir, { recursive: true });
+    if (!this.#isNew) await this.#checkStoreFile();
+    const recovered = await recoverStore(layout, storeUuid, keys, signer);
+    this.#state = recovered.state;
+    this.#accepted = recovered.accepted;
+    this.#heads = recovered.heads;
+    if (recovered.swept.length > 0) log.warn("swept what a stop left", { swept: recovered.swept });
+    await this.#describeHeld();
+    await this.#deleteOlder();
+  }
+
+  async stop(): Promise<void> {
+    await this.#cleanups.onIdle();
+    this.#heads?.close();
+  }
+
+  /** What hello says of this store. */
+  held(): HeldGeneration | null {
+    return this.#held ?? null;
+  }
+
+  /**
+   * Receives, verifies and promotes one generation. Resolves with the cosigned checkpoint once it would survive a power
+   * cut.
+   *
+   * @throws ReceiveError with the protocol's refusal code
+   */
+  async accept(push: Push): Promise<string> {
+    if (this.#receiving) throw new ReceiveError("busy", "another push of this store is under way");
+    this.#receiving = true;
+    const staging = join(this.#parts.layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`);
+    try {
+      await this.#checkPush(push);
+      const arrived = await this.#receive(push, staging);
+      const verified = await this.#verify(push, arrived);
+      return await this.#promote(push, arrived, verified);
+    } catch (error) {
+      await deletePair(staging).catch((cause: unknown) => {
+        this.#parts.log.error("could not sweep an arrival; the next start will", { staging, cause });
+      });
+      throw refusalOf(error);
+    } finally {
+      this.#receiving = false;
+    }
+  }
+
+  async #checkStoreFile(): Promise<void> {
+    const { layout, storeUuid, origin } = this.#parts;
+    const file = await readStoreFile(layout.storeFile);
+    if (file.uuid === storeUuid && file.origin === origin) return;
+    throw new StoreError(
+      "corrupt",
+      `${layout.storeFile} names ${file.origin} (${file.uuid}), not ${origin} (${storeUuid})`,
+    );
+  }
+
+  async #checkPush({ generation, base }: Push): Promise<void> {
+    const { minFreeBytes, layout } = this.#parts;
+    if (base !== undefined && base !== this.#state.generation) {
+      throw new ReceiveError(
+        "base-missing",
+        `the base is generation ${base}; this replica stands at ${this.#state.generation}`,
+      );
+    }
+    if (generation <= this.#state.generation) {
+      const message = `generation ${generation} was offered; this replica stands at ${this.#state.generation}`;
+      throw new ReceiveError("regressed", message, {
+        hint: "was the primary put back to an older day? compare `status` on both",
+      });
+    }
+    const { freeBytes } = await freeSpace(layout.dir);
+    if (freeBytes < minFreeBytes) {
+      throw new ReceiveError("no-space", `${freeBytes} bytes are free; receive.min_free_bytes is ${minFreeBytes}`);
+    }
+  }
+
+  #receive({ uuids, encoding, stream, base }: Push, dir: string): Promise<TreeLayout> {
+    const held = base === undefined ? undefined : this.#held?.uuids;
+    return receiveGeneration({
+      dir,
+      stream,
+      encoding,
+      expected: uuids,
+      base: held && { timing: held.timing.uuid, vector: held.vector.uuid },
+      stallMs: this.#parts.stallMs,
+    });
+  }
+
+  async #verify({ generation, base }: Push, arrived: TreeLayout): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
+    const { storeUuid, keys, layout } = this.#parts;
+    const common = { tree: arrived, storeUuid, keys, generation, mustContain: this.#accepted?.checkpoint };
+    if (base === undefined) {
+      const fresh = new MapHeads();
+      return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };
+    }
+    const heads = this.#heads as ElementHeads;
+    try {
+      const old = layout.generation(base);
+      const [verified] = await Promise.all([
+        verifyGeneration({ ...common, from: this.#state, heads }),
+        checkOnlyAppended(old, arrived),
+      ]);
+      return verified;
+    } catch (error) {
+      heads.rollback();
+      throw error;
+    }
+  }
+
+  async #promote(
+    push: Push,
+    arrived: TreeLayout,
+    verified: VerifiedGeneration & { fresh?: MapHeads },
+  ): Promise<string> {
+    const { layout, signer, storeUuid, origin, onPromoted, log } = this.#parts;
+    if (this.#isNew) {
+      await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });
+      this.#isNew = false;
+    }
+    await promoteGeneration(layout, arrived, push.generation);
+    const note = addSignature(verified.note, signer);
+    await acceptHead(layout, note);
+    this.#state = verified;
+    this.#accepted = { checkpoint: verified.checkpoint, note };
+    this.lastAckAtMs = Date.now();
+    this.wants = "nothing";
+    onPromoted(push.generation, verified.size);
+    const heads = this.#heads as ElementHeads;
+    if (verified.fresh) replaceHeads(heads, verified.fresh, verified);
+    else heads.commit(verified.size, verified.lastHash);
+    await this.#describeHeld();
+    void this.#cleanups.add(() => this.#deleteOlder());
+    log.debug("promoted", { store: storeUuid, generation: push.generation, size: verified.size });
+    return note;
+  }
+
+  async #describeHeld(): Promise<void> {
+    const { generation, size } = this.#state;
+    if (generation === 0) return;
+    const tree = this.#parts.layout.generation(generation);
+    const [timing, vector] = await Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]);
+    this.#held = {
+      generation,
+      size,
+      head: this.#accepted?.note ?? "",
+      uuids: {
+        timing: { uuid: timing.uuid, received_uuid: timing.receivedUuid },
+        vector: { uuid: vector.uuid, received_uuid: vector.receivedUuid },
+      },
+    };
+  }
+
+  /** Keeps the current generation only. One that cannot go now goes at the next push or start. */
+  async #deleteOlder(): Promise<void> {
+    const { layout, log } = this.#parts;
+    for (const generation of await listGenerations(layout)) {
+      if (generation >= this.#state.generation) continue;
+      await deleteGeneration(layout, generation).catch((error: unknown) => {
+        log.warn("an older generation stays for now", { generation, error });
+      });
+    }
+  }
+}
+
+function refusalOf(error: unknown): ReceiveError {
+  if (error instanceof ReceiveError) return error;
+  if (error instanceof VerifyError) {
+    const code = error.verdict === "stale" ? "regressed" : /diverged/.test(error.message) ? "diverged" : "not-verified";
+    const message = `${error.verdict}: ${error.message} (${error.place.file})`;
+    return new ReceiveError(code, message, {
+      cause: error,
+      hint: "nothing was changed here; run `verify` on the primary",
+    });
+  }
+  if (error instanceof StoreError && error.code === "no-space") {
+    return new ReceiveError("no-space", error.message, { cause: error, ...(error.hint ? { hint: error.hint } : {}) });
+  }
+  return new ReceiveError("internal-error", (error as Error).message, { cause: error });
+}

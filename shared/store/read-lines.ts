@@ -31,11 +31,23 @@ export async function listSegments(dir: string, extension: "jsonl" | "vec"): Pro
   return names.filter((name) => /^\d{20}\./.test(name) && name.endsWith(`.${extension}`)).sort();
 }
 
+/** Where a line is known to start, so that a reader that remembers its place need not count newlines up to it. */
+export interface LinePlace {
+  seq: number;
+  file: string;
+  offset: number;
+}
+
 /**
  * Batches of lines from `fromSeq` (inclusive), at most about 1 MiB each. Ends after the last whole line, or with a batch
- * that ends in a fault. The buffers of a batch are valid until the next batch.
+ * that ends in a fault. The buffers of a batch are valid until the next batch. `known` is a place at or before `fromSeq`
+ * from which to start reading.
  */
-export async function* readLineBatches(dir: string, fromSeq = 0): AsyncGenerator<(StoredLine | LineFault)[]> {
+export async function* readLineBatches(
+  dir: string,
+  fromSeq = 0,
+  known?: LinePlace,
+): AsyncGenerator<(StoredLine | LineFault)[]> {
   const segments = await listSegments(dir, "jsonl");
   const start = Math.max(
     0,
@@ -48,7 +60,8 @@ export async function* readLineBatches(dir: string, fromSeq = 0): AsyncGenerator
       yield [{ fault: "gap", seq: nextSeq, file, offset: 0 }];
       return;
     }
-    nextSeq = yield* readSegment(join(dir, file), file, first, fromSeq);
+    const at = known?.file === file && known.seq <= fromSeq ? known : { seq: first, offset: 0 };
+    nextSeq = yield* readSegment(join(dir, file), file, at, fromSeq);
     if (nextSeq < 0) return;
   }
 }
@@ -57,13 +70,12 @@ export async function* readLineBatches(dir: string, fromSeq = 0): AsyncGenerator
 async function* readSegment(
   path: string,
   file: string,
-  firstSeq: number,
+  start: { seq: number; offset: number },
   fromSeq: number,
 ): AsyncGenerator<(StoredLine | LineFault)[], number> {
   const handle = await open(path, "r");
   try {
-    let seq = firstSeq;
-    let offset = 0;
+    let { seq, offset } = start;
     let rest: Buffer = Buffer.alloc(0);
     let atEnd = false;
     while (!atEnd) {

@@ -1,0 +1,66 @@
+// A layer of events that queries read through: the promoted generation, and the tail of newer entries above it. Each
+// layer answers for its own run of sequence numbers; nothing in the engine asks a catalog for what a layer should say.
+
+/** What a layer knows of an event without reading its stored bytes. */
+export interface EventRow {
+  seq: number;
+  hash: Buffer;
+  element: string;
+  type: string;
+  action: string;
+  actor: string;
+  /** `timestamp` in microseconds since 1970. */
+  atMicros: number;
+  height: number;
+}
+
+/** The stored lines of an event, newlines excluded, and where the entry stands. */
+export interface StoredEvent {
+  entry: Buffer;
+  payload: Buffer;
+  /** Leaf hash at this sequence number in the tree whose root the checkpoint signs. */
+  leaf: Buffer;
+  file: string;
+  offset: number;
+  payloadFile: string;
+  payloadOffset: number;
+}
+
+export interface TimelineFilter {
+  fromMicros: number;
+  /** Inclusive. */
+  toMicros: number;
+  type?: string | undefined;
+  actor?: string | undefined;
+  action?: string | undefined;
+  element?: string | undefined;
+  /** Only events beyond this place, in the direction of the listing. */
+  after?: { atMicros: number; seq: number } | undefined;
+  reverse: boolean;
+}
+
+export interface TextHit {
+  seq: number;
+  /** Larger is better. */
+  score: number;
+}
+
+/** All answers leave out events with `seq >= below`. */
+export interface EventLayer {
+  bySeq(seq: number, below: number): EventRow | undefined;
+  /** In sequence order, at most `limit`. `prefix` is 8 to 64 hex digits. */
+  byHash(prefix: string, limit: number, below: number): EventRow[];
+  /** Greatest height of the element's events, or −1 if it has none. */
+  topHeight(element: string, below: number): number;
+  /** Events of the element with `height >= fromHeight`, in order of height. */
+  chain(element: string, fromHeight: number, limit: number, below: number): EventRow[];
+  /** The highest event of the element that happened at or before `atMicros`. */
+  lastAt(element: string, atMicros: number, below: number): EventRow | undefined;
+  timeline(filter: TimelineFilter, limit: number, below: number): EventRow[];
+  /** Best hits first. `words` are plain words, at least one. */
+  text(words: readonly string[], limit: number, below: number): TextHit[];
+  /** Elements whose names are near `element`, which is unknown. */
+  near(element: string, limit: number, below: number): string[];
+  /** Reads the stored bytes. */
+  stored(row: EventRow): StoredEvent;
+}

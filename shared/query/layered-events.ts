@@ -1,0 +1,78 @@
+// Reads through the layers as if they were one: the promoted generation below, the tail of newer entries above. A layer
+// above holds later sequence numbers, and so greater heights, than every layer below it.
+import type { EventLayer, EventRow, StoredEvent, TextHit, TimelineFilter } from "./event-layer.js";
+
+export class LayeredEvents implements EventLayer {
+  /** Oldest first. */
+  readonly #layers: readonly EventLayer[];
+  readonly #ownerOf = new WeakMap<EventRow, EventLayer>();
+
+  constructor(layers: readonly EventLayer[]) {
+    this.#layers = layers;
+  }
+
+  bySeq(seq: number, below: number): EventRow | undefined {
+    return this.#first((layer) => layer.bySeq(seq, below));
+  }
+
+  byHash(prefix: string, limit: number, below: number): EventRow[] {
+    return this.#all((layer) => layer.byHash(prefix, limit, below)).slice(0, limit);
+  }
+
+  topHeight(element: string, below: number): number {
+    return Math.max(-1, ...this.#layers.map((layer) => layer.topHeight(element, below)));
+  }
+
+  chain(element: string, fromHeight: number, limit: number, below: number): EventRow[] {
+    return this.#all((layer) => layer.chain(element, fromHeight, limit, below)).slice(0, limit);
+  }
+
+  lastAt(element: string, atMicros: number, below: number): EventRow | undefined {
+    return this.#first((layer) => layer.lastAt(element, atMicros, below));
+  }
+
+  timeline(filter: TimelineFilter, limit: number, below: number): EventRow[] {
+    const sign = filter.reverse ? -1 : 1;
+    return this.#all((layer) => layer.timeline(filter, limit, below))
+      .sort((a, b) => sign * (a.atMicros - b.atMicros || a.seq - b.seq))
+      .slice(0, limit);
+  }
+
+  /** Each layer scores in its own way over its own events, so hits are taken in turn by rank, newest layer first. */
+  text(words: readonly string[], limit: number, below: number): TextHit[] {
+    return [...this.#layers]
+      .reverse()
+      .flatMap((layer) => layer.text(words, limit, below).map((hit, rank) => ({ hit, rank })))
+      .sort((a, b) => a.rank - b.rank)
+      .slice(0, limit)
+      .map(({ hit }) => hit);
+  }
+
+  near(element: string, limit: number, below: number): string[] {
+    return [...new Set(this.#layers.flatMap((layer) => layer.near(element, limit, below)))].slice(0, limit);
+  }
+
+  stored(row: EventRow): StoredEvent {
+    const owner = this.#ownerOf.get(row);
+    if (!owner) throw new Error("stored() was asked for a row that no layer gave");
+    return owner.stored(row);
+  }
+
+  /** The uppermost layer that has one: the tail knows the later event. */
+  #first(find: (layer: EventLayer) => EventRow | undefined): EventRow | undefined {
+    for (const layer of [...this.#layers].reverse()) {
+      const row = find(layer);
+      if (row) return this.#own(row, layer);
+    }
+    return undefined;
+  }
+
+  #all(find: (layer: EventLayer) => EventRow[]): EventRow[] {
+    return this.#layers.flatMap((layer) => find(layer).map((row) => this.#own(row, layer)));
+  }
+
+  #own(row: EventRow, layer: EventLayer): EventRow {
+    this.#ownerOf.set(row, layer);
+    return row;
+  }
+}

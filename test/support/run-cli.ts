@@ -29,7 +29,7 @@ export async function runCli(
     reject: false,
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     // A config file of this machine must not reach into a test.
-    env: { ISOCHRON_CONFIG: "", NO_COLOR: "1", ...env },
+    env: { ISOCHRON_CONFIG: "/dev/null", NO_COLOR: "1", ...env },
     ...(signal ? { cancelSignal: signal } : {}),
   });
   return { stdout, stderr, exitCode };

@@ -1,0 +1,66 @@
+// What to send to a replica, given what it says it holds and what stands here. Pure: no clock, no disk, no network.
+// Parents are found by UUID, never by name: a generation of the same number on another disk is another generation.
+
+/** A generation here, with the UUIDs of its subvolumes. */
+export interface LocalGeneration {
+  generation: number;
+  timing: string;
+  vector: string;
+}
+
+/** What the replica holds of this store, as its hello says; `null` before its first generation. */
+export interface HeldByReplica {
+  generation: number;
+  size: number;
+  timingReceivedUuid: string | null;
+  vectorReceivedUuid: string | null;
+}
+
+export interface PlanInput {
+  /** Whole generations here, ascending. */
+  local: readonly LocalGeneration[];
+  held: HeldByReplica | null;
+  /** Entries under the newest generation's checkpoint. */
+  size: number;
+  /** A full resync was asked for. */
+  full: boolean;
+}
+
+export type PushPlan =
+  | { kind: "nothing"; reason: string }
+  | { kind: "increment"; generation: number; base: number; reason: string }
+  | { kind: "full"; generation: number; reason: string }
+  | { kind: "refuse"; code: "regressed"; reason: string };
+
+export function planPush({ local, held, size, full }: PlanInput): PushPlan {
+  const newest = local.at(-1);
+  if (!newest) return { kind: "nothing", reason: "nothing has been sealed yet" };
+  if (!held) return { kind: "full", generation: newest.generation, reason: "the replica holds nothing of this store" };
+  if (held.size > size || held.generation > newest.generation) {
+    const reason = `the replica holds generation ${held.generation} (${held.size} entries); this primary ends at ${newest.generation} (${size})`;
+    return { kind: "refuse", code: "regressed", reason };
+  }
+  if (held.generation === newest.generation && sameContent(newest, held) && !full) {
+    return { kind: "nothing", reason: `the replica stands at generation ${newest.generation}, the newest` };
+  }
+  if (full) return { kind: "full", generation: newest.generation, reason: "a full resync was asked for" };
+  const base = local.find((candidate) => sameContent(candidate, held));
+  if (!base) {
+    return {
+      kind: "full",
+      generation: newest.generation,
+      reason: `its generation ${held.generation} is no longer here as a base`,
+    };
+  }
+  const { generation } = newest;
+  return {
+    kind: "increment",
+    generation,
+    base: base.generation,
+    reason: `the replica holds generation ${base.generation}`,
+  };
+}
+
+function sameContent(local: LocalGeneration, held: HeldByReplica): boolean {
+  return local.timing === held.timingReceivedUuid && local.vector === held.vectorReceivedUuid;
+}

@@ -1,0 +1,165 @@
+// The protocol as the primary speaks it: hello, and the push of one generation. Every answer is checked against its
+// schema; every refusal becomes a PushError of the kind that the protocol gives it.
+import type { IncomingMessage } from "node:http";
+import { parseCheckpoint } from "../../shared/format/checkpoint.js";
+import { type NoteVerifier, openNote, parseVkey } from "../../shared/format/signed-note.js";
+import {
+  type Hello,
+  type HelloAnswer,
+  helloAnswerSchema,
+  PUSH_HEADERS,
+  problemSchema,
+  REFUSALS,
+  type RefusalCode,
+  STREAM_TYPE,
+} from "../../shared/protocol/protocol.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import type { SealedGeneration } from "../event.js";
+import type { LocalGeneration } from "./plan-push.js";
+import { PushError } from "./push-error.js";
+import { readText, responseTo, type SshConnection } from "./ssh-connection.js";
+import { streamGeneration } from "./stream-generation.js";
+
+/** @throws PushError */
+export async function sayHello(connection: SshConnection, hello: Hello): Promise<HelloAnswer> {
+  const body = JSON.stringify(hello);
+  const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+  const request = connection.request("POST", "/v1/hello", headers);
+  request.end(body);
+  const text = await readAnswer(await responseTo(request).catch(lostOn));
+  const parsed = helloAnswerSchema.safeParse(safeJson(text));
+  if (parsed.success) return parsed.data;
+  throw new PushError("conflict", "bad-answer", `the hello's answer is not of the protocol: ${parsed.error.message}`);
+}
+
+export interface PushRequest {
+  store: string;
+  sealed: SealedGeneration;
+  uuids: LocalGeneration;
+  tree: TreeLayout;
+  base: { generation: number; tree: TreeLayout } | undefined;
+  /** Entries in the ledger now, so that the replica can say how far behind it is. */
+  ledgerSize: number;
+  compressedData: boolean;
+  zstdLevel: number | undefined;
+  /** No byte for so long means that the link is dead. */
+  stallMs: number;
+  signal: AbortSignal;
+  onBytes: (bytes: number) => void;
+}
+
+/** Streams a generation; resolves with the cosigned note once the replica has promoted it. @throws PushError */
+export async function pushGeneration(connection: SshConnection, push: PushRequest): Promise<string> {
+  const request = connection.request("PUT", `/v1/stores/${push.store}/generations/${push.sealed.generation}`, {
+    "content-type": STREAM_TYPE,
+    "transfer-encoding": "chunked",
+    [PUSH_HEADERS.timingUuid]: push.uuids.timing,
+    [PUSH_HEADERS.vectorUuid]: push.uuids.vector,
+    [PUSH_HEADERS.ledgerSize]: push.ledgerSize,
+    ...(push.base ? { [PUSH_HEADERS.base]: push.base.generation } : {}),
+    ...(push.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
+  });
+  const stall = new StallWatchdog(push.stallMs, () => request.destroy(stalled(push.stallMs)));
+  const answered = responseTo(request);
+  answered.catch(() => undefined);
+  const onBytes = (bytes: number) => {
+    stall.moved();
+    push.onBytes(bytes);
+  };
+  const { tree, base, compressedData, zstdLevel, signal } = push;
+  const streamed = streamGeneration({ tree, base: base?.tree, compressedData, zstdLevel, signal, onBytes }, request);
+  try {
+    await firstToFail(streamed, answered);
+  } finally {
+    stall.stop();
+  }
+  return readAnswer(await answered.catch(lostOn));
+}
+
+/** @throws PushError `bad-answer` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */
+export function checkCosigned(note: string, replicaVkey: string, key: NoteVerifier, sealed: SealedGeneration): void {
+  try {
+    const cosigner = parseVkey(replicaVkey);
+    const opened = openNote(note, [key, cosigner]);
+    const { size, root } = parseCheckpoint(opened.text);
+    const both = [key, cosigner].every(({ keyId }) => opened.signedBy.some((signature) => signature.keyId === keyId));
+    if (both && size === sealed.size && root.equals(sealed.root)) return;
+  } catch (cause) {
+    throw new PushError("conflict", "bad-answer", `the ack cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  throw new PushError("conflict", "bad-answer", "the ack is not a cosignature of the checkpoint that was sent");
+}
+
+/**
+ * A refusal can come while the body is still going out, and then the rest of it fails to be written: the refusal is
+ * what to tell. Otherwise waits for the whole body.
+ */
+async function firstToFail(streamed: Promise<void>, answered: Promise<IncomingMessage>): Promise<void> {
+  const early = answered.then((response) => (response.statusCode === 200 ? streamed : undefined));
+  streamed.catch(() => undefined);
+  early.catch(() => undefined);
+  try {
+    await Promise.race([streamed, early]);
+  } catch (error) {
+    // The answer may be a moment behind the broken pipe it explains.
+    const answer = await Promise.race([answered.catch(() => undefined), afterMs(500)]);
+    if (answer) return;
+    throw error instanceof PushError ? error : lost(error);
+  }
+}
+
+async function readAnswer(response: IncomingMessage): Promise<string> {
+  const text = await readText(response).catch(lostOn);
+  if (response.statusCode === 200) return text;
+  const problem = problemSchema.safeParse(safeJson(text));
+  if (!problem.success) {
+    throw new PushError(
+      "retryable",
+      "bad-answer",
+      `the replica answered ${response.statusCode}: ${text.slice(0, 200)}`,
+    );
+  }
+  const { code, detail, hint } = problem.data;
+  const kind = REFUSALS[code as RefusalCode]?.retry ? "retryable" : "conflict";
+  throw new PushError(kind, code, detail, hint === undefined ? {} : { hint });
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends a push that moves no bytes; a slow one it leaves alone. */
+class StallWatchdog {
+  readonly #timer: NodeJS.Timeout;
+  constructor(stallMs: number, onStall: () => void) {
+    this.#timer = setTimeout(onStall, stallMs);
+  }
+  moved(): void {
+    this.#timer.refresh();
+  }
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function afterMs(delayMs: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), delayMs);
+  });
+}
+
+function stalled(stallMs: number): PushError {
+  return new PushError("retryable", "stalled", `no byte moved for ${stallMs} ms`);
+}
+
+function lostOn(cause: unknown): never {
+  throw cause instanceof PushError ? cause : lost(cause);
+}
+
+function lost(cause: unknown): PushError {
+  return new PushError("retryable", "unreachable", `the connection broke: ${(cause as Error).message}`, { cause });
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { canonicalise } from "../../../shared/format/canonical-json.js";
+import { type Entry, formatEntry, parseEntry } from "../../../shared/format/entry.js";
+import { GENESIS_HASH, leafHash, sha256Hex } from "../../../shared/format/hash.js";
+import { formatPayload, type Payload, parsePayload } from "../../../shared/format/payload.js";
+import { parseSeal, type Seal, sealElementId, sealState } from "../../../shared/format/seal.js";
+import { firstSeqOf, segmentName } from "../../../shared/format/segment-name.js";
+import { readVectors } from "../../support/read-vectors.js";
+
+interface FrozenEvent {
+  payload: Payload;
+  payload_line: string;
+  payload_hash: string;
+  entry: Entry;
+  entry_line: string;
+  event_hash: string;
+}
+const { events } = readVectors<{ events: [FrozenEvent, FrozenEvent] }>("entry");
+const frozenSeal = readVectors<{ element_id: string; uuid: string; seal: Seal; canonical: string }>("seal");
+
+test("lines and hashes of entries and payloads are the frozen ones", () => {
+  for (const { payload, payload_line, payload_hash, entry, entry_line, event_hash } of events) {
+    const parts = {
+      idempotencyKey: payload.idempotency_key,
+      reason: payload.reason,
+      redacted: payload.redacted,
+      stateJson: canonicalise(payload.state_snapshot),
+    };
+    assert.equal(formatPayload(parts, payload.salt, payload.seq), payload_line);
+    assert.equal(sha256Hex(payload_line), payload_hash);
+    assert.equal(formatEntry(entry), entry_line);
+    assert.equal(leafHash(Buffer.from(entry_line)).toString("hex"), event_hash);
+  }
+});
+
+test("stored lines are read back to what they were made of", () => {
+  for (const { payload, payload_line, entry, entry_line } of events) {
+    assert.deepEqual(parsePayload(payload_line), payload);
+    assert.deepEqual(parseEntry(entry_line), entry);
+    assert.equal(canonicalise(JSON.parse(entry_line)), entry_line);
+    assert.equal(canonicalise(JSON.parse(payload_line)), payload_line);
+  }
+});
+
+test("a chain begins with 64 zeros and goes on with the hash of the entry before", () => {
+  const [first, second] = events;
+  assert.equal(first.entry.previous_event_hash, GENESIS_HASH);
+  assert.equal(second.entry.previous_event_hash, first.event_hash);
+});
+
+test("two lines never mean the same entry", () => {
+  const line = events[0].entry_line;
+  const same = [
+    line.replace(":", ": "),
+    line.replace('"seq":0', '"seq":0.0'),
+    line.replace("}", ',"x":1}'),
+    ` ${line}`,
+  ];
+  for (const other of same) assert.throws(() => parseEntry(other), { code: "bad-entry" }, other);
+});
+
+test("an entry with a field that is missing or wrong is refused by that field's name", () => {
+  const wrong: [keyof Entry, unknown][] = [
+    ["action", 1],
+    ["actor", "\ud800"],
+    ["payload_hash", "AB"],
+    ["height", -1],
+    ["seq", 2 ** 53],
+    ["priority", "urgent"],
+    ["timestamp", "2026-11-20"],
+    ["recorded", undefined],
+  ];
+  for (const [field, value] of wrong) {
+    const line = JSON.stringify({ ...events[0].entry, [field]: value });
+    assert.throws(() => parseEntry(line), { code: "bad-entry", message: new RegExp(field) }, field);
+  }
+  for (const line of ["", "{", "null", "[]", "1"]) assert.throws(() => parseEntry(line), { code: "bad-entry" }, line);
+});
+
+test("a payload that names no sequence number is refused", () => {
+  for (const line of ["", "null", "{}", '{"seq":"1"}'])
+    assert.throws(() => parsePayload(line), { code: "bad-payload" });
+});
+
+test("a seal's state is the frozen one and is read back", () => {
+  assert.equal(sealElementId(frozenSeal.uuid), frozenSeal.element_id);
+  assert.equal(canonicalise(sealState(frozenSeal.seal)), frozenSeal.canonical);
+  assert.deepEqual(parseSeal(JSON.parse(frozenSeal.canonical)), frozenSeal.seal);
+});
+
+test("a seal that names rows outside its own files is refused", () => {
+  const space = frozenSeal.seal.spaces[0];
+  const run = space?.added[0];
+  for (const change of [{ file: "../x.vec" }, { first: -1 }, { rows: 0 }, { sha256: "" }]) {
+    const seal = { generation: 1, spaces: [{ ...space, added: [{ ...run, ...change }] }] };
+    assert.throws(() => parseSeal(seal as never), { code: "bad-payload" }, JSON.stringify(change));
+  }
+  assert.throws(() => parseSeal({ generation: 1, spaces: [{ ...space, definition: "" }] } as never), {
+    code: "bad-payload",
+  });
+  for (const state of [null, 1, {}, { generation: 0, spaces: [] }, { generation: 1 }]) {
+    assert.throws(() => parseSeal(state as never), { code: "bad-payload" }, JSON.stringify(state));
+  }
+});
+
+test("segments are named by 20 digits, so that name order is ledger order", () => {
+  assert.equal(segmentName(1041, "jsonl"), "00000000000000001041.jsonl");
+  assert.equal(firstSeqOf("00000000000000001041.vec"), 1041);
+  for (const name of ["1041.jsonl", "00000000000000001041.tmp", "99999999999999999999.vec"]) {
+    assert.throws(() => firstSeqOf(name), { code: "bad-entry" }, name);
+  }
+});

@@ -1,0 +1,124 @@
+// Jobs for the embedding processes, most urgent first: batches of events of one priority. A job whose worker died is done
+// again. A job that kills three workers is split into single events, and an event that kills three more is embedded here
+// without its state: a real vector of who, what and when, said loudly in the log. So nothing waits for ever, nothing gets
+// a made-up vector, and one poisonous state cannot stop the seal of everything else.
+import PQueue from "p-queue";
+import { embedHeuristic, heuristicSpace } from "../../shared/embed/heuristic.js";
+import type { Priority } from "../../shared/format/entry.js";
+import { formatRows, rowBytes } from "../../shared/format/vector-row.js";
+import type { Logger } from "../../shared/log.js";
+import type { AppendedEvent } from "../event.js";
+import { STRINGS_PER_EVENT } from "./embed-protocol.js";
+import { WorkerDied, WorkerProcess } from "./worker-process.js";
+
+export interface EmbedJobsOptions {
+  workers: number;
+  log: Logger;
+  /** A worker that says nothing for so long is ended. */
+  jobTimeoutMs: number;
+}
+
+const URGENCY: Record<Priority, number> = { critical: 3, high: 2, medium: 1, low: 0 };
+const MOST_DEATHS = 3;
+
+export class EmbedJobs {
+  readonly #options: EmbedJobsOptions;
+  readonly #queue: PQueue;
+  readonly #stop = new AbortController();
+  readonly #workers: WorkerProcess[];
+  readonly #idle: WorkerProcess[];
+  /** Events embedded without their state, since the start. */
+  degraded = 0;
+  /** Workers that ended while they had a job, since the start. */
+  deaths = 0;
+
+  constructor(options: EmbedJobsOptions) {
+    this.#options = options;
+    this.#queue = new PQueue({ concurrency: options.workers });
+    const { log, jobTimeoutMs } = options;
+    const stop = this.#stop.signal;
+    this.#workers = Array.from({ length: options.workers }, () => new WorkerProcess({ log, jobTimeoutMs, stop }));
+    this.#idle = [...this.#workers];
+  }
+
+  /** Jobs that wait for a worker. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  get workerPids(): number[] {
+    return this.#workers.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
+  /** The rows of `events`, as they are stored. Rejects only once `close` was called. */
+  embed(events: readonly AppendedEvent[], priority: Priority): Promise<Uint8Array> {
+    const work = () => this.#withWorker((worker) => this.#embedSurely(worker, events));
+    return this.#queue.add(work, { priority: URGENCY[priority] });
+  }
+
+  /** Ends the workers; jobs under way and waiting are rejected. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  async #withWorker<T>(use: (worker: WorkerProcess) => Promise<T>): Promise<T> {
+    this.#stop.signal.throwIfAborted();
+    const worker = this.#idle.pop() as WorkerProcess;
+    try {
+      return await use(worker);
+    } finally {
+      this.#idle.push(worker);
+    }
+  }
+
+  async #embedSurely(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {
+    const seqs = events.map(({ seq }) => seq);
+    const texts = textsOf(events);
+    for (let deaths = 0; deaths < MOST_DEATHS; deaths += 1) {
+      try {
+        const rows = await worker.embed(seqs, texts);
+        if (rows.length === events.length * rowBytes(heuristicSpace.dimensions)) return rows;
+        throw new WorkerDied("embedding worker gave rows of another length");
+      } catch (error) {
+        this.#stop.signal.throwIfAborted();
+        if (!(error instanceof WorkerDied)) throw error;
+        this.deaths += 1;
+        this.#options.log.warn("embedding worker died, its job is done again", {
+          error,
+          events: events.length,
+          first_seq: events[0]?.seq,
+        });
+      }
+    }
+    return events.length === 1 ? this.#embedWithoutState(events[0] as AppendedEvent) : this.#embedApart(worker, events);
+  }
+
+  async #embedApart(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {
+    const rows: Uint8Array[] = [];
+    for (const event of events) rows.push(await this.#embedSurely(worker, [event]));
+    return Buffer.concat(rows);
+  }
+
+  #embedWithoutState({ seq, entry }: AppendedEvent): Uint8Array {
+    this.degraded += 1;
+    this.#options.log.error("event embedded without its state: its state ended three workers", {
+      seq,
+      element: entry.element_id,
+    });
+    return formatRows([{ seq, vector: embedHeuristic(entry, {}) }], heuristicSpace.dimensions);
+  }
+}
+
+function textsOf(events: readonly AppendedEvent[]): string[] {
+  const texts = new Array<string>(events.length * STRINGS_PER_EVENT);
+  let at = 0;
+  for (const { entry, stateJson } of events) {
+    texts[at++] = entry.action;
+    texts[at++] = entry.element_id;
+    texts[at++] = entry.element_type;
+    texts[at++] = entry.timestamp;
+    texts[at++] = stateJson;
+  }
+  return texts;
+}

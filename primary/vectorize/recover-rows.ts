@@ -1,0 +1,105 @@
+// What a restart finds in a space's files: rows that seals cover are trusted, rows after them are read and checked one by
+// one, and everything from the first unsound row of a file on is cut off, to be made again. Never cuts a covered row.
+import { createHash } from "node:crypto";
+import { open, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { parseRows, rowBytes, type Space, spaceName, type VectorRow } from "../../shared/format/vector-row.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import { listSegments } from "../../shared/store/read-lines.js";
+import type { UnsealedRun } from "./row-files.js";
+import { VectorizeError } from "./vectorize-error.js";
+
+export interface RecoverOptions {
+  tree: TreeLayout;
+  space: Space;
+  /** Rows of each file that seals cover. */
+  sealedRows: ReadonlyMap<string, number>;
+  /** Rows that no seal covers belong to events from `fromSeq` up to, not including, `toSeq`. */
+  fromSeq: number;
+  toSeq: number;
+}
+
+export interface RecoveredRows {
+  last: { file: string; rows: number } | undefined;
+  runs: UnsealedRun[];
+  /** Events whose rows were found. */
+  seqs: number[];
+  /** Bytes cut off. */
+  cutBytes: number;
+}
+
+const READ_ROWS = 4096;
+
+/** @throws VectorizeError `rows-missing` when a file is shorter than the seals say */
+export async function recoverRows(options: RecoverOptions): Promise<RecoveredRows> {
+  const folder = options.tree.space(spaceName(options.space));
+  const files = await listSegments(folder, "vec");
+  for (const file of options.sealedRows.keys()) {
+    if (!files.includes(file)) throw rowsMissing(join(folder, file), options.sealedRows.get(file) ?? 0, 0);
+  }
+  const recovered: RecoveredRows = { last: undefined, runs: [], seqs: [], cutBytes: 0 };
+  const seen = new Set<number>();
+  for (const file of files) await recoverFile(join(folder, file), file, options, recovered, seen);
+  recovered.seqs = [...seen];
+  return recovered;
+}
+
+async function recoverFile(
+  path: string,
+  file: string,
+  options: RecoverOptions,
+  recovered: RecoveredRows,
+  seen: Set<number>,
+): Promise<void> {
+  const width = rowBytes(options.space.dimensions);
+  const first = options.sealedRows.get(file) ?? 0;
+  const run: UnsealedRun = { file, first, rows: 0, hash: createHash("sha256") };
+  const handle = await open(path, "r");
+  let sizeBytes: number;
+  try {
+    sizeBytes = (await handle.stat()).size;
+    if (sizeBytes < first * width) throw rowsMissing(path, first, Math.floor(sizeBytes / width));
+    const chunk = Buffer.allocUnsafe(READ_ROWS * width);
+    for (let sound = true; sound; ) {
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, (first + run.rows) * width);
+      const whole = Math.floor(bytesRead / width);
+      const kept = countSound(chunk.subarray(0, whole * width), options, seen);
+      run.hash.update(chunk.subarray(0, kept * width));
+      run.rows += kept;
+      sound = kept > 0 && kept === whole;
+    }
+  } finally {
+    await handle.close();
+  }
+  const rows = first + run.rows;
+  if (sizeBytes > rows * width) {
+    await truncate(path, rows * width);
+    recovered.cutBytes += sizeBytes - rows * width;
+  }
+  if (run.rows > 0) recovered.runs.push(run);
+  recovered.last = { file, rows };
+}
+
+/** Rows before the first one that cannot be right; their events are added to `seen`. */
+function countSound(rows: Buffer, { space, fromSeq, toSeq }: RecoverOptions, seen: Set<number>): number {
+  let sound = 0;
+  for (const row of parseRows(rows, space.dimensions)) {
+    if (row.seq < fromSeq || row.seq >= toSeq || seen.has(row.seq) || !isSound(row, space)) break;
+    seen.add(row.seq);
+    sound += 1;
+  }
+  return sound;
+}
+
+/** A power cut can leave zeros where a row should be: such a row has no length. */
+function isSound({ vector }: VectorRow, space: Space): boolean {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  return Number.isFinite(squares) && (!space.normalised || Math.abs(squares - 1) < 1e-3);
+}
+
+function rowsMissing(path: string, sealed: number, found: number): VectorizeError {
+  return new VectorizeError("rows-missing", `${path} has ${found} rows, but seals cover ${sealed}`, {
+    hint: "run `verify`, then restore the file from the last generation",
+  });
+}

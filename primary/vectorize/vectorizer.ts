@@ -1,0 +1,265 @@
+// Vectorize: appended events get their rows in `live/vector`, made by worker processes, most urgent first. It never holds
+// up the ledger, and a seal waits for it through `drained`: no generation may hold an event without its vector.
+// Two sets say where everything is: an event is claimed once it is in memory or further, and done once its row is
+// written. What is in the ledger and not claimed (spilled, or left by a crash) is read back when there is room.
+import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { heuristicSpace } from "../../shared/embed/heuristic.js";
+import type { Priority } from "../../shared/format/entry.js";
+import { SEAL_ACTION, SEAL_ELEMENT_TYPE, type SealedRows } from "../../shared/format/seal.js";
+import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/vector-row.js";
+import type { Logger } from "../../shared/log.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import type { AppendedEvent } from "../event.js";
+import { EmbedJobs } from "./embed-jobs.js";
+import { PendingEvents } from "./pending-events.js";
+import { recoverRows } from "./recover-rows.js";
+import { RowFiles } from "./row-files.js";
+import { SeqSet } from "./seq-set.js";
+import { VectorizeError } from "./vectorize-error.js";
+
+export type VectorLevel = "none" | "heuristic";
+
+export interface VectorizerOptions {
+  /** `live` of the store. */
+  tree: TreeLayout;
+  level: VectorLevel;
+  /** Worker processes. */
+  workers: number;
+  /** Events kept in memory; the rest is read back from the ledger. */
+  maxQueuedEvents: number;
+  /** Up to `limit` events from `fromSeq` on, in order, at least one: it is asked only for events it has written. */
+  readAppended: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>;
+  log: Logger;
+  /** Default SEGMENT_BYTES. */
+  segmentBytes?: number;
+  /** A worker that is silent for so long is ended. Default 60000. */
+  jobTimeoutMs?: number;
+}
+
+/** Rows that seals cover: by space, by file, a count. */
+export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+const JOB_EVENTS = 256;
+const READ_EVENTS = 1024;
+const RETRY_MS = 500;
+
+export class Vectorizer {
+  readonly #options: VectorizerOptions;
+  readonly #pending: PendingEvents;
+  readonly #stop = new AbortController();
+  readonly #waiters = new Set<() => void>();
+  #jobs: EmbedJobs | undefined;
+  #files: RowFiles | undefined;
+  /** Files of spaces that get no new rows, with rows that no seal covers. */
+  #others: RowFiles[] = [];
+  #claimed = new SeqSet(0);
+  #done = new SeqSet(0);
+  #doneCount = 0;
+  /** Events in the ledger, as far as we were told. */
+  #end = 0;
+  #start = 0;
+  #refilling: Promise<void> | undefined;
+  #work = new Set<Promise<void>>();
+
+  constructor(options: VectorizerOptions) {
+    this.#options = options;
+    this.#pending = new PendingEvents(options.maxQueuedEvents);
+  }
+
+  /**
+   * Every event below `fromSeq` is in a sealed generation and has its rows. Those from there up to `ledgerSize` are looked
+   * for in the `.vec` files; the missing ones are read from the ledger and embedded from now on.
+   *
+   * @throws VectorizeError `space-differs`, `rows-missing`
+   */
+  async start(fromSeq: number, ledgerSize: number, sealedRows: SealedRowCounts = new Map()): Promise<void> {
+    this.#start = fromSeq;
+    this.#end = ledgerSize;
+    this.#claimed = new SeqSet(fromSeq);
+    this.#done = new SeqSet(fromSeq);
+    const active = this.#options.level === "heuristic" ? heuristicSpace : undefined;
+    for (const space of await this.#spacesOnDisk(active)) {
+      const found = await this.#recover(space, sealedRows);
+      if (active && spaceName(space) === spaceName(active)) {
+        this.#files = found.files;
+        for (const seq of found.seqs) this.#finish(seq);
+      } else this.#others.push(found.files);
+    }
+    if (!active) return;
+    const { workers, log, jobTimeoutMs = 60_000 } = this.#options;
+    this.#jobs = new EmbedJobs({ workers, log, jobTimeoutMs });
+    this.#pump();
+  }
+
+  /** To be called after the fsync of each batch, in order. Never blocks: what does not fit in memory is read back later. */
+  appended(events: readonly AppendedEvent[]): void {
+    const last = events.at(-1);
+    if (!last) return;
+    this.#end = Math.max(this.#end, last.seq + 1);
+    if (!this.#files) return;
+    for (const event of events) this.#claim(event);
+    this.#pump();
+  }
+
+  /** Events without their rows yet. */
+  backlog(): number {
+    return this.#files ? this.#end - this.#start - this.#doneCount : 0;
+  }
+
+  state(): { backlog: number; degraded: number; workerDeaths: number; workerPids: number[] } {
+    const jobs = this.#jobs;
+    return {
+      backlog: this.backlog(),
+      degraded: jobs?.degraded ?? 0,
+      workerDeaths: jobs?.deaths ?? 0,
+      workerPids: jobs?.workerPids ?? [],
+    };
+  }
+
+  /** Resolves when every event below `uptoSeq` has its row written (not synced). @throws VectorizeError `stopped` */
+  async drained(uptoSeq: number, signal?: AbortSignal): Promise<void> {
+    while (this.#files && this.#done.firstMissing < uptoSeq) {
+      signal?.throwIfAborted();
+      if (this.#stop.signal.aborted) {
+        throw new VectorizeError("stopped", `the vectorizer was stopped ${this.backlog()} events behind`);
+      }
+      await this.#progress(signal);
+    }
+  }
+
+  /** Rows added since the last take, or since the last seal after a start. To be called after `drained`, ledger held. */
+  async takeAdded(): Promise<{ space: string; added: SealedRows[] }[]> {
+    const taken: { space: string; added: SealedRows[] }[] = [];
+    for (const files of [...this.#others, ...(this.#files ? [this.#files] : [])]) {
+      const added = await files.take();
+      if (added.length > 0) taken.push({ space: files.name, added });
+    }
+    return taken.sort((a, b) => (a.space < b.space ? -1 : 1));
+  }
+
+  /** What has no row yet is found at the next start. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wakeWaiters();
+    await this.#jobs?.close();
+    await Promise.allSettled([...this.#work, this.#refilling]);
+    await this.#files?.close();
+  }
+
+  async #spacesOnDisk(active: Space | undefined): Promise<Space[]> {
+    const { tree } = this.#options;
+    const spaces = active ? [active] : [];
+    const names = await readdir(tree.vector, { withFileTypes: true });
+    for (const entry of names) {
+      if (!entry.isDirectory() || !isSpaceName(entry.name) || (active && entry.name === spaceName(active))) continue;
+      const text = await readFile(tree.spaceFile(entry.name), "utf8").catch(() => undefined);
+      if (text !== undefined) spaces.push(parseSpace(text));
+    }
+    return spaces;
+  }
+
+  async #recover(space: Space, sealedRows: SealedRowCounts): Promise<{ files: RowFiles; seqs: number[] }> {
+    const { tree, segmentBytes, log } = this.#options;
+    const files = new RowFiles({ tree, space, segmentBytes });
+    await files.prepare();
+    const { last, runs, seqs, cutBytes } = await recoverRows({
+      tree,
+      space,
+      sealedRows: sealedRows.get(files.name) ?? new Map(),
+      fromSeq: this.#start,
+      toSeq: this.#end,
+    });
+    if (cutBytes > 0) log.warn("rows cut off, they will be made again", { space: files.name, bytes: cutBytes });
+    files.resume(last, runs);
+    return { files, seqs };
+  }
+
+  #claim(event: AppendedEvent): void {
+    const { seq, entry } = event;
+    if (this.#claimed.has(seq)) return;
+    // A seal speaks of vectors and has none.
+    if (entry.element_type === SEAL_ELEMENT_TYPE && entry.action === SEAL_ACTION) this.#finish(seq);
+    else if (this.#pending.offer(event)) this.#claimed.add(seq);
+  }
+
+  #finish(seq: number): void {
+    if (this.#done.has(seq)) return;
+    this.#claimed.add(seq);
+    this.#done.add(seq);
+    this.#doneCount += 1;
+  }
+
+  /** Hands out jobs: critical ones at once, others as long as few wait, so that a later urgent one is not behind them. */
+  #pump(): void {
+    const jobs = this.#jobs;
+    if (!jobs || this.#stop.signal.aborted) return;
+    for (let next = this.#pending.mostUrgent(); next; next = this.#pending.mostUrgent()) {
+      if (next !== "critical" && jobs.waiting >= this.#options.workers) break;
+      const job = this.#runJob(jobs, this.#pending.take(next, JOB_EVENTS), next);
+      this.#work.add(job);
+      void job.finally(() => this.#work.delete(job));
+    }
+    if (this.#claimed.firstMissing < this.#end && this.#pending.count <= this.#options.maxQueuedEvents / 2) {
+      this.#refilling ??= this.#refill().finally(() => {
+        this.#refilling = undefined;
+      });
+    }
+  }
+
+  /** Embeds and writes one job, for as long as it takes. Never rejects. */
+  async #runJob(jobs: EmbedJobs, events: AppendedEvent[], priority: Priority): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const rows = await jobs.embed(events, priority);
+        await (this.#files as RowFiles).append(rows, (events[0] as AppendedEvent).seq);
+        for (const { seq } of events) this.#finish(seq);
+        this.#wakeWaiters();
+        this.#pump();
+        return;
+      } catch (error) {
+        await this.#retryAfter("rows not written, the job is done again", error as Error);
+      }
+    }
+  }
+
+  /** Reads events that are in the ledger only, until memory is full again or none is left. Never rejects. */
+  async #refill(): Promise<void> {
+    let from = this.#claimed.firstMissing;
+    while (from < this.#end && !this.#stop.signal.aborted && this.#pending.count < this.#options.maxQueuedEvents) {
+      try {
+        const events = await this.#options.readAppended(from, READ_EVENTS);
+        if (events.length === 0) throw new Error(`event ${from} is in the ledger and was not read`);
+        for (const event of events) this.#claim(event);
+        this.#pump();
+        from = Math.max(this.#claimed.firstMissing, (events.at(-1)?.seq ?? from) + 1);
+        this.#wakeWaiters();
+      } catch (error) {
+        await this.#retryAfter("events not read back from the ledger, tried again", error as Error);
+      }
+    }
+    setImmediate(() => this.#pump());
+  }
+
+  async #retryAfter(message: string, error: Error): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#options.log.error(message, { error });
+    await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+
+  #progress(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiters.delete(wake);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#waiters.add(wake);
+      signal?.addEventListener("abort", wake, { once: true });
+    });
+  }
+
+  #wakeWaiters(): void {
+    for (const wake of [...this.#waiters]) wake();
+  }
+}

@@ -45,6 +45,7 @@ export class Ledger implements EventSink {
   readonly #parts: LedgerParts;
   readonly #limits: LedgerLimits;
   readonly #onAppended: (events: AppendedEvent[]) => void;
+  readonly #onFailure: (failure: LedgerError) => void;
   /** One turn at a time: batches, and seals ahead of them. */
   readonly #turns = new PQueue({ concurrency: 1 });
   #tree: MerkleTree;
@@ -54,12 +55,21 @@ export class Ledger implements EventSink {
   #failure: LedgerError | undefined;
   #roomWaiters: (() => void)[] = [];
 
-  /** `onAppended` sees each batch after its fsync and before its acks; it must not throw or block. */
-  constructor(parts: LedgerParts, limits: LedgerLimits, onAppended: (events: AppendedEvent[]) => void) {
+  /**
+   * `onAppended` sees each batch after its fsync and before its acks; it must not throw or block. `onFailure` is told
+   * once why the ledger takes no more: only opening it anew helps.
+   */
+  constructor(
+    parts: LedgerParts,
+    limits: LedgerLimits,
+    onAppended: (events: AppendedEvent[]) => void,
+    onFailure: (failure: LedgerError) => void,
+  ) {
     this.#parts = parts;
     this.#tree = parts.tree;
     this.#limits = limits;
     this.#onAppended = onAppended;
+    this.#onFailure = onFailure;
   }
 
   /** Entries in the ledger. Those of a batch count once it is durable. */
@@ -91,9 +101,16 @@ export class Ledger implements EventSink {
   /** Runs `act` while no batch runs, ahead of the batches that wait. */
   async held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> {
     return this.#turns.add(
-      () => {
+      async () => {
         if (this.#failure) throw this.#failure;
-        return act(this.#heldView());
+        const { size } = this.#tree;
+        try {
+          return await act(this.#heldView());
+        } catch (cause) {
+          // An entry that was appended but whose purpose failed must not be followed by another: `openLedger` cuts it.
+          if (this.#tree.size > size) this.#fail(halfSealed(cause));
+          throw cause;
+        }
       },
       { priority: 1 },
     );
@@ -202,7 +219,7 @@ export class Ledger implements EventSink {
   async #undo(before: { size: number; entries: number; payloads: number }, cause: unknown): Promise<void> {
     // A failed fsync says nothing of what reached the disk, and the heads may be committed: stop, and let `openLedger`
     // sort it out. There is no way to go on in this process that could not ack an event twice or lose one.
-    this.#failure = writeFailed(cause);
+    this.#fail(writeFailed(cause));
     const { entries, payloads, treeFiles, heads } = this.#parts;
     heads.rollback();
     await Promise.allSettled([
@@ -210,15 +227,22 @@ export class Ledger implements EventSink {
       entries.cutTo(before.entries),
       treeFiles.cutTo(before.size),
     ]);
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
-    this.#waitingBytes = 0;
-    for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
-  /** Why the ledger stopped, once it has. */
-  get failure(): LedgerError | undefined {
-    return this.#failure;
+  #fail(failure: LedgerError): void {
+    this.#failure = failure;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(failure);
+    this.#waitingBytes = 0;
+    for (const wake of this.#roomWaiters.splice(0)) wake();
+    this.#onFailure(failure);
   }
+}
+
+function halfSealed(cause: unknown): LedgerError {
+  return new LedgerError("write-failed", `a seal failed half-way: ${(cause as Error).message}`, {
+    cause,
+    hint: "start again: the start undoes the half seal",
+  });
 }
 
 function writeFailed(cause: unknown): LedgerError {

@@ -39,6 +39,8 @@ export interface LinkOptions {
   hintDir: string;
   /** Called after each ack: older bases may go. */
   onAck: (generation: number) => void;
+  /** The replica's operator asked for a full resync: it needs a generation that the replica does not have yet. */
+  onFullWanted: () => Promise<unknown>;
   log: Logger;
 }
 
@@ -174,7 +176,11 @@ export class ReplicaLink {
     while (!signal.aborted) {
       this.#woken = false;
       this.#answer ??= await Promise.race([this.#hello(connection), lost]);
-      const plan = (await this.plan(this.#answer.wants === "full")) as PushPlan;
+      if (this.#answer.wants === "full" && !this.#fullWanted) {
+        this.#fullWanted = true;
+        await this.#options.onFullWanted();
+      }
+      const plan = (await this.plan(false)) as PushPlan;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
       if (plan.kind === "nothing") {
         this.#set("healthy", plan.reason);

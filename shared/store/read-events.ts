@@ -1,5 +1,5 @@
 // Entries and payloads in lockstep: line i of one belongs to line i of the other, whatever segments they lie in.
-import { type LineFault, readLineBatches, type StoredLine } from "./read-lines.js";
+import { type LineFault, type LinePlace, readLineBatches, type StoredLine } from "./read-lines.js";
 
 export interface StoredEvent {
   seq: number;
@@ -17,14 +17,16 @@ export interface EventsEnd {
 
 /**
  * Batches of events from `fromSeq`; the last batch is the `EventsEnd` (both `undefined` when the two end together). The
- * buffers of a batch are valid until the next one is asked for.
+ * buffers of a batch are valid until the next one is asked for. `known` is where the lines of one event at or before
+ * `fromSeq` stand, so that nothing before them is read.
  */
 export async function* readEventBatches(
   dirs: { entries: string; payloads: string },
   fromSeq = 0,
+  known?: { entry: LinePlace; payload: LinePlace },
 ): AsyncGenerator<StoredEvent[] | EventsEnd> {
-  const entries = new LineCursor(readLineBatches(dirs.entries, fromSeq));
-  const payloads = new LineCursor(readLineBatches(dirs.payloads, fromSeq));
+  const entries = new LineCursor(readLineBatches(dirs.entries, fromSeq, known?.entry));
+  const payloads = new LineCursor(readLineBatches(dirs.payloads, fromSeq, known?.payload));
   let seq = fromSeq;
   try {
     for (;;) {

@@ -1,0 +1,42 @@
+// Reads durable events back from the live ledger: for vectors that were not made before a stop, or that had no room in
+// the vectorizer's queue. Goes on where the last read ended, so that a long range is read once.
+import { canonicalise } from "../../shared/format/canonical-json.js";
+import { parseEntry } from "../../shared/format/entry.js";
+import { parsePayload } from "../../shared/format/payload.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import { readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
+import type { LinePlace } from "../../shared/store/read-lines.js";
+import type { AppendedEvent } from "../event.js";
+
+export class AppendedReader {
+  readonly #live: TreeLayout;
+  #last: { entry: LinePlace; payload: LinePlace } | undefined;
+
+  constructor(live: TreeLayout) {
+    this.#live = live;
+  }
+
+  /** Up to `limit` events from `fromSeq`, fewer at the ledger's end. */
+  async read(fromSeq: number, limit: number): Promise<AppendedEvent[]> {
+    const known = this.#last && this.#last.entry.seq <= fromSeq ? this.#last : undefined;
+    const events: AppendedEvent[] = [];
+    for await (const batch of readEventBatches(this.#live, fromSeq, known)) {
+      if (!Array.isArray(batch)) break;
+      for (const event of batch.slice(0, limit - events.length)) {
+        events.push(toAppended(event));
+        this.#last = { entry: placeOf(event.entry), payload: placeOf(event.payload) };
+      }
+      if (events.length >= limit) break;
+    }
+    return events;
+  }
+}
+
+function toAppended({ seq, entry, payload }: StoredEvent): AppendedEvent {
+  const { state_snapshot } = parsePayload(payload.bytes.toString());
+  return { seq, entry: parseEntry(entry.bytes.toString()), stateJson: canonicalise(state_snapshot) };
+}
+
+function placeOf({ seq, file, offset }: LinePlace): LinePlace {
+  return { seq, file, offset };
+}

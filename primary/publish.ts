@@ -1,0 +1,250 @@
+// Joins the primary's stages in the order of the flow: admitted events into the ledger, acked, vectorized, sealed,
+// pushed. It owns the store's generations on disk and which of them may go.
+import { readFile } from "node:fs/promises";
+import PQueue from "p-queue";
+import { parseCheckpoint } from "../shared/format/checkpoint.js";
+import type { Priority } from "../shared/format/entry.js";
+import type { NoteSigner } from "../shared/format/signed-note.js";
+import type { Logger } from "../shared/log.js";
+import { showSubvolume } from "../shared/store/btrfs.js";
+import {
+  currentGeneration,
+  deleteGeneration,
+  listGenerations,
+  swapCurrent,
+  sweepStore,
+} from "../shared/store/generations.js";
+import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import { countRows } from "../shared/verify/load-verified-state.js";
+import type { Ack, AdmittedEvent, AppendedEvent, EventSink, SealedGeneration } from "./event.js";
+import { Ledger, type LedgerLimits } from "./ledger/ledger.js";
+import type { LedgerError } from "./ledger/ledger-error.js";
+import { openLedger } from "./ledger/open-ledger.js";
+import { AppendedReader } from "./ledger/read-appended.js";
+import type { LocalGeneration } from "./push/plan-push.js";
+import type { LinkSource, ReplicaLink } from "./push/replica-link.js";
+import { type SealDelays, SealSchedule } from "./seal/schedule-seals.js";
+import { sealGeneration } from "./seal/seal-generation.js";
+import { type SealedRowCounts, Vectorizer, type VectorLevel } from "./vectorize/vectorizer.js";
+
+export interface PublisherOptions {
+  store: StoreLayout;
+  storeUuid: string;
+  signer: NoteSigner;
+  ledger: LedgerLimits;
+  vectorize: { level: VectorLevel; workers: number; maxQueuedEvents: number };
+  sealDelaysMs: SealDelays;
+  versions: { kernel: string; progs: string };
+  /** Called with each generation once it stands. */
+  onSealed: (sealed: SealedGeneration) => void;
+  /** The ledger takes no more events until it is opened anew. */
+  onFailure: (failure: LedgerError) => void;
+  log: Logger;
+}
+
+/** What a seal on demand did. */
+export type SealResult = { sealed: true; generation: SealedGeneration } | { sealed: false; reason: string };
+
+export class Publisher implements EventSink, LinkSource {
+  readonly #options: PublisherOptions;
+  readonly #ledger: Ledger;
+  readonly #vectorizer: Vectorizer;
+  readonly #schedule: SealSchedule;
+  readonly #seals = new PQueue({ concurrency: 1 });
+  readonly #deletions = new PQueue({ concurrency: 1 });
+  readonly #uuids = new Map<number, Promise<LocalGeneration>>();
+  #links: readonly ReplicaLink[] = [];
+  #newest: SealedGeneration | undefined;
+
+  private constructor(options: PublisherOptions, newest: SealedGeneration | undefined, opened: OpenedStages) {
+    this.#options = options;
+    this.#newest = newest;
+    this.#ledger = opened.makeLedger(
+      (events) => this.#appended(events),
+      (failure) => options.onFailure(failure),
+    );
+    this.#vectorizer = opened.vectorizer;
+    this.#schedule = new SealSchedule(options.sealDelaysMs, () => this.#sealScheduled());
+  }
+
+  /** Recovers the store and starts the stages. @throws LedgerError `corrupt`, StoreError */
+  static async open(options: PublisherOptions): Promise<Publisher> {
+    const { store, log } = options;
+    const swept = await sweepStore(store);
+    if (swept.length > 0) log.warn("swept what a stop left", { swept });
+    const generations = await listGenerations(store);
+    const newest = await readNewest(store, generations.at(-1));
+    if (newest && (await currentGeneration(store)) !== newest.generation) await swapCurrent(store, newest.generation);
+    const opened = await openStages(options, newest);
+    const publisher = new Publisher(options, newest, opened);
+    for (const generation of generations) publisher.#learnUuids(generation);
+    // What recovery kept has waited long enough.
+    if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.demand("high");
+    return publisher;
+  }
+
+  /** Links are given once they are made: they are made from this publisher. */
+  attach(links: readonly ReplicaLink[]): void {
+    this.#links = links;
+    this.#planDeletions();
+  }
+
+  // EventSink: where sources put admitted events.
+  room(): Promise<void> | undefined {
+    return this.#ledger.room();
+  }
+  append(event: AdmittedEvent): Promise<Ack> {
+    return this.#ledger.append(event);
+  }
+
+  // LinkSource: what links push.
+  get storeUuid(): string {
+    return this.#options.storeUuid;
+  }
+  get key(): NoteSigner {
+    return this.#options.signer;
+  }
+  get versions(): { kernel: string; progs: string } {
+    return this.#options.versions;
+  }
+  ledgerSize(): number {
+    return this.#ledger.size;
+  }
+  newest(): SealedGeneration | undefined {
+    return this.#newest;
+  }
+  tree(generation: number): TreeLayout {
+    return this.#options.store.generation(generation);
+  }
+  async local(): Promise<LocalGeneration[]> {
+    const all = await Promise.all(this.#uuids.values());
+    return all.sort((a, b) => a.generation - b.generation);
+  }
+
+  /** Events without their vectors yet, and events waiting for the ledger. */
+  backlog(): { vectors: number; ledger: number } {
+    return { vectors: this.#vectorizer.backlog(), ledger: this.#ledger.queued };
+  }
+
+  /** Seals now. Without `force`, an idle ledger is left as it is. */
+  seal({ force = false } = {}): Promise<SealResult> {
+    return this.#seals.add(async () => {
+      if (!force && this.#ledger.size === (this.#newest?.size ?? 0)) {
+        return { sealed: false, reason: "nothing new since the last seal" };
+      }
+      const generation = (this.#newest?.generation ?? 0) + 1;
+      const { store, storeUuid, signer, onSealed } = this.#options;
+      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer };
+      const sealed = await sealGeneration(parts, generation);
+      this.#newest = sealed;
+      this.#learnUuids(generation);
+      for (const link of this.#links) link.wake();
+      onSealed(sealed);
+      this.#planDeletions();
+      return { sealed: true, generation: sealed };
+    });
+  }
+
+  /** Deletes the generations that are neither current nor anyone's base. */
+  acked(): void {
+    this.#planDeletions();
+  }
+
+  /** In reverse order of the flow; what was acked and not yet sealed is sealed at the next start. */
+  async stop(): Promise<void> {
+    await this.#schedule.stop();
+    await this.#seals.onIdle();
+    await this.#ledger.close();
+    await this.#vectorizer.stop();
+    await this.#deletions.onIdle();
+  }
+
+  #appended(events: AppendedEvent[]): void {
+    this.#vectorizer.appended(events);
+    for (const priority of new Set(events.map(({ entry }) => entry.priority))) {
+      this.#schedule.demand(priority as Priority);
+    }
+  }
+
+  async #sealScheduled(): Promise<void> {
+    try {
+      await this.seal();
+    } catch (error) {
+      this.#options.log.error("the seal failed", { error });
+      this.#schedule.demand("high");
+    }
+  }
+
+  #learnUuids(generation: number): void {
+    const tree = this.tree(generation);
+    const learnt = Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]).then(([timing, vector]) => ({
+      generation,
+      timing: timing.uuid,
+      vector: vector.uuid,
+    }));
+    learnt.catch((error: unknown) => {
+      this.#uuids.delete(generation);
+      this.#options.log.error("a generation cannot be read", { generation, error });
+    });
+    this.#uuids.set(generation, learnt);
+  }
+
+  #planDeletions(): void {
+    if (this.#deletions.size === 0) void this.#deletions.add(() => this.#deleteUnneeded());
+  }
+
+  async #deleteUnneeded(): Promise<void> {
+    const pinned = new Set(this.#links.flatMap((link) => [...link.pins]));
+    for (const generation of await listGenerations(this.#options.store)) {
+      if (generation >= (this.#newest?.generation ?? 0) || pinned.has(generation)) continue;
+      this.#uuids.delete(generation);
+      await deleteGeneration(this.#options.store, generation).catch((error: unknown) => {
+        this.#options.log.warn("an older generation stays for now", { generation, error });
+      });
+    }
+  }
+}
+
+interface OpenedStages {
+  vectorizer: Vectorizer;
+  makeLedger(onAppended: (events: AppendedEvent[]) => void, onFailure: (failure: LedgerError) => void): Ledger;
+}
+
+async function openStages(options: PublisherOptions, newest: SealedGeneration | undefined): Promise<OpenedStages> {
+  const { store, storeUuid, signer, log } = options;
+  const generation = newest?.generation ?? 0;
+  const { parts, sealedSize, recovered } = await openLedger({ store, storeUuid, key: signer, generation });
+  if (recovered.keptUnsealed > 0 || recovered.cutEvents > 0) log.info("recovered the ledger", { ...recovered });
+  const reader = new AppendedReader(store.live);
+  const vectorizer = new Vectorizer({
+    tree: store.live,
+    ...options.vectorize,
+    readAppended: (fromSeq, limit) => reader.read(fromSeq, limit),
+    log,
+  });
+  await vectorizer.start(sealedSize, parts.tree.size, await readSealedRows(store, generation));
+  return {
+    vectorizer,
+    makeLedger: (onAppended, onFailure) => new Ledger(parts, options.ledger, onAppended, onFailure),
+  };
+}
+
+/** Rows of the newest generation by space and file: all of them are sealed. */
+async function readSealedRows(store: StoreLayout, generation: number): Promise<SealedRowCounts> {
+  const bySpace = new Map<string, Map<string, number>>();
+  if (generation === 0) return bySpace;
+  for (const [key, rows] of await countRows(store.generation(generation))) {
+    const [space = "", file = ""] = key.split("/");
+    const files = bySpace.get(space) ?? new Map<string, number>();
+    bySpace.set(space, files.set(file, rows));
+  }
+  return bySpace;
+}
+
+async function readNewest(store: StoreLayout, generation: number | undefined): Promise<SealedGeneration | undefined> {
+  if (generation === undefined) return undefined;
+  const note = await readFile(store.generation(generation).checkpoint, "utf8");
+  // Its signature is checked by `openLedger`, which takes the same generation as its ground.
+  const { size, root } = parseCheckpoint(note);
+  return { generation, size, root };
+}

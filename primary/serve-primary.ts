@@ -1,0 +1,203 @@
+// The primary's daemon: volume, publisher, links, query process, control socket, sources, started in that order and
+// stopped in reverse. All adapters are made here.
+import { mkdir } from "node:fs/promises";
+import { createLogger, type Logger } from "../shared/log.js";
+import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
+import { btrfsVersions, freeSpace } from "../shared/store/btrfs.js";
+import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
+import { readTransportKey } from "../shared/store/key-files.js";
+import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
+import { ensureMounted } from "../shared/store/volume.js";
+import { createAdmitter } from "./admit/admit-event.js";
+import { SECRET_TERMS } from "./admit/secret-keys.js";
+import { ACTION_PRIORITIES } from "./admit/set-priority.js";
+import { type PrimaryConfig, primarySockets } from "./config.js";
+import { ControlError, ControlServer } from "./control/control-server.js";
+import type { SealedGeneration } from "./event.js";
+import type { LedgerError } from "./ledger/ledger-error.js";
+import { Publisher } from "./publish.js";
+import { ReplicaLink } from "./push/replica-link.js";
+import { IngestSocket } from "./sources/ingest-socket.js";
+import { PackagesSource } from "./sources/packages/packages-source.js";
+import type { Source } from "./sources/source.js";
+
+export interface PrimaryDaemon {
+  /** Rejects when the ledger takes no more: the process must end, and be started again. */
+  failed: Promise<never>;
+  stop(): Promise<void>;
+}
+
+/** @throws StoreError, LedgerError `corrupt` */
+export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
+  const log = createLogger(config.log_level);
+  await ensureMounted(config.root);
+  const identity = await loadPrimaryIdentity(config.root);
+  const store = new RootLayout(config.root).store(identity.uuid);
+  const sockets = primarySockets(config);
+  await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
+  const ending = new AbortController();
+  let fail: (error: LedgerError) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => undefined);
+
+  const query = await startQueryProcess({
+    root: config.root,
+    socketPath: sockets.query,
+    indexProcesses: config.index.processes,
+    log,
+  });
+  const publisher = await openPublisher(config, identity, store, log, {
+    onSealed: (sealed) => announce(query, identity.uuid, sealed, publisher, log),
+    onFailure: (error) => fail(error),
+  });
+  const links = await makeLinks(config, store, publisher, log);
+  publisher.attach(links);
+  for (const link of links) await link.start(ending.signal);
+  const headTimer = setInterval(() => tellHead(query, publisher), 1000);
+  const sources = makeSources(config, sockets.ingest, publisher, log);
+  const control = new ControlServer({
+    seal: async (force) => describeSeal(await publisher.seal({ force })),
+    resync: (request) => resync(publisher, links, request),
+    status: () => describe(config, identity, publisher, links, sources),
+  });
+  await control.start(sockets.control);
+  for (const source of sources) await source.start(ending.signal);
+  log.info("serving", { root: config.root, origin: identity.origin, store: identity.uuid, ingest: sockets.ingest });
+
+  return {
+    failed,
+    async stop() {
+      for (const source of sources.reverse()) await source.stop();
+      await control.stop();
+      clearInterval(headTimer);
+      ending.abort();
+      for (const link of links) await link.stop();
+      await publisher.stop();
+      await query.stop();
+      log.info("stopped", { root: config.root });
+    },
+  };
+}
+
+async function openPublisher(
+  config: PrimaryConfig,
+  identity: PrimaryIdentity,
+  store: StoreLayout,
+  log: Logger,
+  handlers: { onSealed: (sealed: SealedGeneration) => void; onFailure: (error: LedgerError) => void },
+): Promise<Publisher> {
+  const { ledger, vectorize, seal } = config;
+  return Publisher.open({
+    store,
+    storeUuid: identity.uuid,
+    signer: identity.signer,
+    ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
+    vectorize: { level: vectorize.level, workers: vectorize.workers, maxQueuedEvents: vectorize.max_queued_events },
+    sealDelaysMs: { critical: 0, high: seal.high_ms, medium: seal.medium_ms, low: seal.low_ms },
+    versions: await btrfsVersions(),
+    ...handlers,
+    log,
+  });
+}
+
+async function makeLinks(config: PrimaryConfig, store: StoreLayout, publisher: Publisher, log: Logger) {
+  const { privateKey } = await readTransportKey(config.root);
+  const { push } = config;
+  return config.replicas.map(
+    ({ name, host, port, user, host_key: hostKey }) =>
+      new ReplicaLink(publisher, {
+        name,
+        target: { host, port, user, hostKey, privateKey },
+        helloMs: push.hello_seconds * 1000,
+        stallMs: push.stall_seconds * 1000,
+        compressedData: push.compressed_data,
+        zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
+        hintPath: (replicaUuid) => store.link(replicaUuid),
+        hintDir: store.links,
+        onAck: () => publisher.acked(),
+        onFullWanted: () => publisher.seal({ force: true }),
+        log,
+      }),
+  );
+}
+
+function makeSources(config: PrimaryConfig, ingestPath: string, sink: Publisher, log: Logger): Source[] {
+  const admit = createAdmitter({
+    maxPayloadBytes: config.admit.max_payload_bytes,
+    redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
+    priorities: { ...ACTION_PRIORITIES, ...config.admit.priorities },
+  });
+  const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log })];
+  const { packages } = config.sources;
+  if (packages.enabled) sources.push(new PackagesSource({ admit, sink, log, path: packages.log }));
+  return sources;
+}
+
+function announce(query: QueryProcess, storeUuid: string, sealed: SealedGeneration, publisher: Publisher, log: Logger) {
+  const { generation, size } = sealed;
+  log.debug("sealed", { generation, size });
+  tellHead(query, publisher);
+  query.promoted(storeUuid, generation).catch((error: unknown) => {
+    log.error("a generation is not answered yet", { generation, error });
+  });
+}
+
+function tellHead(query: QueryProcess, publisher: Publisher): void {
+  const generation = publisher.newest()?.generation ?? 0;
+  if (generation > 0)
+    query.setPrimaryHead(publisher.storeUuid, { size: publisher.ledgerSize(), generation, atMs: Date.now() });
+}
+
+function describeSeal(result: Awaited<ReturnType<Publisher["seal"]>>): unknown {
+  if (!result.sealed) return result;
+  const { generation, size, root } = result.generation;
+  return { sealed: true, generation, size, root: root.toString("base64") };
+}
+
+/** A full resync needs a generation that the replica does not have yet, so one is sealed for it. */
+async function resync(
+  publisher: Publisher,
+  links: readonly ReplicaLink[],
+  { replica, full, dryRun }: { replica: string; full: boolean; dryRun: boolean },
+): Promise<unknown> {
+  const link = links.find(({ name }) => name === replica);
+  if (!link) {
+    const names = links.map(({ name }) => name).join(", ") || "none";
+    throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
+  }
+  const plan = (await link.plan(full)) ?? {
+    kind: "unknown",
+    reason: `${replica} has not said hello: ${link.status().reason}`,
+  };
+  if (dryRun) return { replica, dry_run: true, plan };
+  if (full) await publisher.seal({ force: true });
+  link.resync(full);
+  return { replica, dry_run: false, plan };
+}
+
+async function describe(
+  config: PrimaryConfig,
+  identity: PrimaryIdentity,
+  publisher: Publisher,
+  links: readonly ReplicaLink[],
+  sources: readonly Source[],
+): Promise<unknown> {
+  const newest = publisher.newest();
+  const { freeBytes, totalBytes } = await freeSpace(config.root);
+  return {
+    role: "primary",
+    origin: identity.origin,
+    store: identity.uuid,
+    vkey: identity.signer.vkey,
+    root: config.root,
+    ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
+    backlog: publisher.backlog(),
+    vectorize: { level: config.vectorize.level },
+    volume: { free_bytes: freeBytes, total_bytes: totalBytes },
+    memory_bytes: process.memoryUsage.rss(),
+    replicas: links.map((link) => link.status()),
+    sources: Object.fromEntries(sources.map((source) => [source.name, source.state()])),
+  };
+}

@@ -1,0 +1,16 @@
+// `isochron-replica verify`
+import { verifyCommand } from "../../shared/cli/verify-command.js";
+import { loadReplicaIdentity } from "../../shared/store/identity.js";
+import { parseTrustedKey, readTrustedKeys } from "../../shared/store/key-files.js";
+import { ensureMounted } from "../../shared/store/volume.js";
+import { loadReplicaConfig } from "../config.js";
+
+export const verify = verifyCommand({
+  async open(args) {
+    const { root, trust } = (await loadReplicaConfig(args)).config;
+    await ensureMounted(root);
+    // Its own key too: the accepted head carries this replica's cosignature.
+    const { signer } = await loadReplicaIdentity(root);
+    return { root, keys: [...(await readTrustedKeys(root)), ...trust.map(parseTrustedKey), signer] };
+  },
+});

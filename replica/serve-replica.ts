@@ -1,0 +1,96 @@
+// The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
+import { mkdir } from "node:fs/promises";
+import { createLogger } from "../shared/log.js";
+import { startQueryProcess } from "../shared/query/query-process.js";
+import { loadReplicaIdentity } from "../shared/store/identity.js";
+import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
+import { ensureMounted } from "../shared/store/volume.js";
+import { AgentServer } from "./agent/agent-server.js";
+import { ReplicaStores } from "./agent/replica-stores.js";
+import { type ReplicaConfig, replicaSockets } from "./config.js";
+import { ReceiveError } from "./receive/receive-error.js";
+
+export interface ReplicaDaemon {
+  stop(): Promise<void>;
+}
+
+/** @throws StoreError, VerifyError if the root or a store is not what it should be */
+export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {
+  const log = createLogger(config.log_level);
+  await ensureMounted(config.root);
+  const identity = await loadReplicaIdentity(config.root);
+  const sockets = replicaSockets(config);
+  await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
+
+  const stores = new ReplicaStores({
+    root: config.root,
+    signer: identity.signer,
+    trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
+    stallMs: config.receive.stall_seconds * 1000,
+    minFreeBytes: config.receive.min_free_bytes,
+    onPromoted: (storeUuid, generation, size) => {
+      query.promoted(storeUuid, generation).catch((error: unknown) => {
+        log.error("a generation is not answered yet", { store: storeUuid, generation, size, error });
+      });
+    },
+    log,
+  });
+  await stores.start();
+  const { processes } = config.index;
+  const query = await startQueryProcess({
+    root: config.root,
+    socketPath: sockets.query,
+    indexProcesses: processes,
+    log,
+  });
+  const agent = new AgentServer({
+    root: config.root,
+    identity,
+    find: (storeUuid, origin) => stores.find(storeUuid, origin),
+    open: (storeUuid) => stores.open(storeUuid),
+    heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
+    want: (storeUuid, what) => wantResync(stores, storeUuid, what),
+    status: () => describeStores(stores),
+    log,
+  });
+  await agent.start(sockets.agent);
+  log.info("serving", { root: config.root, replica: identity.name, agent: sockets.agent, query: sockets.query });
+
+  return {
+    async stop() {
+      await agent.stop();
+      await query.stop();
+      await stores.stop();
+      log.info("stopped", { root: config.root });
+    },
+  };
+}
+
+function wantResync(stores: ReplicaStores, storeUuid: string | undefined, what: "push" | "full"): string[] {
+  const wanted = [...stores.all()].filter(([uuid]) => storeUuid === undefined || uuid === storeUuid);
+  if (wanted.length === 0) {
+    throw new ReceiveError(
+      "foreign-store",
+      storeUuid ? `store ${storeUuid} is not here` : "there is no store here yet",
+      {
+        hint: "`isochron-replica status` lists the stores",
+      },
+    );
+  }
+  for (const [, store] of wanted) store.wants = what;
+  return wanted.map(([uuid]) => uuid);
+}
+
+function describeStores(stores: ReplicaStores): unknown {
+  return {
+    stores: [...stores.all()].map(([uuid, store]) => ({
+      store: uuid,
+      origin: store.origin,
+      generation: store.generation,
+      size: store.size,
+      receiving: store.receiving,
+      wants: store.wants,
+      last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
+    })),
+  };
+}

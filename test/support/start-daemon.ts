@@ -1,0 +1,63 @@
+// A daemon of ours as users run it: the compiled bin in a process of its own, ended by its process id.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { binPath } from "./run-cli.js";
+
+export class DaemonProcess {
+  readonly #role: "primary" | "replica";
+  readonly #args: string[];
+  #child: ChildProcess | undefined;
+  #log = "";
+
+  constructor(role: "primary" | "replica", args: string[]) {
+    this.#role = role;
+    this.#args = args;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  /** The end of what it has logged. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts it and waits until it serves. @throws if it ends before that */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [binPath(this.#role), "serve", ...this.#args], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null" },
+    });
+    this.#child = child;
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.on("data", (chunk: Buffer) => {
+        this.#log = (this.#log + chunk.toString()).slice(-256 * 1024);
+        if (/\bserving\b/.test(chunk.toString())) resolve();
+      });
+      child.once("exit", (code, signal) => {
+        reject(new Error(`isochron-${this.#role} ended (${code ?? signal}):\n${this.#log}`));
+      });
+    });
+  }
+
+  /** An orderly stop; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  /** No orderly stop: what a crash or the out-of-memory killer does. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  }
+}

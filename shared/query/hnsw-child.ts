@@ -6,14 +6,21 @@ import { rename, stat, writeFile } from "node:fs/promises";
 import { setPriority } from "node:os";
 import hnswlib, { type HierarchicalNSW } from "hnswlib-node";
 import { sha256Hex } from "../format/hash.js";
-import type { BuildAnswer, BuildRequest, HnswReply, HnswRequest, LoadRequest, SearchAnswer, SearchRequest } from "./hnsw-message.js";
+import type {
+  BuildAnswer,
+  BuildRequest,
+  HnswReply,
+  HnswRequest,
+  LoadRequest,
+  SearchAnswer,
+  SearchRequest,
+} from "./hnsw-message.js";
 import { isFiniteVector, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
 
 interface LoadedSegment {
   index: HierarchicalNSW;
   first: number;
   ef: number;
-  efNow: number;
 }
 
 const RANDOM_SEED = 100;
@@ -47,7 +54,7 @@ async function answer(request: HnswRequest): Promise<HnswReply> {
   }
 }
 
-function search({ segments, queries, count, k }: SearchRequest): SearchAnswer {
+function search({ segments, queries, count, k, ef }: SearchRequest): SearchAnswer {
   const positions = new Float64Array(count * segments.length * k).fill(-1);
   const cosines = new Float32Array(positions.length);
   const dimensions = queries.length / count;
@@ -59,7 +66,7 @@ function search({ segments, queries, count, k }: SearchRequest): SearchAnswer {
     for (const id of segments) {
       const segment = loaded.get(id);
       if (!segment) throw new Error(`segment ${id} is not loaded here`);
-      const { neighbors, distances } = nearest(segment, point, k);
+      const { neighbors, distances } = nearest(segment, point, k, Math.max(ef, k));
       for (let i = 0; i < neighbors.length; i += 1) {
         positions[at + i] = segment.first + (neighbors[i] as number);
         cosines[at + i] = 1 - (distances[i] as number);
@@ -70,23 +77,22 @@ function search({ segments, queries, count, k }: SearchRequest): SearchAnswer {
   return { positions, cosines };
 }
 
-function nearest(segment: LoadedSegment, point: number[], k: number) {
+function nearest(segment: LoadedSegment, point: number[], k: number, ef: number) {
   const { index } = segment;
-  const ef = Math.max(segment.ef, k);
-  if (segment.efNow !== ef) index.setEf(ef);
-  segment.efNow = ef;
+  if (segment.ef !== ef) index.setEf(ef);
+  segment.ef = ef;
   return index.searchKnn(point, Math.min(k, index.getCurrentCount()));
 }
 
 /** hnswlib does not say when a file is short or changed, so the file is hashed before it is read. */
-async function load({ id, shape, path, sha256, added, first, ef }: LoadRequest): Promise<void> {
+async function load({ id, shape, path, sha256, added, first }: LoadRequest): Promise<void> {
   if ((await hashFile(path)) !== sha256) throw new Error("the file's SHA-256 is not that of its sidecar");
   const index = new hnswlib.HierarchicalNSW(shape.metric, shape.dimensions);
   index.readIndexSync(path);
   if (index.getCurrentCount() !== added || index.getNumDimensions() !== shape.dimensions) {
     throw new Error(`the file holds ${index.getCurrentCount()} rows, its sidecar says ${added}`);
   }
-  loaded.set(id, { index, first, ef, efNow: -1 });
+  loaded.set(id, { index, first, ef: -1 });
 }
 
 async function build({ shape, rows, first, count, path, seqsPath }: BuildRequest): Promise<BuildAnswer> {

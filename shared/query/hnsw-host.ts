@@ -18,6 +18,7 @@ interface Waiting {
   segments: readonly number[];
   query: Float32Array;
   k: number;
+  ef: number;
   resolve: (hits: RowHit[]) => void;
   reject: (error: Error) => void;
 }
@@ -95,9 +96,9 @@ export class HnswHost {
   }
 
   /** Hits of all `segments`, not yet merged. Queries that share the same `segments` array travel together. */
-  search(segments: readonly number[], query: Float32Array, k: number): Promise<RowHit[]> {
+  search(segments: readonly number[], query: Float32Array, k: number, ef: number): Promise<RowHit[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ segments, query, k, resolve, reject });
+      this.#waiting.push({ segments, query, k, ef, resolve, reject });
       // Later in this turn, so that queries which come together go together.
       if (this.#inFlight < MOST_IN_FLIGHT) queueMicrotask(() => this.#flush());
     });
@@ -129,10 +130,11 @@ export class HnswHost {
   async #sendBatch(batch: Waiting[]): Promise<void> {
     const { segments, query } = batch[0] as Waiting;
     const k = Math.max(...batch.map((one) => one.k));
+    const ef = Math.max(...batch.map((one) => one.ef));
     const queries = new Float32Array(batch.length * query.length);
     for (const [i, one] of batch.entries()) queries.set(one.query, i * query.length);
     try {
-      const answer = await this.#call({ op: "search", call: 0, segments, queries, count: batch.length, k });
+      const answer = await this.#call({ op: "search", call: 0, segments, queries, count: batch.length, k, ef });
       const width = segments.length * k;
       for (const [i, one] of batch.entries()) one.resolve(hitsOf(answer as SearchAnswer, i * width, width));
     } catch (error) {

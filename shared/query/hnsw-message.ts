@@ -40,7 +40,6 @@ export interface LoadRequest {
   sha256: string;
   added: number;
   first: number;
-  ef: number;
 }
 
 export interface UnloadRequest {
@@ -58,6 +57,8 @@ export interface SearchRequest {
   queries: Float32Array;
   count: number;
   k: number;
+  /** hnswlib's search breadth in each segment. */
+  ef: number;
 }
 
 /** `count × segments × k` places; a place with nothing in it has position −1. */

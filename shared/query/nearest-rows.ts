@@ -81,7 +81,14 @@ export interface RowBlock {
 }
 
 /** Offers every row of the block from `from` to `to` (positions). `query` has length 1. */
-export function scanBlock(block: RowBlock, from: number, to: number, query: Float32Array, normalised: boolean, best: BestHits): void {
+export function scanBlock(
+  block: RowBlock,
+  from: number,
+  to: number,
+  query: Float32Array,
+  normalised: boolean,
+  best: BestHits,
+): void {
   const dimensions = query.length;
   const end = Math.min(to, block.first + block.rows);
   for (let position = Math.max(from, block.first); position < end; position += 1) {

@@ -9,23 +9,26 @@ const MOST_OPEN_FILES = 64;
 
 export class StoredReader {
   readonly #tree: TreeLayout;
+  readonly #current: TreeLayout;
   /** Paths to open files, least recently opened first. An open file outlives the deletion of its generation. */
   readonly #open = new Map<string, number>();
 
-  constructor(tree: TreeLayout) {
+  /** `current` is read when `tree` has been deleted: a later generation holds the same bytes at the same places. */
+  constructor(tree: TreeLayout, current: TreeLayout) {
     this.#tree = tree;
+    this.#current = current;
   }
 
   entry(file: string, offset: number, length: number): Buffer {
-    return this.#read(join(this.#tree.entries, file), offset, length);
+    return this.#read((tree) => join(tree.entries, file), offset, length);
   }
 
   payload(file: string, offset: number, length: number): Buffer {
-    return this.#read(join(this.#tree.payloads, file), offset, length);
+    return this.#read((tree) => join(tree.payloads, file), offset, length);
   }
 
   leaf(seq: number): Buffer {
-    return this.#read(this.#tree.treeLevel(0), seq * HASH_BYTES, HASH_BYTES);
+    return this.#read((tree) => tree.treeLevel(0), seq * HASH_BYTES, HASH_BYTES);
   }
 
   close(): void {
@@ -34,17 +37,18 @@ export class StoredReader {
   }
 
   /** The bytes there are, at most `length`: a file that is too short shows as a hash that does not fit. */
-  #read(path: string, offset: number, length: number): Buffer {
+  #read(pathIn: (tree: TreeLayout) => string, offset: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
-    const read = readSync(this.#file(path), bytes, 0, length, offset);
+    const read = readSync(this.#file(pathIn), bytes, 0, length, offset);
     return bytes.subarray(0, read);
   }
 
-  #file(path: string): number {
+  #file(pathIn: (tree: TreeLayout) => string): number {
+    const path = pathIn(this.#tree);
     const known = this.#open.get(path);
     if (known !== undefined) return known;
     if (this.#open.size >= MOST_OPEN_FILES) this.#closeOldest();
-    const fd = openSync(path, "r");
+    const fd = openEither(path, pathIn(this.#current));
     this.#open.set(path, fd);
     return fd;
   }
@@ -53,5 +57,14 @@ export class StoredReader {
     const [path, fd] = this.#open.entries().next().value as [string, number];
     this.#open.delete(path);
     closeSync(fd);
+  }
+}
+
+function openEither(path: string, later: string): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return openSync(later, "r");
   }
 }

@@ -9,7 +9,14 @@ import type { HnswPool } from "./hnsw-pool.js";
 import { BestHits, type RowHit, scanBlock, toUnit } from "./nearest-rows.js";
 import { MOST_TAIL_FLOATS, planSegments, type RowRange, uncovered } from "./plan-segments.js";
 import { RowTable } from "./row-table.js";
-import { deleteSegment, findSegments, type SegmentFile, sealSegment, segmentPaths, segmentShape } from "./segment-file.js";
+import {
+  deleteSegment,
+  findSegments,
+  type SegmentFile,
+  sealSegment,
+  segmentPaths,
+  segmentShape,
+} from "./segment-file.js";
 import { TailRows } from "./tail-rows.js";
 import { listRows, type RowFiles, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
 
@@ -55,10 +62,11 @@ export class VectorIndex {
   #files: RowFiles = { dir: "", files: [], rows: 0 };
   /** Sorted, without overlap. */
   #segments: Segment[] = [];
-  /** Ready segments by child, the arrays that queries share; made anew when readiness changes. */
   #upkeep: Promise<void> | undefined;
   #failures = 0;
-  #arrays = new Map<string, readonly number[]>();
+  /** Deletion of damaged files, which must be over before the same names are written again. */
+  #deleting: Promise<void> = Promise.resolve();
+  readonly #arrays = new Map<string, readonly number[]>();
 
   constructor(options: VectorIndexOptions) {
     this.#options = options;
@@ -109,7 +117,8 @@ export class VectorIndex {
     const position = this.#table.positionOf(seq);
     if (position < 0) return undefined;
     const { dimensions } = this.#options.space;
-    for await (const chunk of readRowChunks(this.#files, dimensions, position, position + 1)) return vectorOfRow(chunk, 0);
+    for await (const chunk of readRowChunks(this.#files, dimensions, position, position + 1))
+      return vectorOfRow(chunk, 0);
     return undefined;
   }
 
@@ -159,12 +168,15 @@ export class VectorIndex {
 
   /** Offers the children's hits to `best`; resolves to the ranges whose child died, which are yet to be scanned. */
   async #askHosts(ready: Segment[], unit: Float32Array, k: number, best: BestHits): Promise<RowRange[]> {
+    const { space, ef = searchBreadth(space.dimensions) } = this.#options;
+    // Each neighbour ranks at least as high among the rows of its own segment, so several segments need less breadth each.
+    const efEach = Math.ceil(ef * (0.5 + 0.5 / Math.max(1, ready.length)));
     const hosts = [...new Set(ready.map(({ host }) => host))];
     const lost = await Promise.all(
       hosts.map(async (host) => {
         const held = ready.filter((segment) => segment.host === host);
         try {
-          const hits = await host.search(this.#sharedIds(held), unit, k);
+          const hits = await host.search(this.#sharedIds(held), unit, k, efEach);
           for (const { position, cosine } of hits) best.offer(position, cosine);
           return [];
         } catch (error) {
@@ -222,26 +234,37 @@ export class VectorIndex {
     await add(files.rows);
   }
 
-  /** Puts the segment in the place of those it covers once a child has it; its rows are scanned until then. */
-  async #load({ sidecar, path }: SegmentFile): Promise<void> {
-    const { pool, space, ef = searchBreadth(space.dimensions), dir, log } = this.#options;
+  /** Puts the segment in the place of those it covers once a child has it. Resolves to whether its file was good. */
+  async #load({ sidecar, path }: SegmentFile): Promise<boolean> {
+    const { pool, space, dir } = this.#options;
     const { first, rows, added, sha256 } = sidecar;
     const segment: Segment = { id: pool.nextSegmentId(), first, rows, host: pool.leastLoaded() };
-    const onDamaged = (reason: string) => {
-      log.warn("HNSW segment cannot be loaded, building it again", { dir, first, rows, reason });
-      this.#failures += 1;
-      this.#segments = this.#segments.filter((one) => one !== segment);
-      void deleteSegment(dir, segment).then(() => this.#maintain());
-    };
     const replaced = this.#segments.filter((one) => one.first >= first && one.first + one.rows <= first + rows);
-    await segment.host.load({ id: segment.id, shape: segmentShape(space), path, sha256, added, first, ef, onDamaged });
-    if (!segment.host.isReady(segment.id) && replaced.length > 0) return;
+    let damaged = false;
+    const onDamaged = (reason: string) => {
+      damaged = true;
+      this.#onDamaged(segment, reason);
+    };
+    await segment.host.load({ id: segment.id, shape: segmentShape(space), path, sha256, added, first, onDamaged });
+    if (damaged) return false;
     const kept = this.#segments.filter((one) => !replaced.includes(one));
     this.#segments = [...kept, segment].sort((a, b) => a.first - b.first);
     for (const one of replaced) {
       one.host.unload(one.id);
-      if (one.first !== first || one.rows !== rows) await deleteSegment(dir, one);
+      await deleteSegment(dir, one);
     }
+    return true;
+  }
+
+  /** At the first load, or later when a new child loads it again: its rows are scanned until it has been rebuilt. */
+  #onDamaged(segment: Segment, reason: string): void {
+    const { dir, log } = this.#options;
+    const { first, rows } = segment;
+    log.warn("HNSW segment cannot be loaded, building it again", { dir, first, rows, reason });
+    this.#failures += 1;
+    this.#segments = this.#segments.filter((one) => one !== segment);
+    this.#deleting = this.#deleting.then(() => deleteSegment(dir, segment));
+    void this.#deleting.then(() => this.#maintain());
   }
 
   #maintain(): void {
@@ -268,10 +291,10 @@ export class VectorIndex {
     const files = this.#files;
     const { first, rows: count } = range;
     const { signal } = this.#closing;
+    await this.#deleting;
     try {
       const built = await pool.build({ shape: segmentShape(space), rows: files, first, count, path, seqsPath }, signal);
-      await this.#load(await sealSegment(dir, range, space, files, built));
-      this.#failures = 0;
+      if (await this.#load(await sealSegment(dir, range, space, files, built))) this.#failures = 0;
     } catch (error) {
       // The generation it read from is gone: not a failure of the build, which starts again from the next one.
       if (signal.aborted || this.#files !== files) return;

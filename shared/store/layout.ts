@@ -78,6 +78,13 @@ export class StoreLayout {
   get index(): string {
     return join(this.dir, "index");
   }
+  get catalog(): string {
+    return join(this.index, "catalog.db");
+  }
+  /** HNSW segments of one space. */
+  segments(space: string): string {
+    return join(this.index, space);
+  }
   get links(): string {
     return join(this.dir, "links");
   }

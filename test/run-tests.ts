@@ -34,5 +34,7 @@ async function lint(): Promise<number> {
     reject: false,
     stdio: ["ignore", "inherit", "inherit"],
   });
-  return exitCode === 0 ? 0 : 1;
+  if (exitCode === 0) return 0;
+  process.stdout.write("  FAIL biome check\n");
+  return 1;
 }

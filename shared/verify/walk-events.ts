@@ -44,7 +44,7 @@ export async function walkEvents(options: GenerationToVerify, checkpoint: Checkp
     for (const [i, event] of batch.entries()) {
       if (event.seq >= checkpoint.size) throw bad(event, "the checkpoint does not cover this entry");
       const leaf = leafHash(event.entry.bytes);
-      if (leaf.compare(stored, i * HASH_BYTES, (i + 1) * HASH_BYTES) !== 0) await blame(options, event, checkpoint);
+      if (!leaf.equals(stored.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))) await blame(options, event, checkpoint);
       walk.tree.append(leaf, keepHash);
       walk.lastHash = leaf.toString("hex");
       if (walk.tree.size === options.mustContain?.size) checkContains(walk.tree, options.mustContain.root, event);

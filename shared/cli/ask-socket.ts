@@ -1,0 +1,105 @@
+// An HTTP request over a daemon's Unix socket: how every command talks to a running daemon.
+import { request } from "node:http";
+
+export type AskErrorCode = "nobody-listens" | "no-permission" | "refused" | "not-understood" | "broken-off";
+
+export class AskError extends Error {
+  readonly code: AskErrorCode;
+  readonly hint: string | undefined;
+  /** What the daemon answered, when it did: a problem document (RFC 9457). */
+  readonly problem: Problem | undefined;
+  constructor(code: AskErrorCode, message: string, options: ErrorOptions & { hint?: string; problem?: Problem } = {}) {
+    super(message, options);
+    this.name = "AskError";
+    this.code = code;
+    this.hint = options.hint;
+    this.problem = options.problem;
+  }
+}
+
+export interface Problem {
+  status: number;
+  code: string;
+  detail: string;
+  hint?: string;
+}
+
+export interface Ask {
+  socketPath: string;
+  path: string;
+  method?: "GET" | "POST" | "PUT" | "DELETE";
+  /** Sent as JSON. */
+  body?: unknown;
+  signal?: AbortSignal;
+  /** How to start what should listen, for the error's hint. */
+  startedBy?: string;
+}
+
+/** Path with parameters; those that are undefined are left out. */
+export function pathWith(path: string, parameters: Record<string, string | number | boolean | undefined>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
+  const text = query.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/**
+ * The JSON that the daemon answers, or undefined if it answers with nothing.
+ *
+ * @throws AskError
+ */
+export async function askSocket<Answer>(ask: Ask): Promise<Answer> {
+  const { status, text } = await exchange(ask);
+  let answer: unknown;
+  try {
+    answer = text === "" ? undefined : JSON.parse(text);
+  } catch (cause) {
+    throw new AskError("not-understood", `the daemon on ${ask.socketPath} answered ${status} with no JSON`, { cause });
+  }
+  if (status >= 200 && status < 300) return answer as Answer;
+  const problem = problemOf(answer, status);
+  throw new AskError("refused", problem.detail, { problem, ...(problem.hint ? { hint: problem.hint } : {}) });
+}
+
+function exchange({
+  socketPath,
+  path,
+  method = "GET",
+  body,
+  signal,
+  startedBy,
+}: Ask): Promise<{ status: number; text: string }> {
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const headers =
+    sent === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(sent) };
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path, method, headers, ...(signal ? { signal } : {}) }, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") }),
+      );
+    });
+    asked.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
+    asked.end(sent);
+  });
+}
+
+function notReached(cause: NodeJS.ErrnoException, socketPath: string, startedBy = "serve"): Error {
+  if (cause.name === "AbortError") return cause;
+  if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") {
+    const hint = `is \`${startedBy}\` running with this --root?`;
+    return new AskError("nobody-listens", `nobody listens on ${socketPath}`, { cause, hint });
+  }
+  if (cause.code === "EACCES" || cause.code === "EPERM") {
+    const hint = "run as root, or as a member of the socket's group";
+    return new AskError("no-permission", `${socketPath} is not open to this user`, { cause, hint });
+  }
+  return new AskError("broken-off", `the connection to ${socketPath} broke off: ${cause.message}`, { cause });
+}
+
+function problemOf(answer: unknown, status: number): Problem {
+  const { code = "failed", detail, hint } = (answer ?? {}) as Partial<Problem>;
+  return { status, code, detail: detail ?? `the daemon answered ${status}`, ...(hint ? { hint } : {}) };
+}

@@ -1,0 +1,201 @@
+// The query engine: every store under a root that has a current generation, the queries on them, and the envelope that
+// says what an answer speaks for. Reads promoted generations only; there is no way to write through it.
+import { readdir } from "node:fs/promises";
+import type { Logger } from "../log.js";
+import { RootLayout } from "../store/layout.js";
+import { readStoreFile } from "../store/store-file.js";
+import { HnswPool } from "./hnsw-pool.js";
+import { type ChainQuery, queryChain } from "./query-chain.js";
+import type { QueryContext } from "./query-context.js";
+import { QueryError } from "./query-error.js";
+import { type EventQuery, queryEvent } from "./query-event.js";
+import type { PrimaryHead, Promoted, QueryOptions } from "./query-message.js";
+import { querySearch, type SearchQuery } from "./query-search.js";
+import { querySimilar, type SimilarQuery } from "./query-similar.js";
+import { queryState, type StateQuery } from "./query-state.js";
+import { isCatalogDamage, QueryStore } from "./query-store.js";
+import { queryTimeline, type TimelineQuery } from "./query-timeline.js";
+import { readResidentBytes } from "./read-resident-bytes.js";
+
+/** How far an answer is behind the primary, as far as is known. */
+export interface Behind {
+  known: boolean;
+  entries: number | null;
+  seconds_since_primary_heard: number | null;
+}
+
+/** What every answer says about itself. */
+export interface Envelope {
+  store: string;
+  origin: string;
+  generation: number;
+  /** Entries that the answer speaks for. */
+  size: number;
+  /** The last of them, or null in an empty store. */
+  seq: number | null;
+  behind: Behind;
+}
+
+export type EngineOptions = Pick<QueryOptions, "root" | "indexProcesses"> & { log: Logger };
+
+interface HeldStore {
+  uuid: string;
+  origin: string;
+  store: QueryStore;
+  head?: PrimaryHead;
+}
+
+export class QueryEngine {
+  readonly #layout: RootLayout;
+  readonly #pool: HnswPool;
+  readonly #log: Logger;
+  readonly #stopping = new AbortController();
+  readonly #stores = new Map<string, HeldStore>();
+  readonly #opening = new Map<string, Promise<HeldStore>>();
+  readonly #heads = new Map<string, PrimaryHead>();
+
+  constructor({ root, indexProcesses, log }: EngineOptions) {
+    this.#layout = new RootLayout(root);
+    this.#log = log;
+    this.#pool = new HnswPool(indexProcesses, log);
+  }
+
+  /** Opens every store with a current generation and catches up with it. A store that cannot be read is logged and left. */
+  async start(): Promise<void> {
+    this.#pool.start();
+    for (const uuid of await readdir(this.#layout.stores).catch(noneYet)) {
+      try {
+        const { store } = await this.#hold(uuid);
+        const current = await store.currentGeneration();
+        if (current !== undefined) await store.promote(current);
+      } catch (error) {
+        this.#log.error("store cannot be queried", { store: uuid, error });
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const { store } of this.#stores.values()) await store.close();
+    await this.#pool.stop();
+  }
+
+  /** Resolves when answers come from `generation` of the store, or from a later one. */
+  async promoted(uuid: string, generation: number): Promise<Promoted> {
+    return (await this.#hold(uuid)).store.promote(generation);
+  }
+
+  setPrimaryHead(uuid: string, head: PrimaryHead): void {
+    this.#heads.set(uuid, head);
+  }
+
+  chain(store: string | undefined, query: ChainQuery) {
+    return this.#answer(store, (context) => queryChain(context, query));
+  }
+
+  timeline(store: string | undefined, query: TimelineQuery) {
+    return this.#answer(store, (context) => queryTimeline(context, query));
+  }
+
+  event(store: string | undefined, query: EventQuery) {
+    return this.#answer(store, (context) => queryEvent(context, query));
+  }
+
+  state(store: string | undefined, query: StateQuery) {
+    return this.#answer(store, (context) => queryState(context, query));
+  }
+
+  similar(store: string | undefined, query: SimilarQuery) {
+    return this.#answer(store, (context) => querySimilar(context, query));
+  }
+
+  search(store: string | undefined, query: SearchQuery) {
+    return this.#answer(store, (context) => querySearch(context, query));
+  }
+
+  /** All stores, ready or not, and the memory of this process and its children. */
+  async status() {
+    const children = await Promise.all(this.#pool.pids().map(readResidentBytes));
+    const stores = [...this.#stores.values()].map((held) => {
+      const spaces = [...held.store.spaces].map(([space, index]) => ({ space, index: index.status() }));
+      return { ...this.#envelope(held, held.store.answered), ready: held.store.answered !== undefined, spaces };
+    });
+    const memory = { engine_bytes: process.memoryUsage.rss(), index_bytes: children.reduce((a, b) => a + b, 0) };
+    return { stores, memory };
+  }
+
+  async #answer<A extends object>(asked: string | undefined, ask: (context: QueryContext) => A | Promise<A>) {
+    const held = this.#find(asked);
+    try {
+      const answered = held.store.answered;
+      const answer = await ask(held.store.context());
+      // A page's own size stands over the envelope's: all pages of an answer speak for what the first one did.
+      return withSeq({ ...this.#envelope(held, answered), ...answer });
+    } catch (error) {
+      if (!isCatalogDamage(error)) throw error;
+      held.store.rebuild((error as Error).message);
+      const hint = "ask again in a moment";
+      throw new QueryError("not-ready", "the catalog was found damaged and is being built again", {
+        cause: error,
+        hint,
+      });
+    }
+  }
+
+  #envelope({ uuid, origin }: HeldStore, answered: Promoted | undefined): Envelope {
+    const size = answered?.size ?? 0;
+    const behind = behindOf(this.#heads.get(uuid), size);
+    return withSeq({ store: uuid, origin, generation: answered?.generation ?? 0, size, seq: null, behind });
+  }
+
+  #find(asked: string | undefined): HeldStore {
+    const all = [...this.#stores.values()];
+    const found = asked === undefined ? all : all.filter(({ uuid, origin }) => uuid === asked || origin === asked);
+    if (found.length === 1) return found[0] as HeldStore;
+    const names = all.map(({ uuid, origin }) => `${uuid} (${origin})`).join(", ");
+    if (all.length === 0) {
+      throw new QueryError("not-ready", "no generation has arrived yet", { hint: "ask again after the first seal" });
+    }
+    if (asked === undefined || found.length > 1) {
+      throw new QueryError("bad-parameter", `store is ${JSON.stringify(asked) ?? "missing"}, and there are several`, {
+        hint: `name one of them by its UUID: ${names}`,
+      });
+    }
+    throw new QueryError("unknown-store", `there is no store ${JSON.stringify(asked)} here`, {
+      hint: `there is ${names}`,
+    });
+  }
+
+  /** Two promotions of a store that is new here open it once. */
+  #hold(uuid: string): Promise<HeldStore> {
+    const opening = this.#opening.get(uuid) ?? this.#open(uuid);
+    this.#opening.set(uuid, opening);
+    opening.catch(() => this.#opening.delete(uuid));
+    return opening;
+  }
+
+  async #open(uuid: string): Promise<HeldStore> {
+    const layout = this.#layout.store(uuid);
+    const { origin } = await readStoreFile(layout.storeFile);
+    const { signal } = this.#stopping;
+    const store = new QueryStore({ layout, uuid, pool: this.#pool, log: this.#log, signal });
+    const held = { uuid, origin, store };
+    this.#stores.set(uuid, held);
+    return held;
+  }
+}
+
+function withSeq<E extends Envelope>(envelope: E): E {
+  return { ...envelope, seq: envelope.size > 0 ? envelope.size - 1 : null };
+}
+
+function behindOf(head: PrimaryHead | undefined, size: number): Behind {
+  if (!head) return { known: false, entries: null, seconds_since_primary_heard: null };
+  const seconds = Math.max(0, Date.now() - head.atMs) / 1000;
+  return { known: true, entries: Math.max(0, head.size - size), seconds_since_primary_heard: seconds };
+}
+
+function noneYet(error: NodeJS.ErrnoException): string[] {
+  if (error.code === "ENOENT") return [];
+  throw error;
+}

@@ -1,0 +1,71 @@
+// The query process: forked by a daemon, it holds the engine and its socket, and ends with the daemon. The only place
+// where both are made.
+import type { FastifyInstance } from "fastify";
+import type { Logger, LogLevel } from "../log.js";
+import { QueryEngine } from "./engine.js";
+import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
+import { startQueryServer } from "./query-server.js";
+
+let running: { engine: QueryEngine; server: FastifyInstance } | undefined;
+
+// The daemon decides when this process ends; a signal to the whole group is the daemon's to handle.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
+process.on("disconnect", () => void stop());
+process.on("message", (message: ToQueryProcess) => void receive(message));
+
+async function receive(message: ToQueryProcess): Promise<void> {
+  switch (message.op) {
+    case "start":
+      return start(message);
+    case "promoted":
+      return promoted(message.call, message.store, message.generation);
+    case "primary-head":
+      return running?.engine.setPrimaryHead(message.store, message.head);
+    case "stop":
+      return stop();
+  }
+}
+
+async function start({ root, socketPath, indexProcesses }: QueryOptions): Promise<void> {
+  const log = logToDaemon();
+  try {
+    const engine = new QueryEngine({ root, indexProcesses, log });
+    await engine.start();
+    running = { engine, server: await startQueryServer(engine, socketPath, log) };
+    send({ op: "listening" });
+  } catch (error) {
+    const { message, hint } = error as Error & { hint?: string };
+    send({ op: "failed", message, hint });
+  }
+}
+
+async function promoted(call: number, store: string, generation: number): Promise<void> {
+  try {
+    if (!running) throw new Error("the query engine has not started");
+    send({ op: "promoted", call, answer: await running.engine.promoted(store, generation) });
+  } catch (error) {
+    send({ op: "promoted", call, error: (error as Error).message });
+  }
+}
+
+async function stop(): Promise<void> {
+  try {
+    await running?.server.close();
+    await running?.engine.stop();
+  } finally {
+    process.exit(0);
+  }
+}
+
+function send(message: FromQueryProcess): void {
+  if (process.connected) process.send?.(message);
+}
+
+function logToDaemon(): Logger {
+  const record =
+    (level: LogLevel): Logger["info"] =>
+    (message, fields = {}) =>
+      send({ op: "log", level, message, fields });
+  return { debug: record("debug"), info: record("info"), warn: record("warn"), error: record("error") };
+}

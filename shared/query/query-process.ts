@@ -1,0 +1,169 @@
+// The daemon's end of the query process: forks it, tells it of promotions, and starts another when it dies. What was asked
+// of a dead one is asked of the next, which has caught up with the disk by then. Queries never run in the daemon itself.
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "../log.js";
+import type { FromQueryProcess, PrimaryHead, Promoted, QueryOptions, ToQueryProcess } from "./query-message.js";
+
+export interface QueryProcessOptions extends QueryOptions {
+  log: Logger;
+  /** Aborting it stops the process, as `stop()` does. */
+  signal?: AbortSignal;
+}
+
+export interface QueryProcess {
+  /**
+   * Says that `<store>/current` now is `generation`. Resolves once queries are answered from it or a later one, with its
+   * number and size. Rejects when the engine cannot read it, or has been stopped.
+   */
+  promoted(storeUuid: string, generation: number): Promise<Promoted>;
+  /** What the primary last said about its own ledger: answers say how far behind it they are. */
+  setPrimaryHead(storeUuid: string, head: PrimaryHead): void;
+  /** Resolves when the process and its children have ended. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the socket listens; by then the engine has caught up with every store on disk. */
+export async function startQueryProcess(options: QueryProcessOptions): Promise<QueryProcess> {
+  const supervisor = new QuerySupervisor(options);
+  await supervisor.start();
+  return supervisor;
+}
+
+const CHILD = fileURLToPath(new URL("./query-main.js", import.meta.url));
+const LEAST_DELAY_MS = 100;
+const MOST_DELAY_MS = 10_000;
+/** A process that ran for this long was well: the next delay is the least again. */
+const WELL_AFTER_MS = 60_000;
+/** A process that has not ended this long after it was asked to is killed. */
+const STOP_MS = 10_000;
+/** Promotions that wait for an answer; the engine coalesces, so more than this means that it is stuck. */
+const MOST_WAITING = 1024;
+
+interface Waiting {
+  store: string;
+  generation: number;
+  resolve: (promoted: Promoted) => void;
+  reject: (error: Error) => void;
+}
+
+class QuerySupervisor implements QueryProcess {
+  readonly #options: QueryProcessOptions;
+  #child: ChildProcess | undefined;
+  #listening = false;
+  #stopped: Promise<void> | undefined;
+  #delayMs = LEAST_DELAY_MS;
+  #restart: NodeJS.Timeout | undefined;
+  #nextCall = 1;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #heads = new Map<string, PrimaryHead>();
+
+  constructor(options: QueryProcessOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", () => void this.stop(), { once: true });
+    try {
+      await this.#fork();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  promoted(store: string, generation: number): Promise<Promoted> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) return reject(new Error("the query process has been stopped"));
+      if (this.#waiting.size >= MOST_WAITING) return reject(new Error("the query engine does not keep up"));
+      const call = this.#nextCall++;
+      this.#waiting.set(call, { store, generation, resolve, reject });
+      if (this.#listening) this.#send({ op: "promoted", call, store, generation });
+    });
+  }
+
+  setPrimaryHead(store: string, head: PrimaryHead): void {
+    this.#heads.set(store, head);
+    if (this.#listening) this.#send({ op: "primary-head", store, head });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#end();
+    return this.#stopped;
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#restart);
+    for (const { reject } of this.#waiting.values()) reject(new Error("the query process has been stopped"));
+    this.#waiting.clear();
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    this.#send({ op: "stop" });
+    const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+    await ended;
+    clearTimeout(kill);
+  }
+
+  /** Resolves when the new process listens. */
+  #fork(): Promise<void> {
+    const { log, root, socketPath, indexProcesses } = this.#options;
+    const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
+    const startedMs = Date.now();
+    this.#child = child;
+    child.on("error", (error) => log.error("query process cannot be reached", { error }));
+    return new Promise((resolve, reject) => {
+      child.on("message", (message: FromQueryProcess) => {
+        if (message.op === "listening") {
+          this.#onListening();
+          resolve();
+        } else if (message.op === "failed") {
+          reject(Object.assign(new Error(message.message), { hint: message.hint }));
+          child.kill("SIGKILL");
+        } else this.#onMessage(message);
+      });
+      child.once("exit", (code, signal) => {
+        this.#onExit(code, signal, Date.now() - startedMs);
+        reject(new Error(`the query process ended before it listened (${signal ?? code})`));
+      });
+      this.#send({ op: "start", root, socketPath, indexProcesses });
+    });
+  }
+
+  #onListening(): void {
+    this.#listening = true;
+    for (const [store, head] of this.#heads) this.#send({ op: "primary-head", store, head });
+    for (const [call, { store, generation }] of this.#waiting) this.#send({ op: "promoted", call, store, generation });
+  }
+
+  #onMessage(message: Exclude<FromQueryProcess, { op: "listening" | "failed" }>): void {
+    if (message.op === "log") {
+      this.#options.log[message.level](message.message, message.fields);
+      return;
+    }
+    const waiting = this.#waiting.get(message.call);
+    this.#waiting.delete(message.call);
+    if (message.answer) waiting?.resolve(message.answer);
+    else waiting?.reject(new Error(message.error));
+  }
+
+  #onExit(code: number | null, signal: string | null, ranMs: number): void {
+    const wasListening = this.#listening;
+    this.#listening = false;
+    // The first start fails for whoever called; after that, starting again is this object's own affair.
+    if (this.#stopped || (!wasListening && this.#restart === undefined)) return;
+    this.#delayMs = ranMs >= WELL_AFTER_MS ? LEAST_DELAY_MS : this.#delayMs;
+    this.#options.log.error("query process ended, starting another", { code, signal, delay_ms: this.#delayMs });
+    this.#restart = setTimeout(() => {
+      this.#fork().catch((error) => this.#options.log.error("query process did not start", { error }));
+    }, this.#delayMs);
+    this.#delayMs = Math.min(MOST_DELAY_MS, this.#delayMs * 2);
+  }
+
+  #send(message: ToQueryProcess): void {
+    // A failure to send is followed by the process's exit, and that is handled.
+    if (this.#child?.connected) this.#child.send(message, () => {});
+  }
+}

@@ -1,0 +1,66 @@
+// The query endpoints: HTTP over the engine's Unix socket, GET only. Errors are problem documents (RFC 9457).
+import { chmod } from "node:fs/promises";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import { listenOnSocket } from "../http/listen-on-socket.js";
+import type { Logger } from "../log.js";
+import type { QueryEngine } from "./engine.js";
+import { QueryError, STATUS_OF } from "./query-error.js";
+import { readParameters } from "./read-parameters.js";
+
+/** Owner and group: who may ask is who is in the group. */
+const SOCKET_MODE = 0o660;
+
+/** Resolves when the socket listens. @throws StoreError `in-use` when another process answers on it already */
+export async function startQueryServer(engine: QueryEngine, socketPath: string, log: Logger): Promise<FastifyInstance> {
+  const server = Fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
+  server.addHook("onRequest", async (request, reply) => {
+    if (request.method === "GET") return;
+    const detail = `${request.method} is not possible: queries only read`;
+    await reply
+      .header("allow", "GET")
+      .status(405)
+      .type("application/problem+json")
+      .send(problem(405, "bad-method", detail));
+  });
+  addRoutes(server, engine);
+  server.setNotFoundHandler((request, reply) => {
+    const hint = "there are /v1/chain, /v1/timeline, /v1/event, /v1/state, /v1/similar, /v1/search and /v1/status";
+    return reply
+      .status(404)
+      .type("application/problem+json")
+      .send(problem(404, "unknown-path", `there is no ${request.url.slice(0, 200)}`, hint));
+  });
+  server.setErrorHandler((error, request, reply) => {
+    if (!(error instanceof QueryError)) log.error("query failed", { url: request.url, error });
+    return sendError(reply, error);
+  });
+  await listenOnSocket(server, socketPath);
+  await chmod(socketPath, SOCKET_MODE);
+  return server;
+}
+
+function addRoutes(server: FastifyInstance, engine: QueryEngine): void {
+  for (const name of ["chain", "timeline", "event", "state", "similar", "search"] as const) {
+    server.get(`/v1/${name}`, (request) => {
+      const { store, query } = readParameters[name](request.query);
+      return (engine[name] as (store: string | undefined, query: unknown) => Promise<object>)(store, query);
+    });
+  }
+  server.get("/v1/status", (request) => {
+    readParameters.status(request.query);
+    return engine.status();
+  });
+}
+
+function sendError(reply: FastifyReply, error: unknown): FastifyReply {
+  const known = error instanceof QueryError;
+  const status = known ? STATUS_OF[error.code] : 500;
+  const body = known
+    ? { ...problem(status, error.code, error.message, error.hint), ...(error.place ? { place: error.place } : {}) }
+    : problem(500, "failed", "the query failed; the log says why");
+  return reply.status(status).type("application/problem+json").send(body);
+}
+
+function problem(status: number, code: string, detail: string, hint?: string): object {
+  return { type: "about:blank", title: code.replaceAll("-", " "), status, code, detail, ...(hint ? { hint } : {}) };
+}

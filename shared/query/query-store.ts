@@ -1,0 +1,236 @@
+// One store as the engine holds it: its catalog, its vector indexes, the generation it answers for. `promote` brings all
+// of them up to a generation and only then moves the answers on. An index that does not fit the store is deleted.
+import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { basename } from "node:path";
+import { execa } from "execa";
+import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
+import { openNote } from "../format/signed-note.js";
+import { isSpaceName, parseSpace } from "../format/vector-row.js";
+import type { Logger } from "../log.js";
+import { type StoreLayout, TreeLayout } from "../store/layout.js";
+import { Catalog, CatalogDamage } from "./catalog.js";
+import { CatalogLayer } from "./catalog-layer.js";
+import { fillCatalog } from "./fill-catalog.js";
+import type { HnswPool } from "./hnsw-pool.js";
+import { LayeredEvents } from "./layered-events.js";
+import type { QueryContext } from "./query-context.js";
+import { QueryError } from "./query-error.js";
+import type { Promoted } from "./query-message.js";
+import { StoredReader } from "./read-stored.js";
+import { TailLayer } from "./tail-layer.js";
+import { VectorIndex } from "./vector-index.js";
+
+export interface QueryStoreOptions {
+  layout: StoreLayout;
+  uuid: string;
+  pool: HnswPool;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** What answers are made from; replaced as a whole. */
+interface Answering extends Promoted {
+  layer: LayeredEvents;
+  reader: StoredReader;
+}
+
+export class QueryStore {
+  readonly #options: QueryStoreOptions;
+  #catalog: Catalog | undefined;
+  readonly #spaces = new Map<string, VectorIndex>();
+  #answering: Answering | undefined;
+  /** Promotions and rebuilds, one after another. */
+  #work: Promise<unknown> = Promise.resolve();
+  #rebuilding = false;
+
+  constructor(options: QueryStoreOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Catches up with `generation`, or with the current one if that is later or the only one there still is. Resolves when
+   * answers come from it. Asking again for what is answered already is cheap.
+   */
+  promote(generation: number): Promise<Promoted> {
+    const done = this.#work.then(() => this.#promoteOrRebuild(generation));
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
+  /** The number that `<store>/current` names, or undefined if nothing has been promoted yet. */
+  async currentGeneration(): Promise<number | undefined> {
+    try {
+      return Number(basename(await readlink(this.#options.layout.current)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  get answered(): Promoted | undefined {
+    return this.#answering;
+  }
+
+  get spaces(): ReadonlyMap<string, VectorIndex> {
+    return this.#spaces;
+  }
+
+  /** @throws QueryError `not-ready` */
+  context(): QueryContext {
+    const { uuid } = this.#options;
+    if (!this.#answering) {
+      throw new QueryError("not-ready", `store ${uuid} is being indexed`, {
+        hint: "ask again in a moment; `status` shows how far it is",
+      });
+    }
+    const { layer, size } = this.#answering;
+    return { store: uuid, layer, size, spaces: this.#spaces };
+  }
+
+  /** Starts over from the generation on disk: the catalog was found to be wrong while answering. */
+  rebuild(reason: string): void {
+    if (this.#rebuilding) return;
+    this.#rebuilding = true;
+    this.#options.log.warn("catalog is damaged, building it again", { store: this.#options.uuid, reason });
+    this.#work = this.#work
+      .then(async () => {
+        await this.#discard();
+        const current = await this.currentGeneration();
+        if (current !== undefined) await this.#promoteOnce(current);
+      })
+      .catch((error) => this.#options.log.error("catalog cannot be built", { store: this.#options.uuid, error }))
+      .finally(() => {
+        this.#rebuilding = false;
+      });
+  }
+
+  async close(): Promise<void> {
+    await this.#work;
+    await this.#closeParts();
+  }
+
+  async #promoteOrRebuild(generation: number): Promise<Promoted> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#promoteOnce(generation);
+      } catch (error) {
+        if (this.#options.signal.aborted || attempt >= 3) throw error;
+        if (isCatalogDamage(error)) {
+          const reason = (error as Error).message;
+          this.#options.log.warn("index does not fit the store, building it again", {
+            store: this.#options.uuid,
+            reason,
+          });
+          await this.#discard();
+          // A generation deleted while it was read: the current one is later, and holds all of it.
+        } else if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    }
+  }
+
+  async #promoteOnce(wanted: number): Promise<Promoted> {
+    const { layout, signal } = this.#options;
+    if (this.#answering && this.#answering.generation >= wanted) return this.#answered();
+    const generation = Math.max(wanted, (await this.currentGeneration()) ?? 0);
+    const tree = layout.generation(generation);
+    const checkpoint = parseCheckpoint(openNote(await readFile(tree.checkpoint, "utf8"), []).text);
+    const reader = new StoredReader(tree, new TreeLayout(layout.current));
+    try {
+      const catalog = await this.#openCatalog();
+      checkSameLedger(catalog, reader, checkpoint);
+      await fillCatalog(catalog, tree, generation, checkpoint, signal);
+      await this.#advanceSpaces(tree);
+      this.#answerFrom(catalog, reader, { generation, size: checkpoint.size });
+    } catch (error) {
+      reader.close();
+      throw error;
+    }
+    return this.#answered();
+  }
+
+  #answerFrom(catalog: Catalog, reader: StoredReader, promoted: Promoted): void {
+    const old = this.#answering?.reader;
+    const layer = new LayeredEvents([new CatalogLayer(catalog, () => reader), new TailLayer()]);
+    this.#answering = { ...promoted, layer, reader };
+    // Nobody is in the middle of a read: reads are synchronous. A query that goes on later opens the files anew.
+    old?.close();
+  }
+
+  #answered(): Promoted {
+    const { generation, size } = this.#answering as Answering;
+    return { generation, size };
+  }
+
+  async #openCatalog(): Promise<Catalog> {
+    if (this.#catalog) return this.#catalog;
+    const { layout, uuid } = this.#options;
+    await this.#makeIndexFolder();
+    this.#catalog = Catalog.open(layout.catalog, uuid);
+    return this.#catalog;
+  }
+
+  /** Without copy-on-write (btrfs): a database that is rewritten in place would otherwise fragment without end. */
+  async #makeIndexFolder(): Promise<void> {
+    const { layout, log } = this.#options;
+    if ((await mkdir(layout.index, { recursive: true })) === undefined) return;
+    const { failed, stderr } = await execa("chattr", ["+C", layout.index], { reject: false, env: { LC_ALL: "C" } });
+    if (failed) log.debug("copy-on-write stays on for the index", { dir: layout.index, stderr });
+  }
+
+  async #advanceSpaces(tree: TreeLayout): Promise<void> {
+    const { layout, pool, log } = this.#options;
+    for (const folder of await readdir(tree.vector, { withFileTypes: true })) {
+      const { name } = folder;
+      if (!folder.isDirectory() || !isSpaceName(name)) continue;
+      const known = this.#spaces.get(name);
+      if (known) {
+        await known.advance(tree.space(name));
+        continue;
+      }
+      const space = parseSpace(await readFile(tree.spaceFile(name), "utf8"));
+      const index = new VectorIndex({ dir: layout.segments(name), space, pool, log });
+      // Before it is open, so that it is closed with the others if it cannot be opened whole.
+      this.#spaces.set(name, index);
+      await index.open(tree.space(name));
+    }
+  }
+
+  async #discard(): Promise<void> {
+    await this.#closeParts();
+    await rm(this.#options.layout.index, { recursive: true, force: true });
+  }
+
+  async #closeParts(): Promise<void> {
+    this.#answering?.reader.close();
+    this.#answering = undefined;
+    const spaces = [...this.#spaces.values()];
+    this.#spaces.clear();
+    for (const index of spaces) await index.close();
+    this.#catalog?.close();
+    this.#catalog = undefined;
+  }
+}
+
+/** Whether an error says that the catalog, not the ledger, is wrong. */
+export function isCatalogDamage(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return error instanceof CatalogDamage || (typeof code === "string" && /^SQLITE_(CORRUPT|NOTADB)/.test(code));
+}
+
+/** @throws CatalogDamage when the catalog was filled from another ledger than the one that is read now */
+function checkSameLedger(catalog: Catalog, reader: StoredReader, checkpoint: Checkpoint): void {
+  const { filled, size, root } = catalog.meta();
+  if (filled > checkpoint.size)
+    throw new CatalogDamage(`the catalog holds ${filled} events, the store ${checkpoint.size}`);
+  if (size === checkpoint.size && size > 0 && !root.equals(checkpoint.root)) {
+    throw new CatalogDamage("the catalog was built from a ledger with another root");
+  }
+  if (filled === 0) return;
+  const last = catalog.db
+    .prepare("SELECT hash FROM entries WHERE seq = ?")
+    .pluck()
+    .get(filled - 1) as Buffer;
+  if (!last.equals(reader.leaf(filled - 1))) {
+    throw new CatalogDamage(`event ${filled - 1} has another hash in the store than in the catalog`);
+  }
+}

@@ -1,0 +1,115 @@
+// Reads the parameters of the query endpoints. Everything in a URL is text from a stranger: what is not exactly a
+// parameter of that endpoint is refused, with its name, its value and what would be right.
+import { z } from "zod";
+import { parseTimestamp } from "../format/timestamp.js";
+import type { ChainQuery } from "./query-chain.js";
+import { badParameter } from "./query-error.js";
+import type { EventQuery } from "./query-event.js";
+import type { SearchQuery } from "./query-search.js";
+import type { SimilarQuery } from "./query-similar.js";
+import type { StateQuery } from "./query-state.js";
+import type { TimelineQuery } from "./query-timeline.js";
+
+export const MOST_RESULTS = 1000;
+
+const name = z.string("give it once").min(1, "give a name").max(4096, "names are at most 4096 characters long");
+const whole = (most: number) =>
+  z
+    .string("give it once")
+    .regex(/^\d{1,15}$/, `give a whole number from 0 to ${most}`)
+    .transform(Number)
+    .refine((value) => value <= most, `give at most ${most}`);
+const seq = whole(999_999_999_999_999);
+const limit = (usual: number) =>
+  whole(MOST_RESULTS)
+    .refine((value) => value >= 1, `give 1 to ${MOST_RESULTS}`)
+    .default(usual);
+const time = z.string("give it once").transform((text, context) => {
+  try {
+    return parseTimestamp(text);
+  } catch {
+    context.addIssue("write the time as 2026-11-20T10:05:00Z");
+    return z.NEVER;
+  }
+});
+const hash = z
+  .string("give it once")
+  .regex(/^[0-9a-fA-F]{8,64}$/, "give 8 to 64 hex digits of an event's hash")
+  .transform((text) => text.toLowerCase());
+const flag = z.enum(["true", "false", ""], "give true or false").transform((text) => text !== "false");
+const cursor = z.string("give it once").max(1024, "give the cursor as it came").optional();
+const store = name.optional();
+
+const schemas = {
+  chain: z.strictObject({ store, element: name, limit: limit(100), cursor }),
+  timeline: z.strictObject({
+    store,
+    from: time.optional(),
+    to: time.optional(),
+    type: name.optional(),
+    actor: name.optional(),
+    action: name.optional(),
+    element: name.optional(),
+    reverse: flag.default(false),
+    limit: limit(100),
+    cursor,
+  }),
+  event: z.strictObject({ store, seq: seq.optional(), hash: hash.optional() }),
+  state: z.strictObject({ store, element: name, at: time.optional(), height: seq.optional() }),
+  similar: z.strictObject({ store, seq: seq.optional(), element: name.optional(), limit: limit(10) }),
+  search: z.strictObject({ store, q: name, limit: limit(10) }),
+  status: z.strictObject({}),
+};
+
+export type Asked<Q> = { store: string | undefined; query: Q };
+
+/** Each throws QueryError `bad-parameter`. */
+export const readParameters = {
+  chain(raw: unknown): Asked<ChainQuery> {
+    const { store, ...query } = read("chain", raw);
+    return { store, query };
+  },
+  timeline(raw: unknown): Asked<TimelineQuery> {
+    const { store, from, to, ...query } = read("timeline", raw);
+    const fromMicros = from ?? Number.MIN_SAFE_INTEGER;
+    const toMicros = to ?? Number.MAX_SAFE_INTEGER;
+    if (fromMicros > toMicros)
+      throw badParameter("to", (raw as { to: string }).to, "give a time that is not before `from`");
+    return { store, query: { ...query, fromMicros, toMicros } };
+  },
+  event(raw: unknown): Asked<EventQuery> {
+    const { store, seq, hash } = read("event", raw);
+    if (seq !== undefined && hash === undefined) return { store, query: { seq } };
+    if (hash !== undefined && seq === undefined) return { store, query: { hash } };
+    throw badParameter("seq", seq, "give either seq or hash");
+  },
+  state(raw: unknown): Asked<StateQuery> {
+    const { store, element, at, height } = read("state", raw);
+    if (at !== undefined && height !== undefined) throw badParameter("height", height, "give either at or height");
+    return { store, query: { element, atMicros: at, height } };
+  },
+  similar(raw: unknown): Asked<SimilarQuery> {
+    const { store, seq, element, limit } = read("similar", raw);
+    if (seq !== undefined && element === undefined) return { store, query: { seq, limit } };
+    if (element !== undefined && seq === undefined) return { store, query: { element, limit } };
+    throw badParameter("seq", seq, "give either seq or element");
+  },
+  search(raw: unknown): Asked<SearchQuery> {
+    const { store, q, limit } = read("search", raw);
+    return { store, query: { words: q, limit } };
+  },
+  status(raw: unknown): void {
+    read("status", raw);
+  },
+};
+
+function read<N extends keyof typeof schemas>(endpoint: N, raw: unknown): z.infer<(typeof schemas)[N]> {
+  const parsed = schemas[endpoint].safeParse(raw);
+  if (parsed.success) return parsed.data as z.infer<(typeof schemas)[N]>;
+  const issue = parsed.error.issues[0];
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const at = unknown ?? String(issue?.path[0] ?? "");
+  const known = Object.keys(schemas[endpoint].shape).join(", ") || "none";
+  const value = (raw as Record<string, unknown>)[at];
+  throw badParameter(at, value, unknown === undefined ? (issue?.message ?? "") : `the parameters are: ${known}`);
+}

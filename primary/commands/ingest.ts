@@ -59,7 +59,8 @@ function buildOptions(yargs: Argv<object>): Argv<IngestArguments> {
 
 /** The exit code: 0 all kept, 2 some refused, 1 broken off. */
 async function ingest(argv: IngestArguments, socketPath: string): Promise<number> {
-  const fromStdin = argv.file === "-";
+  // yargs hands a positional `-` over as an empty string.
+  const fromStdin = argv.file === "-" || (argv.file === "" && process.argv.includes("-"));
   const name = fromStdin ? "<stdin>" : argv.file;
   const sizeBytes = fromStdin ? undefined : (await stat(argv.file)).size;
   const input: Readable = fromStdin ? process.stdin : createReadStream(argv.file, { highWaterMark: 256 * 1024 });

@@ -2,6 +2,7 @@
 // as lines and get no ack. Whoever may open the socket may write events: it has mode 0660.
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Logger } from "../../shared/log.js";
 import { type Admit, MAX_PAYLOAD_BYTES } from "../admit/admit-event.js";
 import type { EventSink } from "../event.js";
@@ -104,6 +105,12 @@ async function makeWay(path: string): Promise<void> {
       hint: "choose a shorter socket path",
     });
   }
+  // Asked here, because listen reports a missing folder as a missing permission.
+  if (!(await lstat(dirname(path)).catch(() => undefined))) {
+    throw new SourceError("socket-folder-missing", `the folder of ${path} is not there`, {
+      hint: "make the folder, or choose another socket path",
+    });
+  }
   const there = await lstat(path).catch(() => undefined);
   if (!there) return;
   if (!there.isSocket()) {
@@ -137,18 +144,11 @@ function answers(path: string): Promise<boolean> {
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const missing = cause.code === "ENOENT";
-      reject(
-        missing
-          ? new SourceError("socket-folder-missing", `the folder of ${path} is not there`, {
-              cause,
-              hint: "make the folder, or choose another socket path",
-            })
-          : cause,
-      );
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
     });
-    server.listen(path, resolve);
   });
 }
 

@@ -1,17 +1,14 @@
 #!/usr/bin/env node
-// The bin `isochron-replica`: its commands, one a line.
-import { runCommands } from "../shared/cli/run-commands.js";
-import { config } from "./commands/config.js";
-import { init } from "./commands/init.js";
-import { key } from "./commands/key.js";
-import { trust } from "./commands/trust.js";
+// The bin `isochron-replica`. `receive` is started by every login of a primary, so nothing else is loaded for it.
+const [command, ...args] = process.argv.slice(2);
 
-await runCommands(
-  {
-    bin: "isochron-replica",
-    summary: "Receives the generations of primaries, verifies them, and answers questions about them.",
-    example: ["init --loop 4G --trust VKEY", "Make a replica on a volume of its own"],
-    commands: [init, key, trust, config],
-  },
-  process.argv.slice(2),
-);
+if (command === "receive" && !args.includes("--help") && !args.includes("-h")) {
+  const { agentSocketOf, pipeToAgent } = await import("./commands/receive.js");
+  pipeToAgent(agentSocketOf(args, process.env));
+} else {
+  const { runReplicaCommands } = await import("./commands/run-replica-commands.js");
+  await runReplicaCommands(process.argv.slice(2));
+}
+
+// Top-level await needs a module.
+export {};

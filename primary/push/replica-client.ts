@@ -1,6 +1,5 @@
 // The protocol as the primary speaks it: hello, and the push of one generation. Every answer is checked against its
 // schema; every refusal becomes a PushError of the kind that the protocol gives it.
-import type { IncomingMessage } from "node:http";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { type NoteVerifier, openNote, parseVkey } from "../../shared/format/signed-note.js";
 import {
@@ -17,7 +16,7 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SealedGeneration } from "../event.js";
 import type { LocalGeneration } from "./plan-push.js";
 import { PushError } from "./push-error.js";
-import { readText, responseTo, type SshConnection } from "./ssh-connection.js";
+import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
 import { streamGeneration } from "./stream-generation.js";
 
 /** @throws PushError */
@@ -26,7 +25,7 @@ export async function sayHello(connection: SshConnection, hello: Hello): Promise
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   const request = connection.request("POST", "/v1/hello", headers);
   request.end(body);
-  const text = await readAnswer(await responseTo(request).catch(lostOn));
+  const text = readAnswer(await answerTo(request).catch(lostOn));
   const parsed = helloAnswerSchema.safeParse(safeJson(text));
   if (parsed.success) return parsed.data;
   throw new PushError("conflict", "bad-answer", `the hello's answer is not of the protocol: ${parsed.error.message}`);
@@ -60,7 +59,7 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     ...(push.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
   const stall = new StallWatchdog(push.stallMs, () => request.destroy(stalled(push.stallMs)));
-  const answered = responseTo(request);
+  const answered = answerTo(request);
   answered.catch(() => undefined);
   const onBytes = (bytes: number) => {
     stall.moved();
@@ -94,8 +93,8 @@ export function checkCosigned(note: string, replicaVkey: string, key: NoteVerifi
  * A refusal can come while the body is still going out, and then the rest of it fails to be written: the refusal is
  * what to tell. Otherwise waits for the whole body.
  */
-async function firstToFail(streamed: Promise<void>, answered: Promise<IncomingMessage>): Promise<void> {
-  const early = answered.then((response) => (response.statusCode === 200 ? streamed : undefined));
+async function firstToFail(streamed: Promise<void>, answered: Promise<Answer>): Promise<void> {
+  const early = answered.then(({ status }) => (status === 200 ? streamed : undefined));
   streamed.catch(() => undefined);
   early.catch(() => undefined);
   try {
@@ -108,16 +107,12 @@ async function firstToFail(streamed: Promise<void>, answered: Promise<IncomingMe
   }
 }
 
-async function readAnswer(response: IncomingMessage): Promise<string> {
-  const text = await readText(response).catch(lostOn);
-  if (response.statusCode === 200) return text;
+/** The text of a 200. @throws PushError for any other answer, of the kind that the protocol gives its code */
+function readAnswer({ status, text }: Answer): string {
+  if (status === 200) return text;
   const problem = problemSchema.safeParse(safeJson(text));
   if (!problem.success) {
-    throw new PushError(
-      "retryable",
-      "bad-answer",
-      `the replica answered ${response.statusCode}: ${text.slice(0, 200)}`,
-    );
+    throw new PushError("retryable", "bad-answer", `the replica answered ${status}: ${text.slice(0, 200)}`);
   }
   const { code, detail, hint } = problem.data;
   const kind = REFUSALS[code as RefusalCode]?.retry ? "retryable" : "conflict";

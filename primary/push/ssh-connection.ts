@@ -67,19 +67,27 @@ export class SshConnection {
   }
 }
 
-/** The answer to a request whose body has been sent or is being sent. */
-export function responseTo(request: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request.once("response", resolve);
-    request.once("error", reject);
-  });
+export interface Answer {
+  status: number;
+  text: string;
 }
 
-export async function readText(response: IncomingMessage): Promise<string> {
-  let text = "";
-  response.setEncoding("utf8");
-  for await (const chunk of response) text += chunk;
-  return text;
+/**
+ * The whole answer to a request whose body has been sent or is being sent. It is read as it comes: a refusal arrives
+ * while the body is still going out, and what then breaks must not take the reason with it.
+ */
+export function answerTo(request: ClientRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request.once("error", reject);
+    request.once("response", (response: IncomingMessage) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.once("close", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+  });
 }
 
 function ready(client: ssh2.Client, target: SshTarget, lost: Promise<PushError>): Promise<void> {

@@ -38,8 +38,9 @@ export interface AgentParts {
 const pushParams = z.object({ store: z.uuid(), generation: z.coerce.number().int().positive() });
 const pushHeaders = z.object({
   [PUSH_HEADERS.base]: z.coerce.number().int().positive().optional(),
-  [PUSH_HEADERS.timingUuid]: z.uuid(),
-  [PUSH_HEADERS.vectorUuid]: z.uuid(),
+  // btrfs makes random UUIDs without the version bits of RFC 9562.
+  [PUSH_HEADERS.timingUuid]: z.guid(),
+  [PUSH_HEADERS.vectorUuid]: z.guid(),
   [PUSH_HEADERS.ledgerSize]: z.coerce.number().int().nonnegative(),
   "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
 });

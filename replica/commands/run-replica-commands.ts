@@ -1,0 +1,42 @@
+// The commands of `isochron-replica`, one a line. `receive` is among them for its help only: main.ts runs it.
+import { queryCommands } from "../../shared/cli/query-commands.js";
+import { defineCommand, type GlobalArguments, runCommands } from "../../shared/cli/run-commands.js";
+import { loadReplicaConfig, replicaSockets } from "../config.js";
+import { config } from "./config.js";
+import { init } from "./init.js";
+import { key } from "./key.js";
+import { agentSocketOf, pipeToAgent } from "./receive.js";
+import { serve } from "./serve.js";
+import { trust } from "./trust.js";
+import { verify } from "./verify.js";
+
+export async function runReplicaCommands(args: string[]): Promise<void> {
+  await runCommands(
+    {
+      bin: "isochron-replica",
+      summary: "Receives the generations of primaries, verifies them, and answers questions about them.",
+      example: ["init --loop 4G --trust VKEY", "Make a replica on a volume of its own"],
+      commands: [init, serve, receive, ...queryCommands(querySocket), verify, trust, key, config],
+    },
+    args,
+  );
+}
+
+async function querySocket(args: GlobalArguments): Promise<string> {
+  return replicaSockets((await loadReplicaConfig(args)).config).query;
+}
+
+const receive = defineCommand<GlobalArguments & { socket: string | undefined }>({
+  command: "receive",
+  describe: "The ssh forced command: join the login's stdin and stdout with the running agent",
+  builder: (yargs) =>
+    yargs
+      .option("socket", { type: "string", describe: "The agent's socket; default `<root>/run/agent.sock`" })
+      .example([
+        [
+          'restrict,command="$0 receive" ssh-ed25519 AAAA…',
+          "As a line of authorized_keys; `isochron-primary key` prints it",
+        ],
+      ]),
+  handler: () => pipeToAgent(agentSocketOf(process.argv.slice(3), process.env)),
+});

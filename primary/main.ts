@@ -1,16 +1,37 @@
 #!/usr/bin/env node
 // The bin `isochron-primary`: its commands, one a line.
-import { runCommands } from "../shared/cli/run-commands.js";
+import { queryCommands } from "../shared/cli/query-commands.js";
+import { defineCommand, type GlobalArguments, runCommands } from "../shared/cli/run-commands.js";
 import { config } from "./commands/config.js";
+import { ingestCommand } from "./commands/ingest.js";
 import { init } from "./commands/init.js";
 import { key } from "./commands/key.js";
+import { serve } from "./commands/serve.js";
+import { verify } from "./commands/verify.js";
+import { loadPrimaryConfig, primarySockets } from "./config.js";
 
 await runCommands(
   {
     bin: "isochron-primary",
     summary: "Records what changed on this host in a tamper-evident ledger, and pushes it to replicas.",
     example: ["init --loop 4G --origin host1.example.org/isochron", "Make a store on a volume of its own"],
-    commands: [init, key, config],
+    commands: [
+      init,
+      serve,
+      defineCommand(ingestCommand(ingestSocket)),
+      ...queryCommands(querySocket),
+      verify,
+      key,
+      config,
+    ],
   },
   process.argv.slice(2),
 );
+
+async function ingestSocket(args: GlobalArguments): Promise<string> {
+  return primarySockets((await loadPrimaryConfig(args)).config).ingest;
+}
+
+async function querySocket(args: GlobalArguments): Promise<string> {
+  return primarySockets((await loadPrimaryConfig(args)).config).query;
+}

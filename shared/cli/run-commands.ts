@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import yargs, { type CommandModule } from "yargs";
+import { reportError } from "./report-error.js";
 
 /** Options that every command has. */
 export interface GlobalArguments {
@@ -49,7 +50,6 @@ export async function runCommands({ bin, summary, commands, example }: CommandLi
     await parser.parseAsync();
   } catch (error) {
     reportError(error);
-    process.exitCode = 1;
   }
 }
 
@@ -65,11 +65,6 @@ class UsageError extends Error {
 function commandNamed(name: string | undefined, commands: readonly CommandModule[]): string | undefined {
   const names = commands.flatMap(({ command = [] }) => command).map((usage) => usage.split(" ")[0]);
   return names.find((known) => known === name);
-}
-
-function reportError(error: unknown): void {
-  const { message, hint } = error as { message?: string; hint?: string };
-  process.stderr.write(`error: ${message ?? String(error)}\n${hint ? `hint: ${hint}\n` : ""}`);
 }
 
 function resolvePath(path: string | undefined): string | undefined {

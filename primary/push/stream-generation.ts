@@ -1,6 +1,6 @@
 // The body of a push: `btrfs send` of timing, then of vector, back to back, optionally through zstd. Both sends are
 // started at once, the second waits in its pipe: that hides a process start from every increment.
-import type { Writable } from "node:stream";
+import { PassThrough, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { requireSuccess, type SendProcess, spawnSend } from "../../shared/store/btrfs.js";
@@ -22,25 +22,38 @@ export interface GenerationStream {
 export async function streamGeneration(options: GenerationStream, target: Writable): Promise<void> {
   const { tree, base, compressedData, zstdLevel, signal } = options;
   const sends = SUBVOLUMES.map((name) =>
-    spawnSend({ path: tree.subvolume(name), parent: base?.subvolume(name), compressedData, signal }),
+    startSend(spawnSend({ path: tree.subvolume(name), parent: base?.subvolume(name), compressedData, signal })),
   );
-  const ends = Promise.allSettled(sends);
+  const ends = Promise.allSettled(sends.map(({ process }) => process));
   try {
     if (zstdLevel === undefined) await pipeSends(sends, target, options);
     else await pipeThroughZstd(sends, target, zstdLevel, options);
   } finally {
     // A target that failed leaves sends that nobody reads.
-    for (const send of sends) send.kill();
+    for (const { process } of sends) process.kill();
     await ends;
   }
 }
 
-async function pipeSends(sends: SendProcess[], target: Writable, { onBytes }: Pick<GenerationStream, "onBytes">) {
+interface StartedSend {
+  process: SendProcess;
+  stream: PassThrough;
+}
+
+/** execa lets the output of a process flow away if nobody reads it at once; the second send's must wait its turn. */
+function startSend(process: SendProcess): StartedSend {
+  const stream = new PassThrough({ highWaterMark: 256 * 1024 });
+  process.stdout.once("error", (error) => stream.destroy(error));
+  process.stdout.pipe(stream);
+  return { process, stream };
+}
+
+async function pipeSends(sends: StartedSend[], target: Writable, { onBytes }: Pick<GenerationStream, "onBytes">) {
   await pipeline(sendBytes(sends, onBytes), target);
 }
 
 async function pipeThroughZstd(
-  sends: SendProcess[],
+  sends: StartedSend[],
   target: Writable,
   level: number,
   { onBytes, signal }: GenerationStream,
@@ -62,11 +75,11 @@ async function pipeThroughZstd(
   if (failed) throw new PushError("fatal", "send-failed", `zstd failed: ${String(stderr)}`);
 }
 
-async function* sendBytes(sends: SendProcess[], onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
-  for (const send of sends) {
-    yield* counted(send.stdout as AsyncIterable<Buffer>, onBytes);
+async function* sendBytes(sends: StartedSend[], onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for (const { process, stream } of sends) {
+    yield* counted(stream, onBytes);
     try {
-      requireSuccess(await send, "the generation");
+      requireSuccess(await process, "the generation");
     } catch (cause) {
       throw new PushError("retryable", "send-failed", `btrfs send failed: ${(cause as Error).message}`, { cause });
     }

@@ -9,8 +9,14 @@ export interface RowRange {
 export const MOST_SEGMENT_ROWS = 131_072;
 /** Floats of newest rows that are scanned exactly, about a millisecond's work; beyond, they become a segment. */
 export const MOST_TAIL_FLOATS = 1_000_000;
-/** A run of more floats than this is worth splitting over the cores. */
-const SPLIT_FLOATS = 2 * MOST_TAIL_FLOATS;
+
+export interface PlanLimits {
+  dimensions: number;
+  /** Builds that run at a time. */
+  processes: number;
+  /** By default MOST_TAIL_FLOATS. A run of more than twice as many is worth splitting over the cores. */
+  tailFloats?: number | undefined;
+}
 
 /**
  * Segments to build next, each replacing the segments it covers; none when all is well. `covered` is sorted and does not
@@ -18,28 +24,25 @@ const SPLIT_FLOATS = 2 * MOST_TAIL_FLOATS;
  * take up the segments before them that are no larger, so that sizes at least halve from each segment to the next: few
  * segments, and each row rebuilt a logarithmic number of times.
  */
-export function planSegments(
-  covered: readonly RowRange[],
-  rows: number,
-  dimensions: number,
-  processes: number,
-): RowRange[] {
+export function planSegments(covered: readonly RowRange[], rows: number, limits: PlanLimits): RowRange[] {
   const plan: RowRange[] = [];
+  const tailRows = Math.floor((limits.tailFloats ?? MOST_TAIL_FLOATS) / limits.dimensions);
+  const split = (range: RowRange) => splitEvenly(range, range.rows > 2 * tailRows ? limits.processes : 1);
   let at = 0;
   for (const { first, rows: length } of covered) {
-    if (first > at) plan.push(...splitEvenly({ first: at, rows: first - at }, dimensions, processes));
+    if (first > at) plan.push(...split({ first: at, rows: first - at }));
     at = first + length;
   }
   const newest = { first: at, rows: rows - at };
-  if (newest.rows * dimensions <= MOST_TAIL_FLOATS) return plan;
-  if (newest.rows * dimensions > SPLIT_FLOATS) return [...plan, ...splitEvenly(newest, dimensions, processes)];
+  if (newest.rows <= tailRows) return plan;
+  if (newest.rows > 2 * tailRows) return [...plan, ...split(newest)];
   return [...plan, withSmallerBefore(newest, covered)];
 }
 
 /** Equal parts, as many as keep every process busy and no part too large. */
-function splitEvenly(range: RowRange, dimensions: number, processes: number): RowRange[] {
+function splitEvenly(range: RowRange, processes: number): RowRange[] {
   const least = Math.ceil(range.rows / MOST_SEGMENT_ROWS);
-  const wanted = range.rows * dimensions > SPLIT_FLOATS ? Math.ceil(least / processes) * processes : least;
+  const wanted = Math.ceil(least / processes) * processes;
   return Array.from({ length: wanted }, (_, i) => {
     const first = range.first + Math.floor((range.rows * i) / wanted);
     const end = range.first + Math.floor((range.rows * (i + 1)) / wanted);

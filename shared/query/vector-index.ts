@@ -28,6 +28,8 @@ export interface VectorIndexOptions {
   log: Logger;
   /** hnswlib's search breadth; by default chosen for the space's dimensions. */
   ef?: number;
+  /** Floats of newest rows that wait for a segment; by default MOST_TAIL_FLOATS. */
+  tailFloats?: number;
 }
 
 export interface Neighbour {
@@ -277,7 +279,9 @@ export class VectorIndex {
   }
 
   #plan(): RowRange[] {
-    return planSegments(this.#segments, this.#files.rows, this.#options.space.dimensions, this.#options.pool.processes);
+    const { space, pool, tailFloats } = this.#options;
+    const limits = { dimensions: space.dimensions, processes: pool.processes, tailFloats };
+    return planSegments(this.#segments, this.#files.rows, limits);
   }
 
   async #buildAll(): Promise<void> {

@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { cp, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { leafHash, sha256Hex } from "../../../shared/format/hash.js";
+import { parseTimestamp } from "../../../shared/format/timestamp.js";
+import { createLogger } from "../../../shared/log.js";
+import { QueryEngine } from "../../../shared/query/engine.js";
+import { QueryError, type QueryErrorCode } from "../../../shared/query/query-error.js";
+import { flipByte, StoreBuilder, someEvents } from "../../support/build-store.js";
+
+const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d01";
+const log = createLogger("error", () => true);
+const everything = { fromMicros: 0, toMicros: Number.MAX_SAFE_INTEGER, reverse: false };
+let folder: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "isochron-engine-"));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+let roots = 0;
+async function newStore(events = someEvents(60, 6, 16), dimensions: number | undefined = 16) {
+  const root = join(folder, String(roots++));
+  const builder = await StoreBuilder.create({ root, uuid: UUID, ...(dimensions ? { dimensions } : {}) });
+  await builder.seal(events);
+  return { root, builder };
+}
+
+async function withEngine<T>(root: string, use: (engine: QueryEngine) => Promise<T>): Promise<T> {
+  const engine = new QueryEngine({ root, indexProcesses: 1, log });
+  await engine.start();
+  try {
+    return await use(engine);
+  } finally {
+    await engine.stop();
+  }
+}
+
+function refusal(code: QueryErrorCode, hint = /./) {
+  return (error: unknown) => error instanceof QueryError && error.code === code && hint.test(error.hint ?? "");
+}
+
+test("a chain is whole, in order, linked by hash, and says what each event changed", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    const { results, length, size, seq, generation } = await engine.chain(undefined, {
+      element: "interface:eth2",
+      limit: 100,
+    });
+    assert.deepEqual([length, size, seq, generation], [10, 61, 60, 1]);
+    assert.deepEqual(
+      results.map(({ height }) => height),
+      [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
+    for (const [i, event] of results.slice(1).entries()) assert.equal(event.previous_event_hash, results[i]?.hash);
+    assert.ok(results[1]?.changes.some(({ field, old, new: now }) => field === "mtu" && old === 1402 && now === 1401));
+    assert.equal(results[1]?.reason, "change number 8");
+    assert.equal("salt" in (results[0] as object), false);
+  });
+});
+
+test("pages cover a chain and a timeline exactly once, though the ledger grows between them", async () => {
+  const { root, builder } = await newStore();
+  await withEngine(root, async (engine) => {
+    for (const reverse of [false, true]) {
+      const size = builder.size;
+      const seen: number[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await engine.timeline(undefined, { ...everything, reverse, limit: 7, cursor });
+        assert.equal(page.size, size);
+        seen.push(...page.results.map(({ seq }) => seq));
+        cursor = page.cursor;
+        const { generation } = await builder.seal(someEvents(2, 2, 16));
+        await engine.promoted(UUID, generation);
+      } while (cursor);
+      const wanted = Array.from({ length: size }, (_, seq) => seq);
+      assert.deepEqual(seen, reverse ? wanted.reverse() : wanted);
+    }
+    const heights: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await engine.chain(undefined, { element: "interface:eth1", limit: 4, cursor });
+      heights.push(...page.results.map(({ height }) => height));
+      cursor = page.cursor;
+    } while (cursor);
+    assert.deepEqual(
+      heights,
+      heights.map((_, i) => i),
+    );
+  });
+});
+
+test("the timeline is filtered by time, type, actor, action and element", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    const ask = async (filter: object) =>
+      (await engine.timeline(undefined, { ...everything, limit: 1000, ...filter })).results;
+    assert.ok((await ask({ actor: "admin" })).every(({ actor }) => actor === "admin"));
+    assert.equal((await ask({ action: "created" })).length, 6);
+    assert.equal((await ask({ type: "Store" })).length, 1);
+    assert.equal((await ask({ element: "interface:eth0", actor: "admin" })).length, 10);
+    assert.deepEqual(await ask({ actor: "nobody" }), []);
+    const fromMicros = parseTimestamp("2026-11-20T00:00:10Z");
+    const toMicros = parseTimestamp("2026-11-20T00:00:19Z");
+    assert.deepEqual(
+      (await ask({ fromMicros, toMicros })).map(({ seq }) => seq),
+      [9, 10, 11, 12, 13, 14, 15, 16, 17, 18],
+    );
+    await assert.rejects(ask({ element: "interface:eht0" }), refusal("unknown-element", /interface:eth0/));
+  });
+});
+
+test("an event is found by number, by hash and by the beginning of its hash", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    const [event] = (await engine.event(undefined, { seq: 20 })).results;
+    assert.ok(event);
+    for (const hash of [event.hash, event.hash.slice(0, 8), event.hash.slice(0, 33)]) {
+      assert.equal((await engine.event(undefined, { hash })).results[0]?.seq, 20);
+    }
+    await assert.rejects(engine.event(undefined, { seq: 5000 }), refusal("unknown-event"));
+    await assert.rejects(engine.event(undefined, { hash: "ab".repeat(32) }), refusal("unknown-event"));
+  });
+});
+
+test("a state is that of the last event at or before a time, or of a height", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    const element = "interface:eth3";
+    const at = async (text: string) =>
+      (await engine.state(undefined, { element, atMicros: parseTimestamp(text) })).results[0]?.height;
+    assert.equal(await at("2026-11-20T00:00:04Z"), 0);
+    assert.equal(await at("2026-11-20T00:00:09.999999Z"), 0);
+    assert.equal(await at("2026-11-20T00:00:10Z"), 1);
+    assert.equal((await engine.state(undefined, { element })).results[0]?.height, 9);
+    const third = (await engine.state(undefined, { element, height: 3 })).results[0];
+    assert.deepEqual(third?.state_snapshot, { mtu: 1400, name: "eth3", address: { v4: "10.0.3.21" }, up: true });
+    await assert.rejects(at("2020-01-01"), refusal("unknown-event", /2026-11-20T00:00:04/));
+    await assert.rejects(engine.state(undefined, { element, height: 99 }), refusal("bad-parameter", /0 to 9/));
+    await assert.rejects(engine.state(undefined, { element: "x" }), refusal("unknown-element"));
+  });
+});
+
+test("similar events are those of the same kind, without the event itself", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    for (const query of [{ seq: 56 }, { element: "interface:eth2" }]) {
+      const { results, of } = await engine.similar(undefined, { ...query, limit: 5 });
+      assert.equal(of.seq, 56);
+      assert.equal(results.length, 5);
+      assert.ok(results.every(({ element_id, seq }) => element_id === "interface:eth2" && seq !== 56));
+    }
+    await assert.rejects(engine.similar(undefined, { seq: 60, limit: 5 }), refusal("no-vectors"));
+  });
+});
+
+test("a search shows each leg's rank and score, and words lead", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    const { results, legs } = await engine.search(undefined, { words: "eth4 changes", limit: 20 });
+    assert.match(legs.vector, /around the best/);
+    assert.ok(results.slice(0, 10).every(({ element_id }) => element_id === "interface:eth4"));
+    assert.ok(results.every(({ text, vector }) => text || vector));
+    assert.equal(results[0]?.text?.rank, 1);
+    const lastText = results.findLastIndex(({ text }) => text !== undefined);
+    assert.ok(results.slice(0, lastText).every(({ text }) => text !== undefined));
+    await assert.rejects(engine.search(undefined, { words: '"" - *', limit: 5 }), refusal("bad-parameter"));
+    const odd = await engine.search(undefined, { words: 'eth4" OR (near:', limit: 5 });
+    assert.equal(odd.results[0]?.element_id, "interface:eth4");
+  });
+});
+
+test("without a space, search goes by words alone and says so", async () => {
+  const root = join(folder, String(roots++));
+  const builder = await StoreBuilder.create({ root, uuid: UUID });
+  await builder.seal(someEvents(12, 3, undefined));
+  await withEngine(root, async (engine) => {
+    const { results, legs } = await engine.search(undefined, { words: "eth1", limit: 5 });
+    assert.match(legs.vector, /level none/);
+    assert.ok(results.length > 0);
+    await assert.rejects(engine.similar(undefined, { seq: 1, limit: 5 }), refusal("no-vectors", /level none/));
+  });
+});
+
+test("seals stand in the chain and the timeline, and in no search", async () => {
+  const { root } = await newStore();
+  await withEngine(root, async (engine) => {
+    assert.equal((await engine.chain(undefined, { element: `store:${UUID}`, limit: 5 })).length, 1);
+    assert.deepEqual((await engine.search(undefined, { words: "sealed generation", limit: 5 })).results, []);
+  });
+});
+
+test("a changed entry, a changed payload and a missing end are named with their place", async () => {
+  for (const part of ["entries", "payloads"] as const) {
+    const { root, builder } = await newStore();
+    const tree = builder.layout.generation(1);
+    const path = part === "entries" ? tree.entriesSegment(0) : tree.payloadsSegment(0);
+    await withEngine(root, async (engine) => {
+      const lines = (await readFile(path, "utf8")).split("\n");
+      const offset = lines.slice(0, 14).join("\n").length + 1;
+      await flipByte(path, offset + 30);
+      await assert.rejects(engine.chain(undefined, { element: "interface:eth2", limit: 100 }), (error: QueryError) => {
+        assert.equal(error.code, "broken-chain");
+        const file = `${part}/00000000000000000000.jsonl`;
+        assert.deepEqual(error.place, { element: "interface:eth2", seq: 14, height: 2, file, offset });
+        return true;
+      });
+      assert.equal((await engine.chain(undefined, { element: "interface:eth3", limit: 100 })).results.length, 10);
+      await truncate(path, offset);
+      await assert.rejects(engine.event(undefined, { seq: 50 }), refusal("broken-chain"));
+    });
+  }
+});
+
+test("an increment is answered once promoted() resolves, vectors and all", async () => {
+  const { root, builder } = await newStore();
+  await withEngine(root, async (engine) => {
+    for (let i = 0; i < 3; i += 1) {
+      const { generation, size } = await builder.seal(someEvents(5, 5, 16, 9 + i));
+      await rm(builder.layout.generation(generation - 1).dir, { recursive: true });
+      assert.deepEqual(await engine.promoted(UUID, generation), { generation, size });
+      const { results } = await engine.similar(undefined, { seq: size - 2, limit: 3 });
+      assert.equal(results.length, 3);
+      assert.equal((await engine.event(undefined, { seq: size - 2 })).generation, generation);
+      assert.equal((await engine.event(undefined, { seq: 3 })).results.length, 1);
+    }
+    engine.setPrimaryHead(UUID, { size: builder.size + 4, atMs: Date.now() - 2000, generation: 9 });
+    const { behind } = await engine.event(undefined, { seq: 3 });
+    assert.equal(behind.entries, 4);
+    assert.ok((behind.seconds_since_primary_heard ?? 0) >= 2);
+  });
+});
+
+test("a store that appears later is answered after its first promotion", async () => {
+  const root = join(folder, String(roots++));
+  await withEngine(root, async (engine) => {
+    await assert.rejects(engine.event(undefined, { seq: 0 }), refusal("not-ready"));
+    const builder = await StoreBuilder.create({ root, uuid: UUID });
+    const { generation } = await builder.seal(someEvents(3, 1, undefined));
+    await engine.promoted(UUID, generation);
+    assert.equal((await engine.event(undefined, { seq: 0 })).store, UUID);
+    await assert.rejects(engine.event("other", { seq: 0 }), refusal("unknown-store"));
+    const second = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d02";
+    await (await StoreBuilder.create({ root, uuid: second, origin: "other.example" })).seal(
+      someEvents(4, 1, undefined),
+    );
+    await engine.promoted(second, 1);
+    await assert.rejects(engine.event(undefined, { seq: 0 }), refusal("bad-parameter", new RegExp(second)));
+    assert.equal((await engine.event("other.example", { seq: 0 })).store, second);
+  });
+});
+
+test("a catalog that is missing, damaged, or of another ledger is built again", async () => {
+  const { root, builder } = await newStore();
+  const answers = () =>
+    withEngine(root, async (engine) => (await engine.search(undefined, { words: "eth1", limit: 9 })).results);
+  const wanted = await answers();
+  const { catalog, index } = builder.layout;
+  await rm(index, { recursive: true });
+  assert.deepEqual(await answers(), wanted);
+  const size = (await readFile(catalog)).length;
+  const file = await open(catalog, "r+");
+  await file.write(Buffer.alloc(size - 4096, 0xa5), 0, size - 4096, 4096);
+  await file.close();
+  assert.deepEqual(await answers(), wanted);
+  await writeFile(catalog, "not a database at all, but long enough to be looked at as one".repeat(100));
+  assert.deepEqual(await answers(), wanted);
+  const other = await newStore(someEvents(80, 5, 16, 77));
+  await withEngine(other.root, async () => {});
+  await rm(index, { recursive: true });
+  await cp(other.builder.layout.index, index, { recursive: true });
+  assert.deepEqual(await answers(), wanted);
+});
+
+test("a catalog whose hash is not the tree's is noticed while answering, and built again", async () => {
+  const { root, builder } = await newStore();
+  await withEngine(root, async (engine) => {
+    const { default: Database } = await import("better-sqlite3");
+    const db = new Database(builder.layout.catalog);
+    db.prepare("UPDATE entries SET hash = ? WHERE seq = 8").run(leafHash(Buffer.from(sha256Hex("x"))));
+    db.close();
+    await assert.rejects(engine.event(undefined, { seq: 8 }), refusal("not-ready"));
+    await engine.promoted(UUID, 1);
+    assert.equal((await engine.event(undefined, { seq: 8 })).results[0]?.seq, 8);
+  });
+});

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EventRow } from "../../../shared/query/event-layer.js";
+import { LayeredEvents } from "../../../shared/query/layered-events.js";
+import { type TailEvent, TailLayer } from "../../../shared/query/tail-layer.js";
+
+/** Two layers: events 0 to 4 below, 5 to 7 above; the last happened before all others. */
+const element = (seq: number) => (seq % 2 === 0 ? "even" : "odd");
+const events: TailEvent[] = Array.from({ length: 8 }, (_, seq) => {
+  const row: EventRow = {
+    seq,
+    hash: Buffer.alloc(32, seq + 16),
+    element: element(seq),
+    type: "T",
+    action: "modified",
+    actor: "admin",
+    atMicros: seq === 7 ? 1 : 100 + seq,
+    height: Math.floor(seq / 2),
+  };
+  const stored = {
+    entry: Buffer.from(`entry ${seq}`),
+    payload: Buffer.from(`payload word${seq}`),
+    leaf: row.hash,
+    file: "entries/x",
+    offset: 0,
+    payloadFile: "payloads/x",
+    payloadOffset: 0,
+  };
+  return { row, stored };
+});
+const layers = new LayeredEvents([new TailLayer(events.slice(0, 5)), new TailLayer(events.slice(5))]);
+const all = { fromMicros: 0, toMicros: 1e6, reverse: false };
+const seqs = (rows: { seq: number }[]) => rows.map(({ seq }) => seq);
+
+test("a chain goes on from one layer into the next", () => {
+  assert.deepEqual(seqs(layers.chain("odd", 0, 10, 8)), [1, 3, 5, 7]);
+  assert.deepEqual(seqs(layers.chain("odd", 1, 2, 8)), [3, 5]);
+  assert.equal(layers.topHeight("even", 8), 3);
+  assert.equal(layers.topHeight("none", 8), -1);
+});
+
+test("the timeline merges the layers by time, both ways", () => {
+  assert.deepEqual(seqs(layers.timeline(all, 4, 8)), [7, 0, 1, 2]);
+  assert.deepEqual(seqs(layers.timeline({ ...all, reverse: true }, 3, 8)), [6, 5, 4]);
+  const after = { atMicros: 103, seq: 3 };
+  assert.deepEqual(seqs(layers.timeline({ ...all, after }, 9, 8)), [4, 5, 6]);
+});
+
+test("nothing at or above the asked size is answered", () => {
+  assert.equal(layers.bySeq(6, 6), undefined);
+  assert.deepEqual(seqs(layers.chain("even", 0, 10, 4)), [0, 2]);
+  assert.deepEqual(layers.text(["word6"], 5, 6), []);
+});
+
+test("stored bytes come from the layer that gave the row", () => {
+  for (const seq of [2, 6]) {
+    const row = layers.bySeq(seq, 8);
+    assert.ok(row);
+    assert.equal(layers.stored(row).entry.toString(), `entry ${seq}`);
+  }
+  assert.equal(layers.lastAt("odd", 50, 8)?.seq, 7);
+  assert.deepEqual(seqs(layers.byHash("1515", 5, 8)), [5]);
+});

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { AskError, askSocket, pathWith } from "../../../shared/cli/ask-socket.js";
+import { createLogger } from "../../../shared/log.js";
+import { type QueryProcess, startQueryProcess } from "../../../shared/query/query-process.js";
+import { StoreBuilder, someEvents } from "../../support/build-store.js";
+
+const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d03";
+const log = createLogger("error", () => true);
+let folder: string;
+let builder: StoreBuilder;
+let socketPath: string;
+let queries: QueryProcess;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "isochron-queries-"));
+  socketPath = join(folder, "query.sock");
+  builder = await StoreBuilder.create({ root: folder, uuid: UUID, dimensions: 16 });
+  await builder.seal(someEvents(40, 4, 16));
+  queries = await startQueryProcess({ root: folder, socketPath, indexProcesses: 1, log });
+});
+after(async () => {
+  await queries.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Children of this process whose command line names the query process. */
+async function queryPids(): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc")) {
+    const [status, command] = await Promise.all(
+      ["status", "cmdline"].map((file) => readFile(`/proc/${name}/${file}`, "utf8").catch(() => "")),
+    );
+    if (status?.includes(`PPid:\t${process.pid}\n`) && command?.includes("query-main.js")) found.push(Number(name));
+  }
+  return found;
+}
+
+test("the socket answers once the process has started, and only its group may ask", async () => {
+  const answer = await askSocket<{ results: unknown[]; size: number }>({
+    socketPath,
+    path: pathWith("/v1/chain", { element: "interface:eth1" }),
+  });
+  assert.equal(answer.results.length, 10);
+  assert.equal(answer.size, 41);
+  assert.equal((await stat(socketPath)).mode & 0o777, 0o660);
+});
+
+test("any method but GET is refused with 405", async () => {
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]) {
+    const status = await new Promise((resolve, reject) => {
+      const asked = request({ socketPath, path: "/v1/status", method }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on("error", reject);
+      asked.end();
+    });
+    assert.equal(status, 405, method);
+  }
+});
+
+test("errors are problem documents with a code, and bad parameters name themselves, their value and the way out", async () => {
+  const problemOf = async (path: string) => {
+    const error = await askSocket({ socketPath, path }).then(
+      () => assert.fail(`${path} was answered`),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof AskError && error.problem);
+    return error.problem;
+  };
+  const limit = await problemOf("/v1/timeline?limit=many");
+  assert.equal(limit.status, 400);
+  assert.match(`${limit.detail} ${limit.hint}`, /limit is "many" give a whole number/);
+  assert.match((await problemOf("/v1/chain?element=a&colour=red")).hint ?? "", /element, limit, cursor/);
+  assert.match((await problemOf("/v1/chain")).detail, /element is missing/);
+  assert.match((await problemOf("/v1/timeline?from=yesterday")).hint ?? "", /2026-11-20T10:05:00Z/);
+  assert.equal((await problemOf("/v1/chain?element=a&element=b")).code, "bad-parameter");
+  assert.equal((await problemOf("/v1/event?seq=1&hash=00000000")).code, "bad-parameter");
+  assert.deepEqual(
+    [(await problemOf("/v1/event?seq=999")).status, (await problemOf("/v1/nothing")).status],
+    [404, 404],
+  );
+});
+
+test("a promotion is answered after it resolves, and says how far behind the primary it is", async () => {
+  const { generation, size } = await builder.seal(someEvents(6, 3, 16));
+  assert.deepEqual(await queries.promoted(UUID, generation), { generation, size });
+  queries.setPrimaryHead(UUID, { size: size + 2, atMs: Date.now(), generation });
+  const { behind } = await askSocket<{ behind: { entries: number } }>({ socketPath, path: "/v1/event?seq=45" });
+  assert.equal(behind.entries, 2);
+});
+
+test("a process that dies is replaced by one that has caught up, and what was asked of it is answered", async () => {
+  const { generation, size } = await builder.seal(someEvents(6, 3, 16));
+  const asked = queries.promoted(UUID, generation);
+  for (const pid of await queryPids()) process.kill(pid, "SIGKILL");
+  assert.deepEqual(await asked, { generation, size });
+  const next = await builder.seal(someEvents(6, 3, 16));
+  assert.deepEqual(await queries.promoted(UUID, next.generation), next);
+  const status = await askSocket<{ stores: { size: number; behind: { known: boolean } }[] }>({
+    socketPath,
+    path: "/v1/status",
+  });
+  assert.equal(status.stores[0]?.size, next.size);
+  assert.equal(status.stores[0]?.behind.known, true);
+});
+
+test("a second process on the same socket is refused, and an error says when nobody listens", async () => {
+  await assert.rejects(
+    startQueryProcess({ root: folder, socketPath, indexProcesses: 1, log }),
+    /another process answers/,
+  );
+  const nobody = { socketPath: join(folder, "none.sock"), path: "/v1/status", startedBy: "isochron-replica serve" };
+  await assert.rejects(askSocket(nobody), (error: AskError) => {
+    assert.equal(error.code, "nobody-listens");
+    assert.match(error.hint ?? "", /isochron-replica serve/);
+    return true;
+  });
+});

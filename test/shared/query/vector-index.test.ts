@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { formatRows, type VectorRow } from "../../../shared/format/vector-row.js";
+import { createLogger } from "../../../shared/log.js";
+import { HnswPool } from "../../../shared/query/hnsw-pool.js";
+import { VectorIndex } from "../../../shared/query/vector-index.js";
+import { flipByte, groupVector, seededRandom, testSpace } from "../../support/build-store.js";
+
+const DIMENSIONS = 16;
+const TAIL_FLOATS = 500 * DIMENSIONS;
+const log = createLogger("error", () => true);
+let folder: string;
+let pool: HnswPool;
+let indexes = 0;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "isochron-vectors-"));
+  pool = new HnswPool(2, log);
+  pool.start();
+});
+after(async () => {
+  await pool.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function someRows(count: number, seed: number, firstSeq = 0): VectorRow[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, (_, i) => ({
+    seq: firstSeq + i,
+    vector: groupVector(DIMENSIONS, i % 20, random, 0.8),
+  }));
+}
+
+async function writeRows(rows: readonly VectorRow[][], name = String(indexes++)): Promise<string> {
+  const dir = join(folder, name, "rows");
+  await mkdir(dir, { recursive: true });
+  let first = 0;
+  for (const part of rows) {
+    await writeFile(join(dir, `${String(first).padStart(20, "0")}.vec`), formatRows(part, DIMENSIONS));
+    first += part.length;
+  }
+  return dir;
+}
+
+function indexOf(rowsDir: string): VectorIndex {
+  const dir = join(rowsDir, "..", "index");
+  return new VectorIndex({ dir, space: testSpace(DIMENSIONS), pool, log, tailFloats: TAIL_FLOATS });
+}
+
+function exact(rows: readonly VectorRow[], query: Float32Array, k: number): number[] {
+  const cosine = (vector: Float32Array) => vector.reduce((sum, value, i) => sum + value * (query[i] as number), 0);
+  return rows
+    .map(({ seq, vector }) => ({ seq, cosine: cosine(vector) }))
+    .sort((a, b) => b.cosine - a.cosine)
+    .slice(0, k)
+    .map(({ seq }) => seq);
+}
+
+async function recallAt10(index: VectorIndex, rows: readonly VectorRow[]): Promise<number> {
+  const random = seededRandom(99);
+  let found = 0;
+  for (let q = 0; q < 40; q += 1) {
+    const query = groupVector(DIMENSIONS, q % 20, random, 0.8);
+    const near = (await index.nearest(query, 10)).map(({ seq }) => seq);
+    found += exact(rows, query, 10).filter((seq) => near.includes(seq)).length;
+  }
+  return found / 400;
+}
+
+test("answers agree with an exact search while segments are built, after it, and after a restart", async () => {
+  const rows = someRows(3000, 1);
+  const dir = await writeRows([rows.slice(0, 1200), rows.slice(1200)]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  assert.equal(await recallAt10(index, rows), 1);
+  await index.idle();
+  assert.deepEqual(index.status(), { state: "ready", rows: 3000, covered: 3000, segments: 2 });
+  assert.ok((await recallAt10(index, rows)) >= 0.98);
+  await index.close();
+  const again = indexOf(dir);
+  await again.open(dir);
+  assert.equal(again.status().segments, 2);
+  assert.equal(again.status().state, "ready");
+  assert.ok((await recallAt10(again, rows)) >= 0.98);
+  await again.close();
+});
+
+test("rows that arrive are answered at once, first from the tail, then from merged segments", async () => {
+  const rows = someRows(2000, 2);
+  const dir = await writeRows([rows.slice(0, 300)]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  for (let count = 600; count <= 2000; count += 100) {
+    await writeRows([rows.slice(0, count)], join(dir, "..").slice(folder.length + 1));
+    await index.advance(dir);
+    assert.equal((await index.nearest((rows[count - 1] as VectorRow).vector, 1))[0]?.seq, count - 1);
+  }
+  await index.idle();
+  assert.ok(index.status().segments <= 3);
+  assert.ok((await recallAt10(index, rows)) >= 0.98);
+  assert.equal((await readdir(join(dir, "..", "index"))).length, index.status().segments * 3);
+  await index.close();
+});
+
+test("an event that has two rows is answered once, by its later vector", async () => {
+  const rows = someRows(1500, 3);
+  const moved = { seq: 7, vector: groupVector(DIMENSIONS, 500, seededRandom(5), 0) };
+  const dir = await writeRows([[...rows, moved]]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  await index.idle();
+  assert.equal((await index.nearest(moved.vector, 1))[0]?.seq, 7);
+  const near = await index.nearest((rows[7] as VectorRow).vector, 20);
+  assert.equal(near.filter(({ seq }) => seq === 7).length, 0);
+  assert.equal(near.length, 20);
+  assert.deepEqual(await index.vectorOf(7), moved.vector);
+  assert.ok((await index.nearest(moved.vector, 5, 7)).every(({ seq }) => seq < 7));
+  await index.close();
+});
+
+test("a segment file that is cut short, changed, or without its parts is built again from the vectors", async () => {
+  const rows = someRows(1200, 4);
+  const dir = await writeRows([rows]);
+  const made = indexOf(dir);
+  await made.open(dir);
+  await made.idle();
+  await made.close();
+  const segments = join(dir, "..", "index");
+  const fileOf = async (extension: string) =>
+    join(segments, (await readdir(segments)).find((name) => name.endsWith(extension)) as string);
+  const harms = [
+    async () => truncate(await fileOf(".hnsw"), 1000),
+    async () => flipByte(await fileOf(".hnsw"), 5000),
+    async () => flipByte(await fileOf(".seqs"), 80),
+    async () => rm(await fileOf(".hnsw")),
+    async () => writeFile(await fileOf(".json"), "{}"),
+  ];
+  for (const harm of harms) {
+    await harm();
+    const index = indexOf(dir);
+    await index.open(dir);
+    assert.equal(await recallAt10(index, rows), 1);
+    await index.idle();
+    assert.equal(index.status().state, "ready");
+    assert.ok((await recallAt10(index, rows)) >= 0.98);
+    await index.close();
+  }
+});
+
+test("a child that is killed costs no answer: its rows are scanned until the next child has them", async () => {
+  const rows = someRows(2400, 6);
+  const dir = await writeRows([rows]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  await index.idle();
+  const random = seededRandom(3);
+  const queries = Array.from({ length: 60 }, (_, i) => groupVector(DIMENSIONS, i % 20, random, 0.8));
+  const asked = queries.map((query) => index.nearest(query, 10));
+  for (const pid of pool.pids()) process.kill(pid, "SIGKILL");
+  for (const [i, near] of (await Promise.all(asked)).entries()) {
+    const wanted = exact(rows, queries[i] as Float32Array, 10);
+    assert.ok(near.filter(({ seq }) => wanted.includes(seq)).length >= 9);
+  }
+  for (let tries = 0; index.status().state !== "ready" && tries < 500; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(index.status().state, "ready");
+  assert.ok((await recallAt10(index, rows)) >= 0.98);
+  await index.close();
+});
+
+test("a row that is not finite is nobody's neighbour and harms no other", async () => {
+  const rows = someRows(1100, 8);
+  const dir = await writeRows([rows]);
+  const path = join(dir, `${"0".repeat(20)}.vec`);
+  const bytes = await readFile(path);
+  bytes.writeFloatLE(Number.NaN, 9 * (8 + 4 * DIMENSIONS) + 8);
+  await writeFile(path, bytes);
+  const index = indexOf(dir);
+  await index.open(dir);
+  const others = rows.filter(({ seq }) => seq !== 9);
+  assert.equal(await recallAt10(index, others), 1);
+  await index.idle();
+  assert.equal(index.status().state, "ready");
+  assert.ok((await recallAt10(index, others)) >= 0.98);
+  await index.close();
+});

@@ -16,6 +16,7 @@ import { queryState, type StateQuery } from "./query-state.js";
 import { isCatalogDamage, QueryStore } from "./query-store.js";
 import { queryTimeline, type TimelineQuery } from "./query-timeline.js";
 import { readResidentBytes } from "./read-resident-bytes.js";
+import type { VectorIndex } from "./vector-index.js";
 
 /** How far an answer is behind the primary, as far as is known. */
 export interface Behind {
@@ -34,6 +35,17 @@ export interface Envelope {
   /** The last of them, or null in an empty store. */
   seq: number | null;
   behind: Behind;
+}
+
+/** What `status` says of one store. */
+export type StoreStatus = Envelope & {
+  ready: boolean;
+  spaces: { space: string; index: ReturnType<VectorIndex["status"]> }[];
+};
+
+export interface EngineStatus {
+  stores: StoreStatus[];
+  memory: { engine_bytes: number; index_bytes: number };
 }
 
 export type EngineOptions = Pick<QueryOptions, "root" | "indexProcesses"> & { log: Logger };
@@ -114,7 +126,7 @@ export class QueryEngine {
   }
 
   /** All stores, ready or not, and the memory of this process and its children. */
-  async status() {
+  async status(): Promise<EngineStatus> {
     const children = await Promise.all(this.#pool.pids().map(readResidentBytes));
     const stores = [...this.#stores.values()].map((held) => {
       const spaces = [...held.store.spaces].map(([space, index]) => ({ space, index: index.status() }));

@@ -24,8 +24,8 @@ interface Waiting {
 }
 
 const CHILD = fileURLToPath(new URL("./hnsw-child.js", import.meta.url));
-const MOST_IN_FLIGHT = 2;
-const MOST_PER_BATCH = 16;
+/** One batch at a time: what comes while the child works goes together in the next, and messages are the larger cost. */
+const MOST_PER_BATCH = 32;
 const MOST_RESTART_DELAY_MS = 30_000;
 
 export class HnswHost {
@@ -34,7 +34,7 @@ export class HnswHost {
   #closed = false;
   #deaths = 0;
   #nextCall = 1;
-  #inFlight = 0;
+  #busy = false;
   #restart: NodeJS.Timeout | undefined;
   readonly #calls = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
   #waiting: Waiting[] = [];
@@ -100,7 +100,7 @@ export class HnswHost {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ segments, query, k, ef, resolve, reject });
       // Later in this turn, so that queries which come together go together.
-      if (this.#inFlight < MOST_IN_FLIGHT) queueMicrotask(() => this.#flush());
+      if (!this.#busy) queueMicrotask(() => this.#flush());
     });
   }
 
@@ -109,14 +109,12 @@ export class HnswHost {
   }
 
   #flush(): void {
-    while (this.#inFlight < MOST_IN_FLIGHT && this.#waiting.length > 0) {
-      const batch = this.#takeBatch();
-      this.#inFlight += 1;
-      void this.#sendBatch(batch).finally(() => {
-        this.#inFlight -= 1;
-        this.#flush();
-      });
-    }
+    if (this.#busy || this.#waiting.length === 0) return;
+    this.#busy = true;
+    void this.#sendBatch(this.#takeBatch()).finally(() => {
+      this.#busy = false;
+      this.#flush();
+    });
   }
 
   #takeBatch(): Waiting[] {

@@ -13,11 +13,11 @@ import type { TimelineQuery } from "./query-timeline.js";
 export const MOST_RESULTS = 1000;
 
 /** A parameter given twice comes as an array. */
-const once: z.core.$ZodErrorMap = (issue) => (issue.input === undefined ? "it must be given" : "give it once");
-const name = z.string(once).min(1, "give a name").max(4096, "names are at most 4096 characters long");
+const text = () =>
+  z.string({ error: ({ input }) => (input === undefined ? "it must be given" : "give it once, as text") });
+const name = text().min(1, "give a name").max(4096, "names are at most 4096 characters long");
 const whole = (most: number) =>
-  z
-    .string(once)
+  text()
     .regex(/^\d{1,15}$/, `give a whole number from 0 to ${most}`)
     .transform(Number)
     .refine((value) => value <= most, `give at most ${most}`);
@@ -26,7 +26,7 @@ const limit = (usual: number) =>
   whole(MOST_RESULTS)
     .refine((value) => value >= 1, `give 1 to ${MOST_RESULTS}`)
     .default(usual);
-const time = z.string(once).transform((text, context) => {
+const time = text().transform((text, context) => {
   try {
     return parseTimestamp(text);
   } catch {
@@ -34,12 +34,11 @@ const time = z.string(once).transform((text, context) => {
     return z.NEVER;
   }
 });
-const hash = z
-  .string(once)
+const hash = text()
   .regex(/^[0-9a-fA-F]{8,64}$/, "give 8 to 64 hex digits of an event's hash")
   .transform((text) => text.toLowerCase());
 const flag = z.enum(["true", "false", ""], "give true or false").transform((text) => text !== "false");
-const cursor = z.string(once).max(1024, "give the cursor as it came").optional();
+const cursor = text().max(1024, "give the cursor as it came").optional();
 const store = name.optional();
 
 const schemas = {

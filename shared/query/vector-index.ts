@@ -171,8 +171,7 @@ export class VectorIndex {
   /** Offers the children's hits to `best`; resolves to the ranges whose child died, which are yet to be scanned. */
   async #askHosts(ready: Segment[], unit: Float32Array, k: number, best: BestHits): Promise<RowRange[]> {
     const { space, ef = searchBreadth(space.dimensions) } = this.#options;
-    // Each neighbour ranks at least as high among the rows of its own segment, so several segments need less breadth each.
-    const efEach = Math.ceil(ef * (0.5 + 0.5 / Math.max(1, ready.length)));
+    const efEach = Math.ceil(ef * shareOfBreadth(ready.length));
     const hosts = [...new Set(ready.map(({ host }) => host))];
     const lost = await Promise.all(
       hosts.map(async (host) => {
@@ -330,6 +329,14 @@ export class VectorIndex {
  */
 export function searchBreadth(dimensions: number): number {
   return dimensions <= 128 ? 80 : 100;
+}
+
+/**
+ * How much of the breadth each of several segments needs. The ten nearest of all rows are spread over the segments, and
+ * each ranks at least as high among its own segment's rows; the surplus is for when most of them fall into one.
+ */
+function shareOfBreadth(segments: number): number {
+  return Math.min(1, Math.max(0.4, 1.2 / Math.max(1, segments)));
 }
 
 function isMissing(error: unknown): boolean {

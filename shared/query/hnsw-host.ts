@@ -24,7 +24,7 @@ interface Waiting {
 }
 
 const CHILD = fileURLToPath(new URL("./hnsw-child.js", import.meta.url));
-/** One batch at a time: what comes while the child works goes together in the next, and messages are the larger cost. */
+/** One batch at a time: what comes while the child works goes together in the next. */
 const MOST_PER_BATCH = 32;
 const MOST_RESTART_DELAY_MS = 30_000;
 

@@ -6,7 +6,10 @@ import { config } from "./commands/config.js";
 import { ingestCommand } from "./commands/ingest.js";
 import { init } from "./commands/init.js";
 import { key } from "./commands/key.js";
+import { resync } from "./commands/resync.js";
+import { seal } from "./commands/seal.js";
 import { serve } from "./commands/serve.js";
+import { status } from "./commands/status.js";
 import { verify } from "./commands/verify.js";
 import { loadPrimaryConfig, primarySockets } from "./config.js";
 
@@ -21,6 +24,9 @@ await runCommands(
       defineCommand(ingestCommand(ingestSocket)),
       ...queryCommands(querySocket),
       verify,
+      status,
+      seal,
+      resync,
       key,
       config,
     ],

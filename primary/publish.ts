@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import PQueue from "p-queue";
 import { parseCheckpoint } from "../shared/format/checkpoint.js";
-import type { Priority } from "../shared/format/entry.js";
+import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
 import type { NoteSigner } from "../shared/format/signed-note.js";
 import type { Logger } from "../shared/log.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
@@ -161,9 +161,11 @@ export class Publisher implements EventSink, LinkSource {
 
   #appended(events: AppendedEvent[]): void {
     this.#vectorizer.appended(events);
-    for (const priority of new Set(events.map(({ entry }) => entry.priority))) {
-      this.#schedule.demand(priority as Priority);
-    }
+    // The seal's own entry must not ask for another seal: an idle store would never come to rest.
+    const asking = events.filter(
+      ({ entry }) => entry.action !== SEAL_ACTION || entry.element_type !== SEAL_ELEMENT_TYPE,
+    );
+    for (const priority of new Set(asking.map(({ entry }) => entry.priority))) this.#schedule.demand(priority);
   }
 
   async #sealScheduled(): Promise<void> {

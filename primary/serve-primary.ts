@@ -16,10 +16,28 @@ import { ControlError, ControlServer } from "./control/control-server.js";
 import type { SealedGeneration } from "./event.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { Publisher } from "./publish.js";
-import { ReplicaLink } from "./push/replica-link.js";
+import { measureSend } from "./push/measure-send.js";
+import type { PushPlan } from "./push/plan-push.js";
+import { type LinkStatus, ReplicaLink } from "./push/replica-link.js";
 import { IngestSocket } from "./sources/ingest-socket.js";
 import { PackagesSource } from "./sources/packages/packages-source.js";
-import type { Source } from "./sources/source.js";
+import type { Source, SourceState } from "./sources/source.js";
+
+/** What `status` answers. */
+export interface PrimaryStatus {
+  role: "primary";
+  origin: string;
+  store: string;
+  vkey: string;
+  root: string;
+  ledger: { size: number; sealed: number; generation: number };
+  backlog: { vectors: number; ledger: number };
+  vectorize: { level: string };
+  volume: { free_bytes: number; total_bytes: number };
+  memory_bytes: number;
+  replicas: LinkStatus[];
+  sources: Record<string, SourceState>;
+}
 
 export interface PrimaryDaemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */
@@ -167,14 +185,19 @@ async function resync(
     const names = links.map(({ name }) => name).join(", ") || "none";
     throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
   }
-  const plan = (await link.plan(full)) ?? {
-    kind: "unknown",
-    reason: `${replica} has not said hello: ${link.status().reason}`,
-  };
-  if (dryRun) return { replica, dry_run: true, plan };
+  const unknown = { kind: "unknown" as const, reason: `${replica} has not said hello: ${link.status().reason}` };
+  const plan = (await link.plan(full)) ?? unknown;
+  const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
+  if (dryRun) return answer;
   if (full) await publisher.seal({ force: true });
   link.resync(full);
-  return { replica, dry_run: false, plan };
+  return answer;
+}
+
+async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unknown" }): Promise<number | null> {
+  if (plan.kind !== "increment" && plan.kind !== "full") return null;
+  const base = plan.kind === "increment" ? publisher.tree(plan.base) : undefined;
+  return measureSend(publisher.tree(plan.generation), base);
 }
 
 async function describe(
@@ -183,7 +206,7 @@ async function describe(
   publisher: Publisher,
   links: readonly ReplicaLink[],
   sources: readonly Source[],
-): Promise<unknown> {
+): Promise<PrimaryStatus> {
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {

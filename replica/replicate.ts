@@ -171,13 +171,12 @@ export class StoreReplica {
   }
 
   #receive({ uuids, encoding, stream, base }: Push, dir: string): Promise<TreeLayout> {
-    const held = base === undefined ? undefined : this.#held?.uuids;
     return receiveGeneration({
       dir,
       stream,
       encoding,
       expected: uuids,
-      base: held && { timing: held.timing.uuid, vector: held.vector.uuid },
+      incremental: base !== undefined,
       stallMs: this.#parts.stallMs,
     });
   }

@@ -8,7 +8,6 @@ import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
 import { type ReplicaConfig, replicaSockets } from "./config.js";
-import { ReceiveError } from "./receive/receive-error.js";
 
 export interface ReplicaDaemon {
   stop(): Promise<void>;
@@ -49,8 +48,8 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
     find: (storeUuid, origin) => stores.find(storeUuid, origin),
     open: (storeUuid) => stores.open(storeUuid),
     heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
-    want: (storeUuid, what) => wantResync(stores, storeUuid, what),
-    status: () => describeStores(stores),
+    want: (storeUuid, what) => stores.want(storeUuid, what),
+    status: () => ({ stores: stores.status() }),
     log,
   });
   await agent.start(sockets.agent);
@@ -63,34 +62,5 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
       await stores.stop();
       log.info("stopped", { root: config.root });
     },
-  };
-}
-
-function wantResync(stores: ReplicaStores, storeUuid: string | undefined, what: "push" | "full"): string[] {
-  const wanted = [...stores.all()].filter(([uuid]) => storeUuid === undefined || uuid === storeUuid);
-  if (wanted.length === 0) {
-    throw new ReceiveError(
-      "foreign-store",
-      storeUuid ? `store ${storeUuid} is not here` : "there is no store here yet",
-      {
-        hint: "`isochron-replica status` lists the stores",
-      },
-    );
-  }
-  for (const [, store] of wanted) store.wants = what;
-  return wanted.map(([uuid]) => uuid);
-}
-
-function describeStores(stores: ReplicaStores): unknown {
-  return {
-    stores: [...stores.all()].map(([uuid, store]) => ({
-      store: uuid,
-      origin: store.origin,
-      generation: store.generation,
-      size: store.size,
-      receiving: store.receiving,
-      wants: store.wants,
-      last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
-    })),
   };
 }

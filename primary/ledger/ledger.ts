@@ -56,7 +56,7 @@ export class Ledger implements EventSink {
   #roomWaiters: (() => void)[] = [];
 
   /**
-   * `onAppended` sees each batch after its fsync and before its acks; it must not throw or block. `onFailure` is told
+   * `onAppended` sees each batch after its fsync and before its acks, and what a hold appended; it must not throw or block. `onFailure` is told
    * once why the ledger takes no more: only opening it anew helps.
    */
   constructor(
@@ -186,9 +186,10 @@ export class Ledger implements EventSink {
   }
 
   async #appendHeld(event: AdmittedEvent): Promise<Ack> {
-    const { results } = await this.#write([event], { durable: false });
+    const { results, appended } = await this.#write([event], { durable: false });
     const result = results[0] as Batch["results"][number];
     if ("error" in result) throw result.error;
+    this.#onAppended(appended);
     return result;
   }
 

@@ -19,6 +19,17 @@ export interface ReplicaStoresParts {
   log: Logger;
 }
 
+/** What `status` says of one store. */
+export interface HeldStatus {
+  store: string;
+  origin: string;
+  generation: number;
+  size: number;
+  receiving: boolean;
+  wants: "nothing" | "push" | "full";
+  last_ack: string | null;
+}
+
 /** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
 const MAX_EXPECTED = 64;
 
@@ -47,12 +58,27 @@ export class ReplicaStores {
     for (const store of this.#stores.values()) await store.stop();
   }
 
-  all(): IterableIterator<[string, StoreReplica]> {
-    return this.#stores.entries();
+  /** Asks for a push at the next hello of one store, or of all. Returns which. @throws ReceiveError `foreign-store` */
+  want(storeUuid: string | undefined, what: "push" | "full"): string[] {
+    const wanted = [...this.#stores].filter(([uuid]) => storeUuid === undefined || uuid === storeUuid);
+    if (wanted.length === 0) {
+      const message = storeUuid ? `store ${storeUuid} is not here` : "there is no store here yet";
+      throw new ReceiveError("foreign-store", message, { hint: "`isochron-replica status` lists the stores" });
+    }
+    for (const [, store] of wanted) store.wants = what;
+    return wanted.map(([uuid]) => uuid);
   }
 
-  get(storeUuid: string): StoreReplica | undefined {
-    return this.#stores.get(storeUuid);
+  status(): HeldStatus[] {
+    return [...this.#stores].map(([uuid, store]) => ({
+      store: uuid,
+      origin: store.origin,
+      generation: store.generation,
+      size: store.size,
+      receiving: store.receiving,
+      wants: store.wants,
+      last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
+    }));
   }
 
   /** @throws ReceiveError `foreign-store`, `untrusted-origin` */

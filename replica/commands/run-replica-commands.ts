@@ -6,7 +6,9 @@ import { config } from "./config.js";
 import { init } from "./init.js";
 import { key } from "./key.js";
 import { agentSocketOf, pipeToAgent } from "./receive.js";
+import { resync } from "./resync.js";
 import { serve } from "./serve.js";
+import { status } from "./status.js";
 import { trust } from "./trust.js";
 import { verify } from "./verify.js";
 
@@ -16,7 +18,7 @@ export async function runReplicaCommands(args: string[]): Promise<void> {
       bin: "isochron-replica",
       summary: "Receives the generations of primaries, verifies them, and answers questions about them.",
       example: ["init --loop 4G --trust VKEY", "Make a replica on a volume of its own"],
-      commands: [init, serve, receive, ...queryCommands(querySocket), verify, trust, key, config],
+      commands: [init, serve, receive, ...queryCommands(querySocket), verify, status, resync, trust, key, config],
     },
     args,
   );

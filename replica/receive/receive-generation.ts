@@ -22,8 +22,7 @@ export interface Arrival {
   encoding: "identity" | "zstd";
   /** UUIDs at the sender. */
   expected: Record<Subvolume, string>;
-  /** UUIDs here of the base's subvolumes; `undefined` for a full send. */
-  base: Record<Subvolume, string> | undefined;
+  incremental: boolean;
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
 }
@@ -108,17 +107,18 @@ function notArrived(name: Subvolume) {
   };
 }
 
-/** Whatever the exit code said: read-only, made from the sender's subvolume, on the base that was meant. */
-function checkArrived(name: Subvolume, info: SubvolumeInfo, { expected, base }: Arrival): void {
+/** Whatever the exit code said: read-only, made from the sender's subvolume, on a base or not, as announced. */
+function checkArrived(name: Subvolume, info: SubvolumeInfo, { expected, incremental }: Arrival): void {
   if (!info.readOnly) throw new ReceiveError("bad-stream", `${name} arrived unfinished: it is still writable`);
   if (info.receivedUuid !== expected[name]) {
     throw new ReceiveError("bad-stream", `${name} was received from ${info.receivedUuid}, not from ${expected[name]}`);
   }
-  const parent = base?.[name] ?? null;
-  if (info.parentUuid !== parent) {
-    throw new ReceiveError(
-      "bad-stream",
-      `${name} was built on ${info.parentUuid ?? "nothing"}, not on ${parent ?? "nothing"}`,
-    );
+  // Not the base's own UUID: btrfs receive takes any subvolume that was received as the base was, such as a snapshot that
+  // an operator made of it. What differs from the base is looked at by `checkOnlyAppended`.
+  if (incremental && info.parentUuid === null) {
+    throw new ReceiveError("bad-stream", `${name} arrived whole where an increment was announced`);
+  }
+  if (!incremental && info.parentUuid !== null) {
+    throw new ReceiveError("bad-stream", `${name} was built on ${info.parentUuid} where a full send was announced`);
   }
 }

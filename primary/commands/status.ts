@@ -1,0 +1,67 @@
+// `isochron-primary status`
+
+import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
+import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
+import { formatSize } from "../../shared/config/parse-size.js";
+import type { LinkStatus } from "../push/replica-link.js";
+import type { PrimaryStatus } from "../serve-primary.js";
+import { askControl } from "./ask-control.js";
+
+interface StatusArguments extends GlobalArguments {
+  json: boolean;
+}
+
+const REPLICA_COLUMNS: Column<LinkStatus>[] = [
+  { title: "REPLICA", value: ({ name }) => name },
+  { title: "HEALTH", value: ({ health }) => health },
+  { title: "GENERATION", value: ({ generation }) => String(generation ?? "-"), right: true },
+  { title: "ENTRIES", value: ({ size }) => String(size ?? "-"), right: true },
+  { title: "LAST ACK", value: ({ last_ack: ack }) => ack ?? "never" },
+  { title: "LAST PUSH", value: formatPush },
+  { title: "WHY", value: ({ reason, hint }) => (hint ? `${reason} (${hint})` : reason), shrink: true },
+];
+
+export const status = defineCommand<StatusArguments>({
+  command: "status",
+  describe: "Ledger, backlog, sources and replicas of the running primary",
+  builder: (yargs) =>
+    yargs
+      .option("json", { type: "boolean", default: false, describe: "Print everything as JSON" })
+      .example([["$0 status", "Is everything sealed, and does every replica have it?"]]),
+  handler: async ({ json, ...args }) => {
+    const answer = await askControl<PrimaryStatus>(args, "/v1/status");
+    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : formatStatus(answer));
+  },
+});
+
+function formatStatus(status: PrimaryStatus): string {
+  const { ledger, backlog, volume } = status;
+  const lines = [
+    `origin    ${status.origin}  store ${status.store}`,
+    `ledger    ${ledger.size} entries, ${ledger.sealed} sealed in generation ${ledger.generation}`,
+    `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
+    `vectors   level ${status.vectorize.level}`,
+    `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
+    ...Object.entries(status.sources).map(([name, state]) => `source    ${name}: ${formatState(state)}`),
+  ];
+  const replicas = status.replicas.length
+    ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
+    : "no replicas are configured";
+  return `${lines.join("\n")}\n\n${replicas}\n`;
+}
+
+function formatState(state: Record<string, unknown>): string {
+  const shown = Object.entries(state).filter(([, value]) => value !== null);
+  return shown
+    .map(([field, value]) => `${field}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(" ");
+}
+
+function formatPush({ last_push: push, pushing }: LinkStatus): string {
+  if (pushing) return `${pushing.kind} under way, ${pushing.bytes} B`;
+  return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms` : "-";
+}
+
+function mebibytes(bytes: number): string {
+  return formatSize(Math.round(bytes / 2 ** 20) * 2 ** 20);
+}

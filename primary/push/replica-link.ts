@@ -57,6 +57,8 @@ export interface LinkStatus {
   size: number | undefined;
   last_ack: string | null;
   last_push: { kind: "increment" | "full"; generation: number; bytes: number; ms: number } | null;
+  /** Bytes on the wire since the start, failed pushes included. */
+  bytes_sent: number;
   pushing: { kind: "increment" | "full"; generation: number; bytes: number; since: string } | null;
 }
 
@@ -89,6 +91,7 @@ export class ReplicaLink {
       size: undefined,
       last_ack: null,
       last_push: null,
+      bytes_sent: 0,
       pushing: null,
     };
   }
@@ -268,6 +271,7 @@ export class ReplicaLink {
         signal,
         onBytes: (bytes) => {
           progress.bytes += bytes;
+          this.#status.bytes_sent += bytes;
         },
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);

@@ -1,0 +1,136 @@
+// What tests do to a fleet, by the commands that a user runs, and the invariant that every fleet test ends with.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import type { LinkStatus } from "../../primary/push/replica-link.js";
+import type { PrimaryStatus } from "../../primary/serve-primary.js";
+import type { AckLine } from "../../primary/sources/format-ack.js";
+import { askSocket } from "../../shared/cli/ask-socket.js";
+import { parseCheckpoint } from "../../shared/format/checkpoint.js";
+import { openNote } from "../../shared/format/signed-note.js";
+import { RootLayout, type StoreLayout } from "../../shared/store/layout.js";
+import { type Fleet, type FleetSide, replicaAnswers } from "./start-fleet.js";
+
+/** One event as a client sends it; what is left out has its default. */
+export type FleetEvent = Record<string, unknown>;
+
+/** `count` events of a few elements; `tag` is in each state, so that a search can find them. */
+export function someEvents(count: number, tag = "base", more: FleetEvent = {}): FleetEvent[] {
+  return Array.from({ length: count }, (_, i) => ({
+    element_id: `interface:eth${i % 4}`,
+    element_type: "NetworkInterface",
+    action: "modified",
+    actor: "admin",
+    state_snapshot: { mtu: 1500 + i, tag },
+    ...more,
+  }));
+}
+
+/** Sends events through the ingest command; all of them must be acked. Returns their acks in order. */
+export async function ingest(fleet: Fleet, events: readonly FleetEvent[]): Promise<{ seq: number; hash: string }[]> {
+  const file = join(fleet.folder, "events.jsonl");
+  await writeFile(file, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  const { stdout, stderr, exitCode } = await fleet.primary.run("ingest", file, "--json");
+  assert.equal(exitCode, 0, stderr);
+  const acks = jsonLines<AckLine>(stdout);
+  assert.equal(acks.length, events.length);
+  return acks.map((ack) => {
+    assert.ok("seq" in ack, JSON.stringify(ack));
+    return { seq: ack.seq, hash: ack.hash };
+  });
+}
+
+/** Seals now; with `force`, also when nothing is new. Returns the generation's number. */
+export async function seal(fleet: Fleet, { force = false } = {}): Promise<number> {
+  const ask = {
+    socketPath: fleet.primary.socket("control"),
+    path: "/v1/seal",
+    method: "POST",
+    body: { force },
+  } as const;
+  const answer = await askSocket<{ sealed: boolean; generation: number }>(ask);
+  assert.equal(answer.sealed, true, JSON.stringify(answer));
+  return answer.generation;
+}
+
+export async function primaryStatus(fleet: Fleet): Promise<PrimaryStatus> {
+  return askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/status" });
+}
+
+/** Standard output of a command that must end with 0. */
+export async function mustRun(side: FleetSide, ...args: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await side.run(...args);
+  assert.equal(exitCode, 0, `${args.join(" ")}: ${stdout}\n${stderr}`);
+  return stdout;
+}
+
+export function jsonLines<T>(text: string): T[] {
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => JSON.parse(line) as T);
+}
+
+/** Waits, generously, until the primary's link to the replica is as `wanted` says. */
+export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => boolean): Promise<LinkStatus> {
+  let last: LinkStatus | undefined;
+  await eventually(
+    async () => {
+      last = (await primaryStatus(fleet)).replicas[0];
+      return last !== undefined && wanted(last);
+    },
+    () => `the link stays as ${JSON.stringify(last)}`,
+  );
+  return last as LinkStatus;
+}
+
+/** Waits up to two minutes for `holds`. */
+export async function eventually(holds: () => Promise<boolean>, why: () => string): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (await holds()) return;
+    await sleep(200);
+  }
+  throw new Error(why());
+}
+
+export async function storeOf(fleet: Fleet, role: "primary" | "replica"): Promise<StoreLayout> {
+  const { uuid } = JSON.parse(await readFile(new RootLayout(fleet.primary.root).identity("primary"), "utf8"));
+  return new RootLayout(fleet[role].root).store(uuid);
+}
+
+/** Size and root that a signed note states. */
+export async function readHead(path: string): Promise<{ size: number; root: string }> {
+  const { size, root } = parseCheckpoint(openNote(await readFile(path, "utf8"), []).text);
+  return { size, root: root.toString("base64") };
+}
+
+/** Paths of all subvolumes of a root's volume, as btrfs lists them. */
+export async function listSubvolumes(root: string): Promise<string[]> {
+  const { stdout } = await execa("btrfs", ["subvolume", "list", root], { env: { LC_ALL: "C" } });
+  const paths = stdout.split("\n").map((line) => / path (.*)$/.exec(line)?.[1] ?? "");
+  return paths.filter((path) => path !== "").sort();
+}
+
+/**
+ * The invariant: the replica comes to hold the primary's newest checkpoint, both sides verify as intact, and neither
+ * keeps more than the live pair and one generation.
+ */
+export async function expectConverged(fleet: Fleet): Promise<void> {
+  const { ledger } = await primaryStatus(fleet);
+  await replicaAnswers(fleet, ledger.sealed);
+  await linkBecomes(fleet, (link) => link.health === "healthy" && link.generation === ledger.generation);
+  const [primary, replica] = [await storeOf(fleet, "primary"), await storeOf(fleet, "replica")];
+  const newest = await readHead(primary.generation(ledger.generation).checkpoint);
+  assert.equal(newest.size, ledger.sealed);
+  assert.deepEqual(await readHead(replica.acceptedHead), newest);
+  for (const side of [fleet.primary, fleet.replica]) {
+    const found = JSON.parse(await mustRun(side, "verify", "--json"));
+    assert.deepEqual([found.verdict, found.size, found.root], ["intact", newest.size, newest.root]);
+  }
+  await eventually(
+    async () =>
+      (await listSubvolumes(fleet.primary.root)).length === 4 &&
+      (await listSubvolumes(fleet.replica.root)).length === 2,
+    () => "subvolumes are left over",
+  );
+}

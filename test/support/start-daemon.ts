@@ -6,12 +6,15 @@ import { binPath } from "./run-cli.js";
 export class DaemonProcess {
   readonly #role: "primary" | "replica";
   readonly #args: string[];
+  readonly #ownGroup: boolean;
   #child: ChildProcess | undefined;
   #log = "";
 
-  constructor(role: "primary" | "replica", args: string[]) {
+  /** In a process group of its own it does not hear a Ctrl-C on the terminal: whoever started it passes it on. */
+  constructor(role: "primary" | "replica", args: string[], { ownGroup = false } = {}) {
     this.#role = role;
     this.#args = args;
+    this.#ownGroup = ownGroup;
   }
 
   get pid(): number {
@@ -27,6 +30,7 @@ export class DaemonProcess {
   async start(): Promise<void> {
     const child = spawn(process.execPath, [binPath(this.#role), "serve", ...this.#args], {
       stdio: ["ignore", "ignore", "pipe"],
+      detached: this.#ownGroup,
       env: { ...process.env, ISOCHRON_CONFIG: "/dev/null" },
     });
     this.#child = child;

@@ -177,6 +177,6 @@ function checkPayloadBytes(event: AdmittedEvent, maxPayloadBytes: number): void 
     field: "state_snapshot",
     value: `${bytes} bytes`,
     reason: `the payload would have ${bytes} bytes; at most ${maxPayloadBytes} are kept`,
-    hint: "send what changed, not everything, or raise maxPayloadBytes",
+    hint: "send what changed, not everything, or raise admit.max_payload_bytes",
   });
 }

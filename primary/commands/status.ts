@@ -16,7 +16,7 @@ const REPLICA_COLUMNS: Column<LinkStatus>[] = [
   { title: "HEALTH", value: ({ health }) => health },
   { title: "GENERATION", value: ({ generation }) => String(generation ?? "-"), right: true },
   { title: "ENTRIES", value: ({ size }) => String(size ?? "-"), right: true },
-  { title: "LAST ACK", value: ({ last_ack: ack }) => ack ?? "never" },
+  { title: "LAST ACK", value: ({ last_ack: ack }) => ack?.replace(/\.\d+Z$/, "Z") ?? "never" },
   { title: "LAST PUSH", value: formatPush },
   { title: "WHY", value: ({ reason, hint }) => (hint ? `${reason} (${hint})` : reason), shrink: true },
 ];

@@ -190,6 +190,6 @@ export class IngestConnection {
 function tooLong(maxLineBytes: number): AdmitError {
   return new AdmitError("line-too-long", {
     reason: `the line has more than ${maxLineBytes} bytes`,
-    hint: "send what changed, not everything, or raise maxPayloadBytes",
+    hint: "send what changed, not everything, or raise admit.max_payload_bytes",
   });
 }

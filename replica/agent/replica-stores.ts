@@ -11,7 +11,7 @@ import { StoreReplica } from "../replicate.js";
 export interface ReplicaStoresParts {
   root: string;
   signer: NoteSigner;
-  /** Read anew for each store that is not known: `trust add` needs no restart. */
+  /** Read anew for each store that is not known: `trust` needs no restart. */
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
   minFreeBytes: number;
@@ -116,7 +116,7 @@ export class ReplicaStores {
     const keys = (await this.#parts.trustedKeys()).filter(({ name }) => name === origin);
     if (keys.length > 0) return keys;
     throw new ReceiveError("untrusted-origin", `no key of origin ${origin} is trusted here`, {
-      hint: "on the replica: isochron-replica trust add <vkey that the primary's init printed>",
+      hint: "on the replica: isochron-replica trust VKEY, with what `isochron-primary key --only vkey` prints",
     });
   }
 

@@ -17,13 +17,13 @@ interface Row {
 }
 
 const COLUMNS: Column<Row>[] = [
-  { title: "ORIGIN", value: ({ held }) => held.origin },
-  { title: "STORE", value: ({ held }) => held.store },
+  { title: "ORIGIN", value: ({ held }) => held.origin, shrink: true },
+  { title: "STORE", value: ({ held }) => held.store, shrink: true },
   { title: "GENERATION", value: ({ held }) => String(held.generation), right: true },
   { title: "ENTRIES", value: ({ held }) => String(held.size), right: true },
   { title: "ANSWERED", value: ({ answered }) => String(answered?.size ?? "-"), right: true },
   { title: "BEHIND", value: ({ answered }) => formatBehind(answered), right: true },
-  { title: "LAST ACK", value: ({ held }) => held.last_ack ?? "not since the start" },
+  { title: "LAST ACK", value: ({ held }) => toSeconds(held.last_ack) ?? "not since the start" },
   {
     title: "NOW",
     value: ({ held }) => (held.receiving ? "receiving" : held.wants === "nothing" ? "idle" : `wants ${held.wants}`),
@@ -57,4 +57,8 @@ export const status = defineCommand<StatusArguments>({
 function formatBehind(answered: StoreStatus | undefined): string {
   if (!answered?.behind.known) return "unknown";
   return `${answered.behind.entries}`;
+}
+
+function toSeconds(time: string | null): string | undefined {
+  return time?.replace(/\.\d+Z$/, "Z");
 }

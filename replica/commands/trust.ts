@@ -28,7 +28,9 @@ export const trust = defineCommand<TrustArguments>({
     await loadReplicaIdentity(root);
     if (vkey !== undefined) {
       const added = await addTrustedKey(root, vkey);
-      process.stderr.write(added ? "added; `serve` reads it at its next start\n" : "was trusted already\n");
+      process.stderr.write(
+        added ? "added; a running replica takes stores of this key from now on\n" : "was trusted already\n",
+      );
       return;
     }
     const keys = [...new Set([...(await readTrustedKeys(root)).map((known) => known.vkey), ...configured])];

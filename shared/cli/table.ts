@@ -46,7 +46,8 @@ export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
 }
 
-/** Columns of the terminal that standard output is, or undefined. */
+/** Columns of the terminal that standard output is; in a pipe what COLUMNS says, or undefined. */
 export function terminalWidth(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
+  if (process.stdout.isTTY) return process.stdout.columns;
+  return Number(process.env.COLUMNS) || undefined;
 }

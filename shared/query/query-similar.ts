@@ -53,7 +53,7 @@ function noVectors({ spaces }: QueryContext, query: SimilarQuery): QueryError {
   const what = "seq" in query ? `event ${query.seq}` : `any event of ${query.element}`;
   const hint =
     spaces.size === 0
-      ? "the primary runs at vector level none; with `vectorLevel: heuristic` new events get vectors"
+      ? "the primary runs at vector level none; with `vectorize.level: heuristic` new events get vectors"
       : "seals have no vector, and an event's vector may come with a later generation";
   return new QueryError("no-vectors", `there is no vector of ${what}`, { hint });
 }

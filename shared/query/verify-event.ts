@@ -73,7 +73,7 @@ function broken(
   return new QueryError(
     "broken-chain",
     `the chain of ${element} is broken at event ${seq} (height ${height}), ${file} at byte ${offset}: ${reason}`,
-    { cause, place, hint: `run \`verify ${element}\` to see how far the damage goes` },
+    { cause, place, hint: `run \`verify --element ${element}\` to see how far the damage goes` },
   );
 }
 

@@ -53,7 +53,8 @@ export class Publisher implements EventSink, LinkSource {
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #deletions = new PQueue({ concurrency: 1 });
   readonly #uuids = new Map<number, Promise<LocalGeneration>>();
-  #links: readonly ReplicaLink[] = [];
+  /** Undefined until attached: with nobody's base known, nothing may be deleted. */
+  #links: readonly ReplicaLink[] | undefined;
   #newest: SealedGeneration | undefined;
 
   private constructor(options: PublisherOptions, newest: SealedGeneration | undefined, opened: OpenedStages) {
@@ -83,7 +84,7 @@ export class Publisher implements EventSink, LinkSource {
     return publisher;
   }
 
-  /** Links are given once they are made: they are made from this publisher. */
+  /** Links are given once they are made, from this publisher, and have pinned what their last acks left. */
   attach(links: readonly ReplicaLink[]): void {
     this.#links = links;
     this.#planDeletions();
@@ -138,7 +139,7 @@ export class Publisher implements EventSink, LinkSource {
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
       this.#learnUuids(generation);
-      for (const link of this.#links) link.wake();
+      for (const link of this.#links ?? []) link.wake();
       onSealed(sealed);
       this.#planDeletions();
       return { sealed: true, generation: sealed };
@@ -192,13 +193,14 @@ export class Publisher implements EventSink, LinkSource {
   }
 
   #planDeletions(): void {
-    if (this.#deletions.size === 0) void this.#deletions.add(() => this.#deleteUnneeded());
+    if (this.#links && this.#deletions.size === 0) void this.#deletions.add(() => this.#deleteUnneeded());
   }
 
   async #deleteUnneeded(): Promise<void> {
-    const pinned = new Set(this.#links.flatMap((link) => [...link.pins]));
     for (const generation of await listGenerations(this.#options.store)) {
-      if (generation >= (this.#newest?.generation ?? 0) || pinned.has(generation)) continue;
+      // Asked anew each time: a link pins the newest in the same turn in which it chooses it.
+      const pinned = this.#links?.some((link) => link.pins.has(generation));
+      if (generation >= (this.#newest?.generation ?? 0) || pinned) continue;
       this.#uuids.delete(generation);
       await deleteGeneration(this.#options.store, generation).catch((error: unknown) => {
         this.#options.log.warn("an older generation stays for now", { generation, error });

@@ -71,8 +71,9 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
     onFailure: (error) => fail(error),
   });
   const links = await makeLinks(config, store, publisher, log);
+  for (const link of links) await link.pinLastBase();
   publisher.attach(links);
-  for (const link of links) await link.start(ending.signal);
+  for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   const sources = makeSources(config, sockets.ingest, publisher, log);
   const control = new ControlServer({

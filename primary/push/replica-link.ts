@@ -110,9 +110,12 @@ export class ReplicaLink {
   }
 
   /** Pins what the last ack left, so that nothing is deleted before the replica has said what it holds. */
-  async start(signal: AbortSignal): Promise<void> {
+  async pinLastBase(): Promise<void> {
     this.#hint = await readLinkHint(this.#options.hintDir, this.#options.name);
     if (this.#hint) this.#pins.add(this.#hint.generation);
+  }
+
+  start(signal: AbortSignal): void {
     this.#running = this.#run(signal);
   }
 
@@ -248,10 +251,11 @@ export class ReplicaLink {
   ): Promise<void> {
     const source = this.#source;
     const sealed = source.newest();
+    // At once: from the next seal on, only the pin keeps it.
+    if (sealed) this.#pins.add(sealed.generation);
     const uuids = (await source.local()).find((local) => local.generation === plan.generation);
     // A seal in between made a newer one: plan again.
     if (!sealed || sealed.generation !== plan.generation || !uuids) return;
-    this.#pins.add(sealed.generation);
     const began = performance.now();
     const { kind } = plan;
     const progress = { kind, generation: sealed.generation, bytes: 0, since: new Date().toISOString() };

@@ -1,0 +1,32 @@
+// Restarts and crashes of either side, of the link between them, and what each leaves on disk.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { expectConverged, ingest, linkBecomes, seal, someEvents } from "../support/drive-fleet.js";
+import { replicaAnswers, withFleet } from "../support/start-fleet.js";
+
+const HOUR_MS = 3_600_000;
+/** Nothing is sealed unless a test asks for it. */
+const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
+const SMALL = { volume: "256M", primary: QUIET };
+
+describe("restart", () => {
+  test("a primary that starts while the replica is behind keeps the replica's base and sends an increment", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await ingest(fleet, someEvents(5));
+      await seal(fleet);
+      await replicaAnswers(fleet, 6);
+      await linkBecomes(fleet, (link) => link.generation === 1);
+      await fleet.replica.daemon.kill();
+      for (let round = 0; round < 3; round += 1) {
+        await ingest(fleet, someEvents(5));
+        await seal(fleet);
+      }
+      await fleet.primary.daemon.stop();
+      await fleet.primary.daemon.start();
+      await fleet.replica.daemon.start();
+      const { last_push } = await linkBecomes(fleet, (link) => link.generation === 4);
+      assert.equal(last_push?.kind, "increment");
+      await expectConverged(fleet);
+    });
+  });
+});

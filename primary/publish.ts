@@ -52,7 +52,7 @@ export class Publisher implements EventSink, LinkSource {
   readonly #schedule: SealSchedule;
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #deletions = new PQueue({ concurrency: 1 });
-  readonly #uuids = new Map<number, Promise<LocalGeneration>>();
+  readonly #uuids = new Map<number, { known: LocalGeneration; learnt: Promise<LocalGeneration> }>();
   /** Undefined until attached: with nobody's base known, nothing may be deleted. */
   #links: readonly ReplicaLink[] | undefined;
   #newest: SealedGeneration | undefined;
@@ -78,7 +78,7 @@ export class Publisher implements EventSink, LinkSource {
     if (newest && (await currentGeneration(store)) !== newest.generation) await swapCurrent(store, newest.generation);
     const opened = await openStages(options, newest);
     const publisher = new Publisher(options, newest, opened);
-    for (const generation of generations) publisher.#learnUuids(generation);
+    await Promise.all(generations.map((generation) => publisher.#learnUuids(generation)));
     // What recovery kept has waited long enough.
     if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.demand("high");
     return publisher;
@@ -117,9 +117,11 @@ export class Publisher implements EventSink, LinkSource {
   tree(generation: number): TreeLayout {
     return this.#options.store.generation(generation);
   }
-  async local(): Promise<LocalGeneration[]> {
-    const all = await Promise.all(this.#uuids.values());
-    return all.sort((a, b) => a.generation - b.generation);
+  local(): LocalGeneration[] {
+    return [...this.#uuids.values()].map(({ known }) => known).sort((a, b) => a.generation - b.generation);
+  }
+  uuids(generation: number): Promise<LocalGeneration> {
+    return this.#uuids.get(generation)?.learnt ?? Promise.resolve(unknownUuids(generation));
   }
 
   /** Events without their vectors yet, and events waiting for the ledger. */
@@ -134,11 +136,11 @@ export class Publisher implements EventSink, LinkSource {
         return { sealed: false, reason: "nothing new since the last seal" };
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
-      const { store, storeUuid, signer, onSealed } = this.#options;
-      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer };
+      const { store, storeUuid, signer, onSealed, log } = this.#options;
+      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer, log };
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
-      this.#learnUuids(generation);
+      void this.#learnUuids(generation);
       for (const link of this.#links ?? []) link.wake();
       onSealed(sealed);
       this.#planDeletions();
@@ -178,18 +180,18 @@ export class Publisher implements EventSink, LinkSource {
     }
   }
 
-  #learnUuids(generation: number): void {
+  /** Reads the UUIDs of a generation; a push on a base that is known already need not wait for it. */
+  #learnUuids(generation: number): Promise<LocalGeneration> {
     const tree = this.tree(generation);
-    const learnt = Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]).then(([timing, vector]) => ({
-      generation,
-      timing: timing.uuid,
-      vector: vector.uuid,
-    }));
+    const known = unknownUuids(generation);
+    const learnt = Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]).then(([timing, vector]) =>
+      Object.assign(known, { timing: timing.uuid, vector: vector.uuid }),
+    );
     learnt.catch((error: unknown) => {
-      this.#uuids.delete(generation);
       this.#options.log.error("a generation cannot be read", { generation, error });
     });
-    this.#uuids.set(generation, learnt);
+    this.#uuids.set(generation, { known, learnt });
+    return learnt;
   }
 
   #planDeletions(): void {
@@ -207,6 +209,10 @@ export class Publisher implements EventSink, LinkSource {
       });
     }
   }
+}
+
+function unknownUuids(generation: number): LocalGeneration {
+  return { generation, timing: undefined, vector: undefined };
 }
 
 interface OpenedStages {

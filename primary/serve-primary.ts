@@ -155,8 +155,7 @@ function makeSources(config: PrimaryConfig, ingestPath: string, sink: Publisher,
 }
 
 function announce(query: QueryProcess, storeUuid: string, sealed: SealedGeneration, publisher: Publisher, log: Logger) {
-  const { generation, size } = sealed;
-  log.debug("sealed", { generation, size });
+  const { generation } = sealed;
   tellHead(query, publisher);
   query.promoted(storeUuid, generation).catch((error: unknown) => {
     log.error("a generation is not answered yet", { generation, error });
@@ -187,7 +186,7 @@ async function resync(
     throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
   }
   const unknown = { kind: "unknown" as const, reason: `${replica} has not said hello: ${link.status().reason}` };
-  const plan = (await link.plan(full)) ?? unknown;
+  const plan = link.plan(full) ?? unknown;
   const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
   if (dryRun) return answer;
   if (full) await publisher.seal({ force: true });

@@ -8,14 +8,14 @@ import PQueue from "p-queue";
 import type { Checkpoint } from "../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
 import { nowTimestamp } from "../shared/format/timestamp.js";
-import type { Logger } from "../shared/log.js";
+import { type Logger, StageTimes } from "../shared/log.js";
 import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
 import { deleteGeneration, deletePair, listGenerations } from "../shared/store/generations.js";
-import type { StoreLayout, Subvolume, TreeLayout } from "../shared/store/layout.js";
+import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
 import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
-import { checkOnlyAppended } from "../shared/verify/check-only-appended.js";
+import { syncFolder } from "../shared/store/write-file.js";
 import { MapHeads } from "../shared/verify/map-heads.js";
 import { VerifyError } from "../shared/verify/verify-error.js";
 import {
@@ -26,8 +26,9 @@ import {
 } from "../shared/verify/verify-generation.js";
 import { acceptHead, promoteGeneration } from "./promote/promote-generation.js";
 import { recoverStore, replaceHeads } from "./promote/recover-store.js";
+import { checkUntouched } from "./receive/check-untouched.js";
 import { ReceiveError } from "./receive/receive-error.js";
-import { receiveGeneration } from "./receive/receive-generation.js";
+import { type Arrived, receiveGeneration } from "./receive/receive-generation.js";
 
 export interface StoreReplicaParts {
   layout: StoreLayout;
@@ -48,7 +49,6 @@ export interface Push {
   generation: number;
   /** Number of the base, `undefined` for a full send. */
   base: number | undefined;
-  uuids: Record<Subvolume, string>;
   encoding: "identity" | "zstd";
   stream: Readable;
 }
@@ -126,10 +126,13 @@ export class StoreReplica {
     this.#receiving = true;
     const staging = join(this.#parts.layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`);
     try {
+      const timing = new StageTimes();
       await this.#checkPush(push);
-      const arrived = await this.#receive(push, staging);
-      const verified = await this.#verify(push, arrived);
-      return await this.#promote(push, arrived, verified);
+      const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
+      const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
+      const note = await timing.stage("promote_ms", this.#promote(push, arrived, verified));
+      this.#parts.log.debug("promoted", { generation: push.generation, size: verified.size, ...timing.ms });
+      return note;
     } catch (error) {
       await deletePair(staging).catch((cause: unknown) => {
         this.#parts.log.error("could not sweep an arrival; the next start will", { staging, cause });
@@ -170,20 +173,15 @@ export class StoreReplica {
     }
   }
 
-  #receive({ uuids, encoding, stream, base }: Push, dir: string): Promise<TreeLayout> {
-    return receiveGeneration({
-      dir,
-      stream,
-      encoding,
-      expected: uuids,
-      incremental: base !== undefined,
-      stallMs: this.#parts.stallMs,
-    });
+  #receive({ encoding, stream, base }: Push, dir: string): Promise<Arrived> {
+    const held = base === undefined ? undefined : this.#held?.uuids;
+    const receivedAs = held && { timing: held.timing.received_uuid ?? "", vector: held.vector.received_uuid ?? "" };
+    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs: this.#parts.stallMs });
   }
 
-  async #verify({ generation, base }: Push, arrived: TreeLayout): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
+  async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
     const { storeUuid, keys, layout } = this.#parts;
-    const common = { tree: arrived, storeUuid, keys, generation, mustContain: this.#accepted?.checkpoint };
+    const common = { tree: arrived.tree, storeUuid, keys, generation, mustContain: this.#accepted?.checkpoint };
     if (base === undefined) {
       const fresh = new MapHeads();
       return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };
@@ -193,7 +191,7 @@ export class StoreReplica {
       const old = layout.generation(base);
       const [verified] = await Promise.all([
         verifyGeneration({ ...common, from: this.#state, heads }),
-        checkOnlyAppended(old, arrived),
+        checkUntouched(old, arrived.tree, arrived.inspected),
       ]);
       return verified;
     } catch (error) {
@@ -204,28 +202,28 @@ export class StoreReplica {
 
   async #promote(
     push: Push,
-    arrived: TreeLayout,
+    arrived: Arrived,
     verified: VerifiedGeneration & { fresh?: MapHeads },
   ): Promise<string> {
-    const { layout, signer, storeUuid, origin, onPromoted, log } = this.#parts;
+    const { layout, signer, storeUuid, origin, onPromoted } = this.#parts;
     if (this.#isNew) {
       await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });
       this.#isNew = false;
     }
-    await promoteGeneration(layout, arrived, push.generation);
+    await promoteGeneration(layout, arrived.tree, push.generation);
+    // Queries may see it from here on; the ack waits until it would survive a power cut.
+    onPromoted(push.generation, verified.size);
     const note = addSignature(verified.note, signer);
-    await acceptHead(layout, note);
+    await Promise.all([syncFolder(layout.generations), acceptHead(layout, note)]);
     this.#state = verified;
     this.#accepted = { checkpoint: verified.checkpoint, note };
+    this.#held = heldBy(push.generation, verified.size, note, arrived);
     this.lastAckAtMs = Date.now();
     this.wants = "nothing";
-    onPromoted(push.generation, verified.size);
     const heads = this.#heads as ElementHeads;
     if (verified.fresh) replaceHeads(heads, verified.fresh, verified);
     else heads.commit(verified.size, verified.lastHash);
-    await this.#describeHeld();
     void this.#cleanups.add(() => this.#deleteOlder());
-    log.debug("promoted", { store: storeUuid, generation: push.generation, size: verified.size });
     return note;
   }
 
@@ -255,6 +253,11 @@ export class StoreReplica {
       });
     }
   }
+}
+
+function heldBy(generation: number, size: number, head: string, { uuids, inspected }: Arrived): HeldGeneration {
+  const said = (name: Subvolume) => ({ uuid: uuids[name], received_uuid: inspected.get(name)?.uuid ?? null });
+  return { generation, size, head, uuids: { timing: said("timing"), vector: said("vector") } };
 }
 
 function refusalOf(error: unknown): ReceiveError {

@@ -26,6 +26,20 @@ export function createLogger(level: LogLevel = "info", write = (line: string) =>
   return { debug: record("debug"), info: record("info"), warn: record("warn"), error: record("error") };
 }
 
+/** Milliseconds of the stages of one piece of work, for its log record. */
+export class StageTimes {
+  readonly ms: Record<string, number> = {};
+
+  async stage<T>(name: string, work: Promise<T>): Promise<T> {
+    const began = performance.now();
+    try {
+      return await work;
+    } finally {
+      this.ms[name] = Math.round((performance.now() - began) * 10) / 10;
+    }
+  }
+}
+
 function formatFields(fields: LogFields): string {
   let text = "";
   for (const [key, value] of Object.entries(fields)) text += ` ${key}=${formatValue(value)}`;

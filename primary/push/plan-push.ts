@@ -1,11 +1,11 @@
 // What to send to a replica, given what it says it holds and what stands here. Pure: no clock, no disk, no network.
 // Parents are found by UUID, never by name: a generation of the same number on another disk is another generation.
 
-/** A generation here, with the UUIDs of its subvolumes. */
+/** A generation here, with the UUIDs of its subvolumes: `undefined` for a moment after its seal. */
 export interface LocalGeneration {
   generation: number;
-  timing: string;
-  vector: string;
+  timing: string | undefined;
+  vector: string | undefined;
 }
 
 /** What the replica holds of this store, as its hello says; `null` before its first generation. */

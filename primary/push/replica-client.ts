@@ -14,7 +14,6 @@ import {
 } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SealedGeneration } from "../event.js";
-import type { LocalGeneration } from "./plan-push.js";
 import { PushError } from "./push-error.js";
 import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
 import { streamGeneration } from "./stream-generation.js";
@@ -34,7 +33,6 @@ export async function sayHello(connection: SshConnection, hello: Hello): Promise
 export interface PushRequest {
   store: string;
   sealed: SealedGeneration;
-  uuids: LocalGeneration;
   tree: TreeLayout;
   base: { generation: number; tree: TreeLayout } | undefined;
   /** Entries in the ledger now, so that the replica can say how far behind it is. */
@@ -52,12 +50,12 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
   const request = connection.request("PUT", `/v1/stores/${push.store}/generations/${push.sealed.generation}`, {
     "content-type": STREAM_TYPE,
     "transfer-encoding": "chunked",
-    [PUSH_HEADERS.timingUuid]: push.uuids.timing,
-    [PUSH_HEADERS.vectorUuid]: push.uuids.vector,
     [PUSH_HEADERS.ledgerSize]: push.ledgerSize,
     ...(push.base ? { [PUSH_HEADERS.base]: push.base.generation } : {}),
     ...(push.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
+  // The replica starts its receive while the sends start here.
+  request.flushHeaders();
   const stall = new StallWatchdog(push.stallMs, () => request.destroy(stalled(push.stallMs)));
   const answered = answerTo(request);
   answered.catch(() => undefined);

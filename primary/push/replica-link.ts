@@ -21,8 +21,10 @@ export interface LinkSource {
   ledgerSize(): number;
   /** The newest generation, or `undefined` before the first. */
   newest(): SealedGeneration | undefined;
-  /** Whole generations here, ascending. */
-  local(): Promise<LocalGeneration[]>;
+  /** Whole generations here, ascending. Does not wait for the UUIDs of one that was sealed just now. */
+  local(): LocalGeneration[];
+  /** The UUIDs of a generation, read by now or not. */
+  uuids(generation: number): Promise<LocalGeneration>;
   tree(generation: number): TreeLayout;
 }
 
@@ -138,10 +140,10 @@ export class ReplicaLink {
   }
 
   /** What would be pushed now and why, from what the replica last said. */
-  async plan(full: boolean): Promise<PushPlan | undefined> {
+  plan(full: boolean): PushPlan | undefined {
     if (this.#held === undefined) return undefined;
     return planPush({
-      local: await this.#source.local(),
+      local: this.#source.local(),
       held: this.#held,
       size: this.#source.newest()?.size ?? 0,
       full: full || this.#fullWanted,
@@ -186,7 +188,7 @@ export class ReplicaLink {
         this.#fullWanted = true;
         await this.#options.onFullWanted();
       }
-      const plan = (await this.plan(false)) as PushPlan;
+      const plan = this.plan(false) as PushPlan;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
       if (plan.kind === "nothing") {
         this.#set("healthy", plan.reason);
@@ -220,7 +222,7 @@ export class ReplicaLink {
     this.#status.generation = holds?.generation;
     this.#status.size = holds?.size;
     this.#checkSameReplica(answer);
-    await this.#pinBase();
+    this.#pinBase();
     return answer;
   }
 
@@ -236,9 +238,9 @@ export class ReplicaLink {
     this.#hint = undefined;
   }
 
-  async #pinBase(): Promise<void> {
+  #pinBase(): void {
     const held = this.#held;
-    const base = held && (await this.#source.local()).find((local) => local.timing === held.timingReceivedUuid);
+    const base = held && this.#source.local().find((local) => local.timing === held.timingReceivedUuid);
     this.#pins.clear();
     if (base) this.#pins.add(base.generation);
   }
@@ -253,9 +255,8 @@ export class ReplicaLink {
     const sealed = source.newest();
     // At once: from the next seal on, only the pin keeps it.
     if (sealed) this.#pins.add(sealed.generation);
-    const uuids = (await source.local()).find((local) => local.generation === plan.generation);
     // A seal in between made a newer one: plan again.
-    if (!sealed || sealed.generation !== plan.generation || !uuids) return;
+    if (!sealed || sealed.generation !== plan.generation) return;
     const began = performance.now();
     const { kind } = plan;
     const progress = { kind, generation: sealed.generation, bytes: 0, since: new Date().toISOString() };
@@ -264,7 +265,6 @@ export class ReplicaLink {
       const note = await pushGeneration(connection, {
         store: source.storeUuid,
         sealed,
-        uuids,
         tree: source.tree(sealed.generation),
         base: plan.kind === "increment" ? { generation: plan.base, tree: source.tree(plan.base) } : undefined,
         ledgerSize: source.ledgerSize(),
@@ -280,7 +280,7 @@ export class ReplicaLink {
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
       const ms = Math.round(performance.now() - began);
-      await this.#acked(sealed, uuids, answer, note, {
+      await this.#acked(sealed, answer, note, {
         kind,
         generation: sealed.generation,
         bytes: progress.bytes,
@@ -293,13 +293,13 @@ export class ReplicaLink {
 
   async #acked(
     sealed: SealedGeneration,
-    uuids: LocalGeneration,
     answer: HelloAnswer,
     note: string,
     push: NonNullable<LinkStatus["last_push"]>,
   ): Promise<void> {
     const { generation, size } = sealed;
-    this.#held = { generation, size, timingReceivedUuid: uuids.timing, vectorReceivedUuid: uuids.vector };
+    const { timing, vector } = await this.#source.uuids(generation);
+    this.#held = { generation, size, timingReceivedUuid: timing ?? null, vectorReceivedUuid: vector ?? null };
     this.#fullWanted = false;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
     this.#pins.clear();

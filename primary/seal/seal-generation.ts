@@ -17,6 +17,7 @@ import {
 } from "../../shared/format/seal.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
+import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
 import { type StoreLayout, SUBVOLUMES } from "../../shared/store/layout.js";
@@ -28,6 +29,7 @@ export interface SealParts {
   signer: NoteSigner;
   ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
   vectors: VectorRows;
+  log: Logger;
 }
 
 /** How long a seal waits for a backlog of vectors before it makes appends wait for them too. */
@@ -35,16 +37,22 @@ const MAX_UNHELD_WAIT_MS = 2_000;
 
 /** Makes generation `generation` of everything in the ledger. */
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedGeneration> {
-  await waitForVectors(parts);
-  return parts.ledger.held(async (ledger) => {
-    await parts.vectors.drained(ledger.size);
-    await ledger.append(await sealEvent(parts, generation));
-    const sealed = { generation, size: ledger.size, root: ledger.root() };
-    await writeEnds(parts, sealed);
-    await snapshotPair(parts.store, generation);
+  const times = new StageTimes();
+  await times.stage("wait_ms", waitForVectors(parts));
+  const sealed = await parts.ledger.held(async (ledger) => {
+    await times.stage("vectors_ms", parts.vectors.drained(ledger.size));
+    await times.stage(
+      "entry_ms",
+      sealEvent(parts, generation).then((event) => ledger.append(event)),
+    );
+    const ends = { generation, size: ledger.size, root: ledger.root() };
+    await times.stage("ends_ms", writeEnds(parts, ends));
+    await times.stage("snapshot_ms", snapshotPair(parts.store, generation));
     await swapCurrent(parts.store, generation);
-    return sealed;
+    return ends;
   });
+  parts.log.debug("sealed", { generation, size: sealed.size, ...times.ms });
+  return sealed;
 }
 
 /** Most vectors are waited for before the ledger is held; under a load that never lets them catch up, not for ever. */

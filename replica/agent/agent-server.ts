@@ -38,9 +38,6 @@ export interface AgentParts {
 const pushParams = z.object({ store: z.uuid(), generation: z.coerce.number().int().positive() });
 const pushHeaders = z.object({
   [PUSH_HEADERS.base]: z.coerce.number().int().positive().optional(),
-  // btrfs makes random UUIDs without the version bits of RFC 9562.
-  [PUSH_HEADERS.timingUuid]: z.guid(),
-  [PUSH_HEADERS.vectorUuid]: z.guid(),
   [PUSH_HEADERS.ledgerSize]: z.coerce.number().int().nonnegative(),
   "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
 });
@@ -109,7 +106,6 @@ export class AgentServer {
     const note = await store.accept({
       generation,
       base: headers[PUSH_HEADERS.base],
-      uuids: { timing: headers[PUSH_HEADERS.timingUuid], vector: headers[PUSH_HEADERS.vectorUuid] },
       encoding: headers["content-encoding"],
       stream: request.body as NodeJS.ReadableStream as never,
     });

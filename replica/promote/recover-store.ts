@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier, openNote } from "../../shared/format/signed-note.js";
 import { ElementHeads } from "../../shared/store/element-heads.js";
-import { currentGeneration, listGenerations, sweepStore } from "../../shared/store/generations.js";
+import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../../shared/store/generations.js";
 import type { StoreLayout } from "../../shared/store/layout.js";
 import { loadVerifiedState } from "../../shared/verify/load-verified-state.js";
 import { MapHeads } from "../../shared/verify/map-heads.js";
 import { NOTHING_VERIFIED, type VerifiedState, verifyGeneration } from "../../shared/verify/verify-generation.js";
-import { acceptHead, makeCurrent } from "./promote-generation.js";
+import { acceptHead } from "./promote-generation.js";
 
 export interface RecoveredStore {
   /** The current generation, verified; `generation` is 0 where there is none. */
@@ -31,7 +31,7 @@ export async function recoverStore(
   const swept = await sweepStore(store);
   const newest = (await listGenerations(store)).at(-1) ?? 0;
   // Only verified arrivals are ever renamed into `generations`, so the newest one may be made current unseen.
-  if (newest !== 0 && newest !== (await currentGeneration(store))) await makeCurrent(store, newest);
+  if (newest !== 0 && newest !== (await currentGeneration(store))) await swapCurrent(store, newest);
   const heads = ElementHeads.open(join(store.index, "heads.db"));
   const state = newest === 0 ? NOTHING_VERIFIED : await recoverState(store, storeUuid, newest, keys, heads);
   if (newest === 0) heads.clear();

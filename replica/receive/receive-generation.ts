@@ -13,6 +13,7 @@ import {
 import { makePairFolder } from "../../shared/store/generations.js";
 import { SUBVOLUMES, type Subvolume, TreeLayout } from "../../shared/store/layout.js";
 import { StoreError } from "../../shared/store/store-error.js";
+import { type InspectedSubvolume, StreamInspector } from "./inspect-stream.js";
 import { ReceiveError } from "./receive-error.js";
 
 export interface Arrival {
@@ -20,39 +21,51 @@ export interface Arrival {
   dir: string;
   stream: Readable;
   encoding: "identity" | "zstd";
-  /** UUIDs at the sender. */
-  expected: Record<Subvolume, string>;
-  incremental: boolean;
+  /** What the base's subvolumes were received as; `undefined` for a full send. */
+  base: Record<Subvolume, string> | undefined;
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
 }
 
-/** @throws ReceiveError `bad-stream`, `no-space`, `base-missing` */
-export async function receiveGeneration(arrival: Arrival): Promise<TreeLayout> {
-  await makePairFolder(arrival.dir);
-  await runReceive(arrival);
-  const tree = new TreeLayout(arrival.dir);
-  // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
-  const [, ...infos] = await Promise.all([
-    syncFilesystem(arrival.dir),
-    ...SUBVOLUMES.map((name) => showSubvolume(tree.subvolume(name)).catch(notArrived(name))),
-  ]);
-  for (const [i, name] of SUBVOLUMES.entries()) checkArrived(name, infos[i] as SubvolumeInfo, arrival);
-  return tree;
+export interface Arrived {
+  tree: TreeLayout;
+  /** What the streams said and touched. */
+  inspected: ReadonlyMap<Subvolume, InspectedSubvolume>;
+  /** UUIDs of the two subvolumes here. */
+  uuids: Record<Subvolume, string>;
 }
 
-async function runReceive({ dir, stream, encoding, stallMs }: Arrival): Promise<void> {
+/** @throws ReceiveError `bad-stream`, `no-space`, `base-missing`, `not-verified` */
+export async function receiveGeneration(arrival: Arrival): Promise<Arrived> {
+  await makePairFolder(arrival.dir);
+  const inspected = await runReceive(arrival);
+  const tree = new TreeLayout(arrival.dir);
+  // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
+  const [timing, vector] = await Promise.all([
+    ...SUBVOLUMES.map((name) => showSubvolume(tree.subvolume(name)).catch(notArrived(name))),
+    syncFilesystem(arrival.dir),
+  ]);
+  const infos = { timing: timing as SubvolumeInfo, vector: vector as SubvolumeInfo };
+  for (const name of SUBVOLUMES) checkArrived(name, infos[name], inspected.get(name) as InspectedSubvolume, arrival);
+  return { tree, inspected, uuids: { timing: infos.timing.uuid, vector: infos.vector.uuid } };
+}
+
+async function runReceive({ dir, stream, encoding, stallMs }: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
   const receive = spawnReceive(dir);
   const watchdog = stallWatchdog(stallMs);
+  const inspector = new StreamInspector();
   const decoder = encoding === "zstd" ? spawnDecoder() : undefined;
   const flow = decoder
-    ? Promise.all([pipeline(stream, watchdog, decoder.stdin), pipeline(decoder.stdout, receive.stdin)])
-    : pipeline(stream, watchdog, receive.stdin);
+    ? Promise.all([pipeline(stream, watchdog, decoder.stdin), pipeline(decoder.stdout, inspector, receive.stdin)])
+    : pipeline(stream, watchdog, inspector, receive.stdin);
   const [flowed, received] = await Promise.allSettled([flow, receive]);
   await decoder?.catch(() => undefined);
-  // The first cause is the one to tell: a receive that failed breaks the flow (EPIPE), a cut flow ends the receive.
+  // The first cause is the one to tell: what we refused ourselves, then a receive that failed (the flow then broke with
+  // EPIPE), then a flow that was cut (the receive then ended early).
+  if (flowed.status === "rejected" && flowed.reason instanceof ReceiveError) throw flowed.reason;
   if (received.status === "fulfilled") requireReceived(received.value, dir);
   if (flowed.status === "rejected") throw cutShort(flowed.reason);
+  return inspector.subvolumes;
 }
 
 function spawnDecoder() {
@@ -94,7 +107,6 @@ function requireReceived(result: { failed: boolean; stderr?: unknown }, dir: str
 }
 
 function cutShort(cause: unknown): ReceiveError {
-  if (cause instanceof ReceiveError) return cause;
   return new ReceiveError("bad-stream", `the stream was cut short: ${(cause as Error).message}`, { cause });
 }
 
@@ -107,18 +119,14 @@ function notArrived(name: Subvolume) {
   };
 }
 
-/** Whatever the exit code said: read-only, made from the sender's subvolume, on a base or not, as announced. */
-function checkArrived(name: Subvolume, info: SubvolumeInfo, { expected, incremental }: Arrival): void {
+/** Whatever the exit code said: read-only, made of the stream's subvolume, on the base that this replica holds. */
+function checkArrived(name: Subvolume, info: SubvolumeInfo, said: InspectedSubvolume, { base }: Arrival): void {
   if (!info.readOnly) throw new ReceiveError("bad-stream", `${name} arrived unfinished: it is still writable`);
-  if (info.receivedUuid !== expected[name]) {
-    throw new ReceiveError("bad-stream", `${name} was received from ${info.receivedUuid}, not from ${expected[name]}`);
+  if (info.receivedUuid !== said.uuid) {
+    throw new ReceiveError("bad-stream", `${name} was received from ${info.receivedUuid}, not from ${said.uuid}`);
   }
-  // Not the base's own UUID: btrfs receive takes any subvolume that was received as the base was, such as a snapshot that
-  // an operator made of it. What differs from the base is looked at by `checkOnlyAppended`.
-  if (incremental && info.parentUuid === null) {
-    throw new ReceiveError("bad-stream", `${name} arrived whole where an increment was announced`);
-  }
-  if (!incremental && info.parentUuid !== null) {
-    throw new ReceiveError("bad-stream", `${name} was built on ${info.parentUuid} where a full send was announced`);
+  if (said.parentUuid !== base?.[name]) {
+    const [built, meant] = [said.parentUuid ?? "nothing", base?.[name] ?? "nothing"];
+    throw new ReceiveError("bad-stream", `${name} was built on ${built}, not on ${meant}`);
   }
 }

@@ -11,9 +11,6 @@ export const PROTOCOL_VERSION = 1;
 export const PUSH_HEADERS = {
   /** Generation number of the base, absent for a full send. */
   base: "isochron-base",
-  /** UUIDs of the two subvolumes at the primary: what `received_uuid` must become. */
-  timingUuid: "isochron-timing-uuid",
-  vectorUuid: "isochron-vector-uuid",
   /** Entries in the primary's ledger at this moment, sealed or not. */
   ledgerSize: "isochron-ledger-size",
 } as const;

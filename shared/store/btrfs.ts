@@ -47,12 +47,13 @@ export async function showSubvolume(path: string, options: CommandOptions = {}):
 }
 
 /**
- * Deletes a subvolume and commits: without the commit it would come back after a crash.
+ * Deletes subvolumes and commits: without the commit they would come back after a crash.
  *
- * @throws StoreError `busy` while a send reads it (try again later), `missing`, `not-btrfs`, `command-failed`
+ * @throws StoreError `busy` while a send reads one (try again later), `missing`, `not-btrfs`, `command-failed`
  */
-export async function deleteSubvolume(path: string, options: CommandOptions = {}): Promise<void> {
-  await runBtrfs(["subvolume", "delete", "-c", path], path, options);
+export async function deleteSubvolume(path: string | readonly string[], options: CommandOptions = {}): Promise<void> {
+  const paths = [path].flat();
+  await runBtrfs(["subvolume", "delete", "-c", ...paths], paths.join(", "), options);
 }
 
 /** After it returns, everything written to the filesystem before it survives a power cut. */

@@ -68,11 +68,13 @@ export async function makePairFolder(dir: string): Promise<void> {
 
 /** Deletes a folder of subvolumes and whatever else a hostile or broken stream put beside them. */
 export async function deletePair(dir: string): Promise<void> {
+  const subvolumes: string[] = [];
   for (const name of await readdir(dir).catch(emptyIfMissing)) {
     const path = join(dir, name);
-    if (await isSubvolume(path)) await deleteSubvolume(path);
+    if (await isSubvolume(path)) subvolumes.push(path);
     else await rm(path, { recursive: true, force: true });
   }
+  if (subvolumes.length > 0) await deleteSubvolume(subvolumes);
   await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });

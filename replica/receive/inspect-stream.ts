@@ -1,0 +1,305 @@
+// Reads a push as it passes on its way to `btrfs receive`, command by command (send stream protocols 1 and 2), and lets
+// through only what a store's own generations are made of. `btrfs receive` runs as root and does what a stream says:
+// links, devices, clones and odd names end the push before they reach it. Writes to files that the base had are noted,
+// so that the old bytes can be compared afterwards. Data is never looked at, only skipped.
+// Formats: fs/btrfs/send.h of the Linux kernel.
+import { Transform, type TransformCallback } from "node:stream";
+import { SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
+import { ReceiveError } from "./receive-error.js";
+
+/** What one of the two streams said of itself. */
+export interface InspectedSubvolume {
+  /** UUID of the subvolume at the sender: what `received_uuid` must become. */
+  uuid: string;
+  /** UUID of its base at the sender; `undefined` for a full send. */
+  parentUuid: string | undefined;
+  /** Paths that the stream made. None of them may have been there before, or it was replaced. */
+  made: Set<string>;
+  /** Ranges that were written or cut, by path, for files that were not made by this stream. */
+  touched: Map<string, TouchedRange[]>;
+}
+
+export interface TouchedRange {
+  from: number;
+  to: number;
+}
+
+const MAGIC = Buffer.from("btrfs-stream\0");
+const HEADER_BYTES = MAGIC.length + 4;
+const COMMAND_HEADER_BYTES = 10;
+/** Everything but data: paths, numbers, times. The kernel's own limit for protocol 1 is 64 KiB. */
+const MAX_COMMAND_BYTES = 1024 * 1024;
+/** Ranges of old files in one push; each is one write. Beyond it the stream is none that an append makes. */
+const MAX_TOUCHED = 100_000;
+
+const COMMAND = {
+  subvol: 1,
+  snapshot: 2,
+  mkfile: 3,
+  mkdir: 4,
+  rename: 9,
+  unlink: 11,
+  setXattr: 13,
+  write: 15,
+  truncate: 17,
+  chmod: 18,
+  chown: 19,
+  utimes: 20,
+  end: 21,
+  encodedWrite: 25,
+} as const;
+
+const ATTRIBUTE = {
+  uuid: 1,
+  size: 4,
+  xattrName: 13,
+  path: 15,
+  pathTo: 16,
+  offset: 18,
+  data: 19,
+  cloneUuid: 20,
+  unencodedFileLength: 27,
+} as const;
+
+/** Names that `btrfs send` gives to files on their way to their own. */
+const ON_ITS_WAY = /^o\d+-\d+-\d+$/;
+const NAMES: Record<Subvolume, RegExp> = {
+  timing: /^(?:|(?:entries|payloads)(?:\/\d{20}\.jsonl)?|tree(?:\/\d{1,2}\.hashes)?|checkpoint(?:\.new)?)$/,
+  vector: /^(?:|generation(?:\.new)?|[a-z0-9][a-z0-9._-]{0,63}(?:\/(?:space\.json|\d{20}\.vec))?)$/,
+};
+/** Replaced by every seal. */
+const REPLACED: Record<Subvolume, ReadonlySet<string>> = {
+  timing: new Set(["checkpoint", "checkpoint.new"]),
+  vector: new Set(["generation", "generation.new"]),
+};
+
+interface Command {
+  code: number;
+  attributes: Map<number, Buffer>;
+  dataBytes: number;
+}
+
+export class StreamInspector extends Transform {
+  readonly subvolumes = new Map<Subvolume, InspectedSubvolume>();
+  #buffered: Buffer = Buffer.alloc(0);
+  #version = 0;
+  /** Bytes of the present command's data that pass unseen. */
+  #skip = 0;
+  #current: { name: Subvolume; info: InspectedSubvolume } | undefined;
+  #touchedCount = 0;
+
+  constructor() {
+    super({ highWaterMark: 1024 * 1024 });
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      this.#inspect(chunk);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done(null, chunk);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#buffered.length > 0 || this.#skip > 0 || this.#current) done(refused("it ends in the middle"));
+    else if (this.subvolumes.size !== SUBVOLUMES.length) done(refused("it does not hold both subvolumes"));
+    else done();
+  }
+
+  #inspect(chunk: Buffer): void {
+    let bytes = chunk;
+    if (this.#skip > 0) {
+      const skipped = Math.min(this.#skip, bytes.length);
+      this.#skip -= skipped;
+      bytes = bytes.subarray(skipped);
+    }
+    if (bytes.length === 0) return;
+    bytes = this.#buffered.length > 0 ? Buffer.concat([this.#buffered, bytes]) : bytes;
+    let at = 0;
+    for (;;) {
+      const used = this.#version === 0 ? this.#readHeader(bytes, at) : this.#readCommand(bytes, at);
+      if (used === 0) break;
+      at += used;
+      if (at >= bytes.length) {
+        this.#skip += at - bytes.length;
+        at = bytes.length;
+        break;
+      }
+    }
+    this.#buffered = Buffer.from(bytes.subarray(at));
+  }
+
+  /** Bytes used, 0 if there are too few yet. */
+  #readHeader(bytes: Buffer, at: number): number {
+    if (bytes.length - at < HEADER_BYTES) return 0;
+    if (!bytes.subarray(at, at + MAGIC.length).equals(MAGIC)) throw refused("it does not begin as a send stream does");
+    const version = bytes.readUInt32LE(at + MAGIC.length);
+    if (version !== 1 && version !== 2) throw refused(`it is of protocol ${version}; 1 and 2 are known`);
+    this.#version = version;
+    return HEADER_BYTES;
+  }
+
+  /** Bytes used, 0 if there are too few yet. May be more than there are: the rest is data, to be skipped. */
+  #readCommand(bytes: Buffer, at: number): number {
+    if (bytes.length - at < COMMAND_HEADER_BYTES) return 0;
+    const lengthBytes = bytes.readUInt32LE(at);
+    const code = bytes.readUInt16LE(at + 4);
+    const begin = at + COMMAND_HEADER_BYTES;
+    const command = readAttributes(bytes, begin, lengthBytes, code, this.#version);
+    if (!command) return 0;
+    this.#check(command);
+    return COMMAND_HEADER_BYTES + lengthBytes;
+  }
+
+  #check(command: Command): void {
+    const { code } = command;
+    if (code === COMMAND.subvol || code === COMMAND.snapshot) {
+      this.#begin(command);
+      return;
+    }
+    if (!this.#current) throw refused(`it has command ${code} outside a subvolume`);
+    switch (code) {
+      case COMMAND.end:
+        this.#current = undefined;
+        this.#version = 0;
+        return;
+      case COMMAND.mkfile:
+      case COMMAND.mkdir:
+        this.#make(this.#path(command));
+        return;
+      case COMMAND.rename:
+        this.#rename(this.#path(command), this.#path(command, ATTRIBUTE.pathTo));
+        return;
+      case COMMAND.unlink:
+        this.#requireReplaceable(this.#path(command), "takes away");
+        return;
+      case COMMAND.setXattr:
+        // Hosts with SELinux label every file; nothing else has a place here.
+        if (textOf(command, ATTRIBUTE.xattrName) !== "security.selinux") throw refused("it sets an extended attribute");
+        return;
+      case COMMAND.write:
+        this.#touch(command, (offset) => offset + command.dataBytes);
+        return;
+      case COMMAND.encodedWrite:
+        this.#touch(command, (offset) => offset + numberOf(command, ATTRIBUTE.unencodedFileLength));
+        return;
+      case COMMAND.truncate:
+        this.#note(this.#path(command), { from: numberOf(command, ATTRIBUTE.size), to: Number.MAX_SAFE_INTEGER });
+        return;
+      case COMMAND.chmod:
+      case COMMAND.chown:
+      case COMMAND.utimes:
+        this.#path(command);
+        return;
+      default:
+        throw refused(`it has command ${code}, which no generation is made with`);
+    }
+  }
+
+  #begin(command: Command): void {
+    if (this.#current) throw refused("it has one subvolume inside another");
+    const name = SUBVOLUMES.find((known) => known === textOf(command, ATTRIBUTE.path));
+    if (!name || this.subvolumes.has(name)) throw refused("its subvolumes are not timing and vector, once each");
+    const parent = command.attributes.get(ATTRIBUTE.cloneUuid);
+    const info = {
+      uuid: uuidOf(command.attributes.get(ATTRIBUTE.uuid)),
+      parentUuid: parent && uuidOf(parent),
+      made: new Set<string>(),
+      touched: new Map(),
+    };
+    this.subvolumes.set(name, info);
+    this.#current = { name, info };
+  }
+
+  #path(command: Command, attribute: number = ATTRIBUTE.path): string {
+    const path = textOf(command, attribute);
+    const { name } = this.#current as { name: Subvolume };
+    if (ON_ITS_WAY.test(path) || NAMES[name].test(path)) return path;
+    throw refused(`it names ${JSON.stringify(path.slice(0, 200))} in ${name}, which has no place in a generation`);
+  }
+
+  #make(path: string): void {
+    const { name, info } = this.#current as { name: Subvolume; info: InspectedSubvolume };
+    if (!REPLACED[name].has(path)) info.made.add(path);
+  }
+
+  #rename(from: string, to: string): void {
+    const { info } = this.#current as { info: InspectedSubvolume };
+    this.#requireReplaceable(from, "renames");
+    info.made.delete(from);
+    this.#make(to);
+  }
+
+  #requireReplaceable(path: string, verb: string): void {
+    const { name, info } = this.#current as { name: Subvolume; info: InspectedSubvolume };
+    if (info.made.has(path) || REPLACED[name].has(path) || ON_ITS_WAY.test(path)) return;
+    throw new ReceiveError("not-verified", `tampered: the increment ${verb} what was there before (${name}/${path})`);
+  }
+
+  #touch(command: Command, end: (offset: number) => number): void {
+    const from = numberOf(command, ATTRIBUTE.offset);
+    this.#note(this.#path(command), { from, to: end(from) });
+  }
+
+  #note(path: string, range: TouchedRange): void {
+    const { info, name } = this.#current as { name: Subvolume; info: InspectedSubvolume };
+    if (info.made.has(path) || REPLACED[name].has(path)) return;
+    this.#touchedCount += 1;
+    if (this.#touchedCount > MAX_TOUCHED) throw refused("it rewrites far more than an append does");
+    const ranges = info.touched.get(path);
+    if (ranges) ranges.push(range);
+    else info.touched.set(path, [range]);
+  }
+}
+
+/** `undefined` if the bytes that are needed are not there yet. Data need not be. */
+function readAttributes(
+  bytes: Buffer,
+  begin: number,
+  lengthBytes: number,
+  code: number,
+  version: number,
+): Command | undefined {
+  const attributes = new Map<number, Buffer>();
+  const end = begin + lengthBytes;
+  for (let at = begin; at < end; ) {
+    // Protocol 2 leaves out the length of data: it is the rest of the command.
+    const bare = version === 2 && at + 2 <= bytes.length && bytes.readUInt16LE(at) === ATTRIBUTE.data;
+    if (bare) return { code, attributes, dataBytes: end - at - 2 };
+    if (at - begin > MAX_COMMAND_BYTES) throw refused("it has a command that is too long");
+    if (at + 4 > bytes.length) return undefined;
+    const type = bytes.readUInt16LE(at);
+    const length = bytes.readUInt16LE(at + 2);
+    if (at + 4 + length > end) throw refused("it has an attribute that is longer than its command");
+    if (type === ATTRIBUTE.data && at + 4 + length === end) return { code, attributes, dataBytes: length };
+    if (at + 4 + length > bytes.length) return undefined;
+    attributes.set(type, bytes.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return { code, attributes, dataBytes: 0 };
+}
+
+function textOf(command: Command, attribute: number): string {
+  const bytes = command.attributes.get(attribute);
+  if (!bytes) throw refused(`its command ${command.code} lacks attribute ${attribute}`);
+  return bytes.toString("latin1");
+}
+
+function numberOf(command: Command, attribute: number): number {
+  const bytes = command.attributes.get(attribute);
+  const value = bytes?.length === 8 ? Number(bytes.readBigUInt64LE()) : Number.NaN;
+  if (!Number.isSafeInteger(value)) throw refused(`its command ${command.code} has no usable attribute ${attribute}`);
+  return value;
+}
+
+function uuidOf(bytes: Buffer | undefined): string {
+  const hex = bytes?.toString("hex") ?? "";
+  if (hex.length !== 32) throw refused("a subvolume has no UUID");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+function refused(reason: string): ReceiveError {
+  return new ReceiveError("bad-stream", `the stream is not one of a generation: ${reason}`);
+}

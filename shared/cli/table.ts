@@ -48,6 +48,6 @@ export function visible(text: string): string {
 
 /** Columns of the terminal that standard output is; in a pipe what COLUMNS says, or undefined. */
 export function terminalWidth(): number | undefined {
-  if (process.stdout.isTTY) return process.stdout.columns;
+  if (process.stdout.isTTY) return process.stdout.columns || undefined;
   return Number(process.env.COLUMNS) || undefined;
 }

@@ -6,8 +6,8 @@ const BOLD = "\u001b[1m";
 const DIM = "\u001b[2m";
 const PLAIN = "\u001b[0m";
 const INDENT = "    ";
-/** Columns that the output keeps to, tables of commands included. */
-export const WIDTH = Math.min(100, process.stdout.columns ?? 100);
+/** Columns that the output keeps to, tables of commands included. Some terminals say that they have 0. */
+export const WIDTH = Math.max(40, Math.min(100, process.stdout.columns || 100));
 
 export function showHeading(text: string): void {
   print(`\n${paint(BOLD, `── ${text} ${"─".repeat(Math.max(2, WIDTH - text.length - 4))}`)}`);

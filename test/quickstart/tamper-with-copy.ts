@@ -14,7 +14,7 @@ export async function tamperWithCopy(session: Session): Promise<void> {
   const copy = join(session.folder, "copy");
   await runShown("cp", "-r", `${current}/.`, copy);
   const { file, offset, from, to } = await findCharacter(new TreeLayout(copy), session.element);
-  say(`In the newest payload of ${session.element}, a ${from} becomes a ${to}:`);
+  say(`In the newest payload of ${session.element}, "${from}" becomes "${to}":`);
   showCommand(["printf", to, "|", "dd", `of=${file}`, "bs=1", `seek=${offset}`, "conv=notrunc"]);
   await execa("dd", [`of=${file}`, "bs=1", `seek=${offset}`, "conv=notrunc", "status=none"], { input: to });
   await session.run("replica", ["verify", "--dir", copy], { exitCode: 3 });

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "../../../primary/push/plan-push.js";
+
+/** Generation `n` here; its subvolumes' UUIDs are told apart by disk. */
+const local = (generation: number, disk = "a"): LocalGeneration => ({
+  generation,
+  timing: `${disk}t${generation}`,
+  vector: `${disk}v${generation}`,
+});
+const held = (generation: number, size: number, disk = "a"): HeldByReplica => ({
+  generation,
+  size,
+  timingReceivedUuid: `${disk}t${generation}`,
+  vectorReceivedUuid: `${disk}v${generation}`,
+});
+
+interface Case {
+  name: string;
+  local: LocalGeneration[];
+  held: HeldByReplica | null;
+  full?: boolean;
+  plan: Partial<PushPlan>;
+}
+
+/** The newest generation here is of 100 entries in every case. */
+const SIZE = 100;
+const CASES: Case[] = [
+  { name: "nothing before the first seal", local: [], held: null, plan: { kind: "nothing" } },
+  { name: "all to a replica that holds nothing", local: [local(3)], held: null, plan: { kind: "full", generation: 3 } },
+  {
+    name: "the difference from what the replica holds",
+    local: [local(3), local(4)],
+    held: held(3, 90),
+    plan: { kind: "increment", base: 3, generation: 4 },
+  },
+  {
+    name: "the difference over generations that the replica never had",
+    local: [local(3), local(6), local(7)],
+    held: held(3, 90),
+    plan: { kind: "increment", base: 3, generation: 7 },
+  },
+  {
+    name: "nothing to a replica that is up to date",
+    local: [local(4)],
+    held: held(4, SIZE),
+    plan: { kind: "nothing" },
+  },
+  { name: "all when the base is gone", local: [local(4)], held: held(3, 90), plan: { kind: "full", generation: 4 } },
+  {
+    name: "all when a generation of the same number is another one",
+    local: [local(3, "b"), local(4, "b")],
+    held: held(3, 90),
+    plan: { kind: "full", generation: 4 },
+  },
+  {
+    name: "all when only one of the two subvolumes is the base",
+    local: [{ ...local(3), vector: "other" }, local(4)],
+    held: held(3, 90),
+    plan: { kind: "full", generation: 4 },
+  },
+  {
+    name: "all when what the replica holds was made writable, and lost its received UUID",
+    local: [local(3), local(4)],
+    held: { ...held(3, 90), timingReceivedUuid: null },
+    plan: { kind: "full", generation: 4 },
+  },
+  {
+    name: "all when that was asked for",
+    local: [local(3), local(4)],
+    held: held(3, 90),
+    full: true,
+    plan: { kind: "full", generation: 4 },
+  },
+  {
+    name: "a refusal to a replica that holds more entries",
+    local: [local(4)],
+    held: held(4, SIZE + 1),
+    plan: { kind: "refuse", code: "regressed" },
+  },
+  {
+    name: "a refusal to a replica that holds a later generation",
+    local: [local(4)],
+    held: held(5, SIZE),
+    plan: { kind: "refuse", code: "regressed" },
+  },
+  {
+    name: "a refusal even when a full resync was asked for",
+    local: [local(4)],
+    held: held(5, SIZE + 7),
+    full: true,
+    plan: { kind: "refuse", code: "regressed" },
+  },
+];
+
+describe("planPush sends", () => {
+  for (const { name, local, held, full = false, plan } of CASES) {
+    test(name, () => {
+      const planned = planPush({ local, held, full, size: SIZE });
+      assert.ok(planned.reason.length > 0);
+      assert.deepEqual({ ...planned, reason: "" }, { ...plan, reason: "" });
+    });
+  }
+});

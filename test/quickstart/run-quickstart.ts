@@ -88,4 +88,6 @@ async function end(session: Session): Promise<void> {
   say(`  export PATH="$PATH:${session.binFolder}"`);
   for (const line of session.commandsToTry()) say(`  ${line}`);
   await session.untilSignal();
+  // With --keep, Ctrl-C is how it is meant to end.
+  session.cleanUp.exitCode = 0;
 }

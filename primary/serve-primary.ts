@@ -19,7 +19,7 @@ import { Publisher } from "./publish.js";
 import { measureSend } from "./push/measure-send.js";
 import type { PushPlan } from "./push/plan-push.js";
 import { type LinkStatus, ReplicaLink } from "./push/replica-link.js";
-import { IngestSocket } from "./sources/ingest-socket.js";
+import { IngestSocket, LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
 import { PackagesSource } from "./sources/packages/packages-source.js";
 import type { Source, SourceState } from "./sources/source.js";
 
@@ -148,7 +148,8 @@ function makeSources(config: PrimaryConfig, ingestPath: string, sink: Publisher,
     redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
     priorities: { ...ACTION_PRIORITIES, ...config.admit.priorities },
   });
-  const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log })];
+  const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
+  const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log, maxLineBytes })];
   const { packages } = config.sources;
   if (packages.enabled) sources.push(new PackagesSource({ admit, sink, log, path: packages.log }));
   return sources;

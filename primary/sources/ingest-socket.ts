@@ -16,7 +16,7 @@ export interface IngestSocketOptions {
   admit: Admit;
   sink: EventSink;
   log: Logger;
-  /** Default: the largest payload and 128 KiB for the other fields and for escapes. */
+  /** Default: the largest payload's default and LINE_FRAME_BYTES. */
   maxLineBytes?: number;
   /** Lines of one connection that are read and not acked. Default 8192. */
   maxUnacked?: number;
@@ -24,6 +24,8 @@ export interface IngestSocketOptions {
   stopGraceMs?: number;
 }
 
+/** A line is longer than its payload: the other fields, white space and escapes. */
+export const LINE_FRAME_BYTES = 128 * 1024;
 const SOCKET_MODE = 0o660;
 const SOCKET_PATH_BYTES = 107;
 
@@ -70,7 +72,7 @@ export class IngestSocket implements Source {
       admit,
       context: { source: this.name },
       sink,
-      maxLineBytes: maxLineBytes ?? MAX_PAYLOAD_BYTES + 128 * 1024,
+      maxLineBytes: maxLineBytes ?? MAX_PAYLOAD_BYTES + LINE_FRAME_BYTES,
       maxUnacked: maxUnacked ?? 8192,
     });
     this.#connections.set(connection, socket);

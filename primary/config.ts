@@ -46,7 +46,7 @@ const vectorize = z.strictObject({
   workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
   max_queued_events: wholeNumber(1, 1_000_000)
     .default(20_000)
-    .describe("Events that may wait for their vector; past it, sources wait."),
+    .describe("Events that wait for their vector in memory; the others are read back from the ledger."),
 });
 
 const seal = z.strictObject({

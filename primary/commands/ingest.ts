@@ -52,8 +52,8 @@ function buildOptions(yargs: Argv<object>): Argv<IngestArguments> {
     .option("socket", { type: "string", describe: "Path of the primary's ingest socket" })
     .option("actor", { type: "string", describe: "Actor of events that name none" })
     .option("json", { type: "boolean", default: false, describe: "Write each ack as a JSON line to standard output" })
-    .example("$0 ingest changes.jsonl", "send a file, with a progress bar")
-    .example("journal-to-events | $0 ingest - --json", "send a stream, read the acks as JSON lines")
+    .example("$0 ingest changes.jsonl", "Send a file, with a progress bar")
+    .example("journal-to-events | $0 ingest - --json", "Send a stream, read the acks as JSON lines")
     .epilogue("Exit code: 0 all lines kept, 2 some refused, 1 failed. Blank lines are passed over.");
 }
 

@@ -45,8 +45,8 @@ const vectorize = z.strictObject({
     .describe("How events become vectors. `none` leaves only full-text search."),
   workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
   max_queued_events: wholeNumber(1, 1_000_000)
-    .default(20_000)
-    .describe("Events that wait for their vector in memory; the others are read back from the ledger."),
+    .default(1024)
+    .describe("Events held in memory for their vector; workers read the others from the ledger, which costs less."),
 });
 
 const seal = z.strictObject({

@@ -45,6 +45,9 @@ export interface PrimaryDaemon {
   stop(): Promise<void>;
 }
 
+/** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
+const QUERY_NICENESS = 10;
+
 /** @throws StoreError, LedgerError `corrupt` */
 export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
   const log = createLogger(config.log_level);
@@ -64,6 +67,7 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
     root: config.root,
     socketPath: sockets.query,
     indexProcesses: config.index.processes,
+    niceness: QUERY_NICENESS,
     log,
   });
   const publisher = await openPublisher(config, identity, store, log, {

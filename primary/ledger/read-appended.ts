@@ -1,8 +1,7 @@
 // Reads durable events back from the live ledger: for vectors that were not made before a stop, or that had no room in
 // the vectorizer's queue. Goes on where the last read ended, so that a long range is read once.
-import { canonicalise } from "../../shared/format/canonical-json.js";
-import { parseEntry } from "../../shared/format/entry.js";
-import { parsePayload } from "../../shared/format/payload.js";
+import type { Entry } from "../../shared/format/entry.js";
+import { stateTextOf } from "../../shared/format/payload.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import { readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
 import type { LinePlace } from "../../shared/store/read-lines.js";
@@ -32,9 +31,9 @@ export class AppendedReader {
   }
 }
 
+/** These lines were written by this primary and checked at the opening: they are not checked again. */
 function toAppended({ seq, entry, payload }: StoredEvent): AppendedEvent {
-  const { state_snapshot } = parsePayload(payload.bytes.toString());
-  return { seq, entry: parseEntry(entry.bytes.toString()), stateJson: canonicalise(state_snapshot) };
+  return { seq, entry: JSON.parse(entry.bytes.toString()) as Entry, stateJson: stateTextOf(payload.bytes.toString()) };
 }
 
 function placeOf({ seq, file, offset }: LinePlace): LinePlace {

@@ -8,7 +8,7 @@ import type { Priority } from "../../shared/format/entry.js";
 import { formatRows, rowBytes } from "../../shared/format/vector-row.js";
 import type { Logger } from "../../shared/log.js";
 import type { AppendedEvent } from "../event.js";
-import { STRINGS_PER_EVENT } from "./embed-protocol.js";
+import { type EmbedReply, type EventPlace, type RangeToEmbed, STRINGS_PER_EVENT } from "./embed-protocol.js";
 import { WorkerDied, WorkerProcess } from "./worker-process.js";
 
 export interface EmbedJobsOptions {
@@ -56,6 +56,18 @@ export class EmbedJobs {
     return this.#queue.add(work, { priority: URGENCY[priority] });
   }
 
+  /**
+   * The rows of a range of the ledger, read by the worker itself, behind all jobs that carry their events. `known` is
+   * asked when a worker is free: by then the job before may have said how far it got.
+   *
+   * @throws WorkerDied after three workers: embed the events one by one then
+   */
+  embedRange(range: Omit<RangeToEmbed, "known">, known: () => EventPlace | undefined): Promise<EmbedReply> {
+    const work = (worker: WorkerProcess) =>
+      this.#surely(range.from, range.to - range.from, () => worker.embed({ range: { ...range, known: known() } }));
+    return this.#queue.add(() => this.#withWorker(work), { priority: -1 });
+  }
+
   /** Ends the workers; jobs under way and waiting are rejected. */
   async close(): Promise<void> {
     this.#stop.abort();
@@ -75,23 +87,34 @@ export class EmbedJobs {
   async #embedSurely(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {
     const seqs = events.map(({ seq }) => seq);
     const texts = textsOf(events);
-    for (let deaths = 0; deaths < MOST_DEATHS; deaths += 1) {
-      try {
-        const rows = await worker.embed(seqs, texts);
-        if (rows.length === events.length * rowBytes(heuristicSpace.dimensions)) return rows;
+    try {
+      const { rows } = await this.#surely(seqs[0] as number, events.length, async () => {
+        const reply = await worker.embed({ seqs, texts });
+        if (reply.rows.length === events.length * rowBytes(heuristicSpace.dimensions)) return reply;
         throw new WorkerDied("embedding worker gave rows of another length");
+      });
+      return rows;
+    } catch (error) {
+      if (!(error instanceof WorkerDied)) throw error;
+      return events.length === 1
+        ? this.#embedWithoutState(events[0] as AppendedEvent)
+        : this.#embedApart(worker, events);
+    }
+  }
+
+  /** Tries up to three times. @throws WorkerDied if each ended a worker */
+  async #surely(firstSeq: number, events: number, attempt: () => Promise<EmbedReply>): Promise<EmbedReply> {
+    for (let deaths = 1; ; deaths += 1) {
+      try {
+        return await attempt();
       } catch (error) {
         this.#stop.signal.throwIfAborted();
         if (!(error instanceof WorkerDied)) throw error;
         this.deaths += 1;
-        this.#options.log.warn("embedding worker died, its job is done again", {
-          error,
-          events: events.length,
-          first_seq: events[0]?.seq,
-        });
+        this.#options.log.warn("embedding worker died, its job is done again", { error, events, first_seq: firstSeq });
+        if (deaths >= MOST_DEATHS) throw error;
       }
     }
-    return events.length === 1 ? this.#embedWithoutState(events[0] as AppendedEvent) : this.#embedApart(worker, events);
   }
 
   async #embedApart(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 // Vectorize: appended events get their rows in `live/vector`, made by worker processes, most urgent first. It never holds
 // up the ledger, and a seal waits for it through `drained`: no generation may hold an event without its vector.
 // Two sets say where everything is: an event is claimed once it is in memory or further, and done once its row is
-// written. What is in the ledger and not claimed (spilled, or left by a crash) is read back when there is room.
+// written. What is in the ledger and not claimed (too much for memory, or left by a crash) the workers read themselves.
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
@@ -12,11 +12,13 @@ import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { AppendedEvent } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
+import type { EventPlace } from "./embed-protocol.js";
 import { PendingEvents } from "./pending-events.js";
 import { recoverRows } from "./recover-rows.js";
 import { RowFiles } from "./row-files.js";
 import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
+import { WorkerDied } from "./worker-process.js";
 
 export type VectorLevel = "none" | "heuristic";
 
@@ -26,7 +28,7 @@ export interface VectorizerOptions {
   level: VectorLevel;
   /** Worker processes. */
   workers: number;
-  /** Events kept in memory; the rest is read back from the ledger. */
+  /** Events kept in memory; the rest is read from the ledger by the workers. */
   maxQueuedEvents: number;
   /** Up to `limit` events from `fromSeq` on, in order, at least one: it is asked only for events it has written. */
   readAppended: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>;
@@ -41,7 +43,9 @@ export interface VectorizerOptions {
 export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 const JOB_EVENTS = 256;
-const READ_EVENTS = 1024;
+/** A range is an eighth of the backlog: short while an urgent event should not wait behind it, long while events pour in. */
+const LEAST_RANGE_EVENTS = 256;
+const MOST_RANGE_EVENTS = 8192;
 const RETRY_MS = 500;
 
 export class Vectorizer {
@@ -59,7 +63,8 @@ export class Vectorizer {
   /** Events in the ledger, as far as we were told. */
   #end = 0;
   #start = 0;
-  #refilling: Promise<void> | undefined;
+  /** How far the last range was read. */
+  #place: EventPlace | undefined;
   #work = new Set<Promise<void>>();
 
   constructor(options: VectorizerOptions) {
@@ -143,7 +148,7 @@ export class Vectorizer {
     this.#stop.abort();
     this.#wakeWaiters();
     await this.#jobs?.close();
-    await Promise.allSettled([...this.#work, this.#refilling]);
+    await Promise.allSettled([...this.#work]);
     await this.#files?.close();
   }
 
@@ -176,10 +181,10 @@ export class Vectorizer {
   }
 
   #claim(event: AppendedEvent): void {
-    const { seq, entry } = event;
+    const { seq } = event;
     if (this.#claimed.has(seq)) return;
     // A seal speaks of vectors and has none.
-    if (entry.element_type === SEAL_ELEMENT_TYPE && entry.action === SEAL_ACTION) this.#finish(seq);
+    if (isSeal(event)) this.#finish(seq);
     else if (this.#pending.offer(event)) this.#claimed.add(seq);
   }
 
@@ -200,20 +205,53 @@ export class Vectorizer {
       this.#work.add(job);
       void job.finally(() => this.#work.delete(job));
     }
-    if (this.#claimed.firstMissing < this.#end && this.#pending.count <= this.#options.maxQueuedEvents / 2) {
-      this.#refilling ??= this.#refill().finally(() => {
-        this.#refilling = undefined;
-      });
+    while (this.#claimed.firstMissing < this.#end && jobs.waiting < this.#options.workers) this.#startRange(jobs);
+  }
+
+  /** Hands out what is in the ledger only, oldest first. */
+  #startRange(jobs: EmbedJobs): void {
+    const from = this.#claimed.firstMissing;
+    const size = Math.min(MOST_RANGE_EVENTS, Math.max(LEAST_RANGE_EVENTS, Math.floor((this.#end - from) / 8)));
+    const to = Math.min(this.#end, from + size);
+    const skip: number[] = [];
+    for (let seq = from; seq < to; seq += 1) {
+      if (this.#claimed.has(seq)) skip.push(seq);
+      else this.#claimed.add(seq);
     }
+    const work = this.#runRange(jobs, from, to, skip);
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
   }
 
   /** Embeds and writes one job, for as long as it takes. Never rejects. */
   async #runJob(jobs: EmbedJobs, events: AppendedEvent[], priority: Priority): Promise<void> {
+    const seqs = events.map(({ seq }) => seq);
+    await this.#untilWritten(seqs, () => jobs.embed(events, priority));
+  }
+
+  /** As `#runJob`. A range that ends its workers is read here and embedded event by event, to find the one that does it. */
+  async #runRange(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<void> {
+    const skipped = new Set(skip);
+    const seqs = Array.from({ length: to - from }, (_, i) => from + i).filter((seq) => !skipped.has(seq));
+    const { entries, payloads } = this.#options.tree;
+    await this.#untilWritten(seqs, async () => {
+      try {
+        const reply = await jobs.embedRange({ entries, payloads, from, to, skip }, () => this.#placeBefore(from));
+        this.#place = reply.last;
+        return reply.rows;
+      } catch (error) {
+        if (!(error instanceof WorkerDied)) throw error;
+        return jobs.embed(await this.#readBack(from, to, skipped), "low");
+      }
+    });
+  }
+
+  async #untilWritten(seqs: number[], embed: () => Promise<Uint8Array>): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
-        const rows = await jobs.embed(events, priority);
-        await (this.#files as RowFiles).append(rows, (events[0] as AppendedEvent).seq);
-        for (const { seq } of events) this.#finish(seq);
+        const rows = await embed();
+        if (rows.length > 0) await (this.#files as RowFiles).append(rows, seqs[0] as number);
+        for (const seq of seqs) this.#finish(seq);
         this.#wakeWaiters();
         this.#pump();
         return;
@@ -223,22 +261,20 @@ export class Vectorizer {
     }
   }
 
-  /** Reads events that are in the ledger only, until memory is full again or none is left. Never rejects. */
-  async #refill(): Promise<void> {
-    let from = this.#claimed.firstMissing;
-    while (from < this.#end && !this.#stop.signal.aborted && this.#pending.count < this.#options.maxQueuedEvents) {
-      try {
-        const events = await this.#options.readAppended(from, READ_EVENTS);
-        if (events.length === 0) throw new Error(`event ${from} is in the ledger and was not read`);
-        for (const event of events) this.#claim(event);
-        this.#pump();
-        from = Math.max(this.#claimed.firstMissing, (events.at(-1)?.seq ?? from) + 1);
-        this.#wakeWaiters();
-      } catch (error) {
-        await this.#retryAfter("events not read back from the ledger, tried again", error as Error);
-      }
+  #placeBefore(seq: number): EventPlace | undefined {
+    return this.#place && this.#place.entry.seq <= seq ? this.#place : undefined;
+  }
+
+  async #readBack(from: number, to: number, skipped: ReadonlySet<number>): Promise<AppendedEvent[]> {
+    const events: AppendedEvent[] = [];
+    for (let at = from; at < to; ) {
+      const read = await this.#options.readAppended(at, to - at);
+      const last = read.at(-1);
+      if (!last) throw new Error(`event ${at} is in the ledger and was not read`);
+      events.push(...read.filter((event) => !skipped.has(event.seq) && !isSeal(event)));
+      at = last.seq + 1;
     }
-    setImmediate(() => this.#pump());
+    return events;
   }
 
   async #retryAfter(message: string, error: Error): Promise<void> {
@@ -262,4 +298,8 @@ export class Vectorizer {
   #wakeWaiters(): void {
     for (const wake of [...this.#waiters]) wake();
   }
+}
+
+function isSeal({ entry }: AppendedEvent): boolean {
+  return entry.element_type === SEAL_ELEMENT_TYPE && entry.action === SEAL_ACTION;
 }

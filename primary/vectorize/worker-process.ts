@@ -4,11 +4,14 @@ import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "../../shared/log.js";
-import type { EmbedReply, EmbedRequest } from "./embed-protocol.js";
+import type { EmbedReply, EmbedRequest, EventsToEmbed, RangeToEmbed } from "./embed-protocol.js";
 
 const WORKER_FILE = fileURLToPath(new URL("./embed-worker.js", import.meta.url));
 const FIRST_BACKOFF_MS = 50;
 const LONGEST_BACKOFF_MS = 5000;
+
+/** A request without its number. */
+export type EmbedJob = EventsToEmbed | { range: RangeToEmbed };
 
 export class WorkerDied extends Error {
   constructor(reason: string) {
@@ -36,14 +39,14 @@ export class WorkerProcess {
     return this.#child?.pid;
   }
 
-  /** The rows of a job. @throws WorkerDied when the process ended, or did not answer in time and was ended */
-  async embed(seqs: number[], texts: string[]): Promise<Uint8Array> {
+  /** What a job gives. @throws WorkerDied when the process ended, or did not answer in time and was ended */
+  async embed(job: EmbedJob): Promise<EmbedReply> {
     const child = this.#child ?? (await this.#fork());
     this.#jobs += 1;
     try {
-      const rows = await this.#ask(child, { id: this.#jobs, seqs, texts });
+      const reply = await this.#ask(child, { id: this.#jobs, ...job });
       this.#deathsInARow = 0;
-      return rows;
+      return reply;
     } catch (error) {
       this.#deathsInARow += 1;
       throw error;
@@ -77,7 +80,7 @@ export class WorkerProcess {
     return child;
   }
 
-  #ask(child: ChildProcess, request: EmbedRequest): Promise<Uint8Array> {
+  #ask(child: ChildProcess, request: EmbedRequest): Promise<EmbedReply> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => child.kill("SIGKILL"), this.#jobTimeoutMs);
       const settle = () => {
@@ -89,7 +92,7 @@ export class WorkerProcess {
       const onReply = (reply: EmbedReply) => {
         if (reply.id !== request.id) return;
         settle();
-        resolve(reply.rows);
+        resolve(reply);
       };
       const onExit = (code: number | null, signal: string | null) => {
         settle();

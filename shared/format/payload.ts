@@ -45,3 +45,17 @@ export function parsePayload(line: string): Payload {
   }
   return payload;
 }
+
+const STATE_KEY = ',"state_snapshot":';
+
+/**
+ * The canonical text of the state in a line that `formatPayload` made: the last value of the line, so nothing is parsed.
+ * The key cannot stand earlier: inside a string its quotes would be escaped.
+ *
+ * @throws FormatError `bad-payload`
+ */
+export function stateTextOf(line: string): string {
+  const at = line.indexOf(STATE_KEY);
+  if (at < 0) throw new FormatError("bad-payload", "the payload line has no state_snapshot");
+  return line.slice(at + STATE_KEY.length, -1);
+}

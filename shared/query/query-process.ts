@@ -1,12 +1,16 @@
 // The daemon's end of the query process: forks it, tells it of promotions, and starts another when it dies. What was asked
 // of a dead one is asked of the next, which has caught up with the disk by then. Queries never run in the daemon itself.
 import { type ChildProcess, fork } from "node:child_process";
+import { getPriority, setPriority } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "../log.js";
 import type { FromQueryProcess, PrimaryHead, Promoted, QueryOptions, ToQueryProcess } from "./query-message.js";
 
 export interface QueryProcessOptions extends QueryOptions {
   log: Logger;
+  /** Added to the nice value of the process and its children. A primary's queries give way to its ledger. */
+  niceness?: number;
   /** Aborting it stops the process, as `stop()` does. */
   signal?: AbortSignal;
 }
@@ -23,7 +27,10 @@ export interface QueryProcess {
   stop(): Promise<void>;
 }
 
-/** Resolves when the socket listens; by then the engine has caught up with every store on disk. */
+/**
+ * Resolves when the socket listens, with every store on disk caught up. A long catch-up, such as after the index was
+ * deleted, does not hold the daemon up for more than a few seconds: queries then begin later, and the log says so.
+ */
 export async function startQueryProcess(options: QueryProcessOptions): Promise<QueryProcess> {
   const supervisor = new QuerySupervisor(options);
   await supervisor.start();
@@ -31,6 +38,7 @@ export async function startQueryProcess(options: QueryProcessOptions): Promise<Q
 }
 
 const CHILD = fileURLToPath(new URL("./query-main.js", import.meta.url));
+const START_WITHIN_MS = 3000;
 const LEAST_DELAY_MS = 100;
 const MOST_DELAY_MS = 10_000;
 /** A process that ran for this long was well: the next delay is the least again. */
@@ -66,8 +74,16 @@ class QuerySupervisor implements QueryProcess {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     signal?.addEventListener("abort", () => void this.stop(), { once: true });
+    const { log } = this.#options;
+    const forked = this.#fork();
+    const late = sleep(START_WITHIN_MS, "late", { ref: false });
     try {
-      await this.#fork();
+      if ((await Promise.race([forked, late])) !== "late") return;
+      log.warn("queries are not answered yet: the index is catching up");
+      forked.then(
+        () => log.info("queries are answered"),
+        (error: unknown) => log.error("query process did not start", { error }),
+      );
     } catch (error) {
       await this.stop();
       throw error;
@@ -111,6 +127,8 @@ class QuerySupervisor implements QueryProcess {
   #fork(): Promise<void> {
     const { log, root, socketPath, indexProcesses } = this.#options;
     const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
+    const { niceness = 0 } = this.#options;
+    if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + niceness));
     const startedMs = Date.now();
     this.#child = child;
     child.on("error", (error) => log.error("query process cannot be reached", { error }));

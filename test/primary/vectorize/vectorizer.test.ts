@@ -1,13 +1,15 @@
 // The vectorizer with real worker processes and real files.
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { AppendedEvent } from "../../../primary/event.js";
 import { Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
-import type { Priority } from "../../../shared/format/entry.js";
+import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
+import { formatPayload } from "../../../shared/format/payload.js";
 import type { SealedRows } from "../../../shared/format/seal.js";
 import { parseRows, rowBytes, spaceName } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
@@ -59,9 +61,16 @@ class Fixture {
     });
   }
   write(count: number, priority: Priority = "low"): AppendedEvent[] {
-    const added = Array.from({ length: count }, (_, i) => appended(this.events.length + i, priority));
-    this.events.push(...added);
-    return added;
+    return this.add(Array.from({ length: count }, (_, i) => appended(this.events.length + i, priority)));
+  }
+  /** Into the ledger: in memory for `readAppended`, on disk for the workers. */
+  add(events: AppendedEvent[]): AppendedEvent[] {
+    this.events.push(...events);
+    const entries = events.map(({ entry }) => `${formatEntry(entry)}\n`);
+    const payloads = events.map(({ seq, stateJson }) => `${formatPayload({ stateJson }, "0".repeat(32), seq)}\n`);
+    appendFileSync(this.tree.entriesSegment(0), entries.join(""));
+    appendFileSync(this.tree.payloadsSegment(0), payloads.join(""));
+    return events;
   }
   async files(): Promise<string[]> {
     return (await readdir(this.tree.space(SPACE))).filter((name) => name.endsWith(".vec")).sort();
@@ -99,7 +108,8 @@ class Fixture {
 async function withVectors(body: (fixture: Fixture) => Promise<void>): Promise<void> {
   await withFolder(async (folder) => {
     const fixture = new Fixture(folder);
-    await mkdir(fixture.tree.vector, { recursive: true });
+    for (const dir of [fixture.tree.vector, fixture.tree.entries, fixture.tree.payloads])
+      await mkdir(dir, { recursive: true });
     await body(fixture);
   });
 }
@@ -164,14 +174,14 @@ describe("the vectorizer", () => {
       const vectorizer = fixture.make();
       await running(vectorizer, [0, 0], async () => {
         fixture.write(2);
-        fixture.events.push(appended(2, "low", { action: "sealed", element_type: "Store", element_id: "store:x" }));
+        fixture.add([appended(2, "low", { action: "sealed", element_type: "Store", element_id: "store:x" })]);
         vectorizer.appended(fixture.events);
         await vectorizer.drained(3);
       });
       await fixture.assertComplete();
     }));
 
-  test("keeps few events in memory and reads the rest back from the ledger, losing none", () =>
+  test("keeps few events in memory and lets the workers read the rest from the ledger, losing none", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ maxQueuedEvents: 10 });
       await running(vectorizer, [0, 0], async () => {
@@ -181,7 +191,8 @@ describe("the vectorizer", () => {
         }
         await vectorizer.drained(3000);
       });
-      assert.ok(fixture.reads > 0);
+      // The workers read the files themselves: nothing came back through this process.
+      assert.equal(fixture.reads, 0);
       await fixture.assertComplete();
     }));
 
@@ -256,6 +267,20 @@ describe("a worker that dies", () => {
         await vectorizer.drained(3);
         assert.equal(vectorizer.state().degraded, 1);
         fixture.events[1] = { ...poison, stateJson: "{}" };
+      });
+      await fixture.assertComplete();
+    }));
+
+  test("of an event in a range costs the others nothing either", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make({ maxQueuedEvents: 1 });
+      await running(vectorizer, [0, 0], async () => {
+        const before = fixture.write(20);
+        const poison = { ...appended(20), stateJson: "this ends the worker: no JSON" };
+        vectorizer.appended([...before, ...fixture.add([poison]), ...fixture.write(20)]);
+        await vectorizer.drained(41);
+        assert.equal(vectorizer.state().degraded, 1);
+        fixture.events[20] = { ...poison, stateJson: "{}" };
       });
       await fixture.assertComplete();
     }));

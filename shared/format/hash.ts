@@ -8,7 +8,6 @@ export const HASH_BYTES = 32;
 export const GENESIS_HASH = "0".repeat(64);
 
 const LEAF_PREFIX = Buffer.from([0x00]);
-const NODE_PREFIX = Buffer.from([0x01]);
 
 /** SHA-256 of `bytes`, 32 bytes. */
 export function sha256(bytes: Uint8Array | string): Buffer {
@@ -30,7 +29,12 @@ export function leafHashOfText(line: string): Buffer {
   return hash("sha256", `\0${line}`, "buffer");
 }
 
+const node = Buffer.alloc(1 + 2 * HASH_BYTES);
+node[0] = 0x01;
+
 /** RFC 6962 §2.1 node hash, SHA-256(0x01 ‖ left ‖ right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  return sha256(Buffer.concat([NODE_PREFIX, left, right]));
+  node.set(left, 1);
+  node.set(right, 1 + HASH_BYTES);
+  return sha256(node);
 }

@@ -35,14 +35,27 @@ export function parseTimestamp(text: string): number {
   return (date.getTime() - offsetMinutes(offset, text) * 60_000) * 1000 + micros;
 }
 
+// Events of one second share all but their fraction, and building a date's text costs more than an event's two hashes.
+let lastSecond = Number.NaN;
+let lastText = "";
+
 /** The stored form of a time in microseconds since 1970. @throws FormatError `bad-timestamp` outside years 0000–9999 */
 export function formatTimestamp(micros: number): string {
-  const millis = Math.floor(micros / 1000);
-  const date = new Date(millis);
+  const second = Math.floor(micros / 1_000_000);
+  if (second !== lastSecond) {
+    lastText = secondText(second, micros);
+    lastSecond = second;
+  }
+  return `${lastText}.${String(Math.floor(micros - second * 1_000_000)).padStart(6, "0")}Z`;
+}
+
+function secondText(second: number, micros: number): string {
+  const date = new Date(second * 1000);
   const year = date.getUTCFullYear();
-  if (!Number.isFinite(year) || year < 0 || year > 9999)
+  if (!Number.isFinite(year) || year < 0 || year > 9999) {
     throw badTimestamp(String(micros), "lies outside years 0 to 9999");
-  return `${date.toISOString().slice(0, 23)}${String(micros - millis * 1000).padStart(3, "0")}Z`;
+  }
+  return date.toISOString().slice(0, 19);
 }
 
 const STORED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;

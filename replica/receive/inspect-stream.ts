@@ -46,6 +46,7 @@ const COMMAND = {
   chown: 19,
   utimes: 20,
   end: 21,
+  fileAttributes: 24,
   encodedWrite: 25,
 } as const;
 
@@ -177,7 +178,8 @@ export class StreamInspector extends Transform {
         return;
       case COMMAND.setXattr:
         // Hosts with SELinux label every file; nothing else has a place here.
-        if (textOf(command, ATTRIBUTE.xattrName) !== "security.selinux") throw refused("it sets an extended attribute");
+        if (textOf(command, ATTRIBUTE.xattrName) !== "security.selinux")
+          throw forbidden("it sets an extended attribute");
         return;
       case COMMAND.write:
         this.#touch(command, (offset) => offset + command.dataBytes);
@@ -191,10 +193,12 @@ export class StreamInspector extends Transform {
       case COMMAND.chmod:
       case COMMAND.chown:
       case COMMAND.utimes:
+      // Inode flags, such as the one that btrfs sets itself on a file that does not compress.
+      case COMMAND.fileAttributes:
         this.#path(command);
         return;
       default:
-        throw refused(`it has command ${code}, which no generation is made with`);
+        throw forbidden(`it has command ${code} (${command.attributes.get(ATTRIBUTE.path)?.toString("latin1")})`);
     }
   }
 
@@ -217,7 +221,7 @@ export class StreamInspector extends Transform {
     const path = textOf(command, attribute);
     const { name } = this.#current as { name: Subvolume };
     if (ON_ITS_WAY.test(path) || NAMES[name].test(path)) return path;
-    throw refused(`it names ${JSON.stringify(path.slice(0, 200))} in ${name}, which has no place in a generation`);
+    throw forbidden(`it names ${JSON.stringify(`${name}/${path.slice(0, 200)}`)}`);
   }
 
   #make(path: string): void {
@@ -278,7 +282,8 @@ function readAttributes(
     attributes.set(type, bytes.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
-  return { code, attributes, dataBytes: 0 };
+  // The kernel puts data last, but `btrfs receive` takes it anywhere, and the last one of two.
+  return { code, attributes, dataBytes: attributes.get(ATTRIBUTE.data)?.length ?? 0 };
 }
 
 function textOf(command: Command, attribute: number): string {
@@ -298,6 +303,11 @@ function uuidOf(bytes: Buffer | undefined): string {
   const hex = bytes?.toString("hex") ?? "";
   if (hex.length !== 32) throw refused("a subvolume has no UUID");
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** A whole stream of something else: sending it again helps nobody. */
+function forbidden(reason: string): ReceiveError {
+  return new ReceiveError("not-verified", `tampered: the stream holds what has no place in a generation: ${reason}`);
 }
 
 function refused(reason: string): ReceiveError {

@@ -24,6 +24,11 @@ export interface Sshd {
   hostKey: string;
   /** What sshd has written to its log so far. */
   log(): string;
+  /** Ends every connection there is, as a broken link does. New ones are taken. */
+  cut(): Promise<void>;
+  /** Ends every connection, and takes no new one until `resume`. */
+  pause(): Promise<void>;
+  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -79,12 +84,28 @@ async function startIn(folder: string, keys: AuthorizedKey[]): Promise<Sshd> {
     user: userInfo().username,
     hostKey: `${type} ${(base64 ?? "").trim()}`,
     log: () => log,
+    cut: () => endConnections(daemon.pid as number),
+    pause: async () => {
+      // Stopped, it accepts nothing: connections wait in the kernel.
+      daemon.kill("SIGSTOP");
+      await endConnections(daemon.pid as number);
+    },
+    resume: () => {
+      daemon.kill("SIGCONT");
+    },
     stop: async () => {
+      daemon.kill("SIGCONT");
       daemon.kill("SIGTERM");
       await end;
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** sshd serves each connection in a child of its own; only those of this sshd are ended. */
+async function endConnections(pid: number): Promise<void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  for (const child of children.split(" ").filter((id) => id !== "")) process.kill(Number(child), "SIGKILL");
 }
 
 function formatAuthorizedKey({ publicKey, command }: AuthorizedKey): string {

@@ -130,6 +130,7 @@ export class StoreReplica {
       await this.#checkPush(push);
       const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
       const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
+      await timing.stage("sync_ms", arrived.durable);
       const note = await timing.stage("promote_ms", this.#promote(push, arrived, verified));
       this.#parts.log.debug("promoted", { generation: push.generation, size: verified.size, ...timing.ms });
       return note;
@@ -187,24 +188,18 @@ export class StoreReplica {
       return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };
     }
     const heads = this.#heads as ElementHeads;
-    try {
-      const old = layout.generation(base);
-      const [verified] = await Promise.all([
-        verifyGeneration({ ...common, from: this.#state, heads }),
-        checkUntouched(old, arrived.tree, arrived.inspected),
-      ]);
-      return verified;
-    } catch (error) {
-      heads.rollback();
-      throw error;
-    }
+    // Both are waited for, whatever the other says: a walk that goes on after a rollback would set heads that nobody
+    // verified, and refuse the next honest push for its chain links.
+    const [verified, untouched] = await Promise.allSettled([
+      verifyGeneration({ ...common, from: this.#state, heads }),
+      checkUntouched(layout.generation(base), arrived.tree, arrived.inspected),
+    ]);
+    if (verified.status === "fulfilled" && untouched.status === "fulfilled") return verified.value;
+    heads.rollback();
+    throw (untouched.status === "rejected" ? untouched : (verified as PromiseRejectedResult)).reason;
   }
 
-  async #promote(
-    push: Push,
-    arrived: Arrived,
-    verified: VerifiedGeneration & { fresh?: MapHeads },
-  ): Promise<string> {
+  async #promote(push: Push, arrived: Arrived, verified: VerifiedGeneration & { fresh?: MapHeads }): Promise<string> {
     const { layout, signer, storeUuid, origin, onPromoted } = this.#parts;
     if (this.#isNew) {
       await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });

@@ -107,12 +107,20 @@ function readSeal({ from }: GenerationToVerify, event: StoredEvent, entry: Entry
 
 function checkEnd(end: EventsEnd, size: number): void {
   const here = end.entry ?? end.payload;
-  const folder = end.entry === undefined || "fault" in end.entry ? "entries" : "payloads";
-  const place = { file: `timing/${folder}/${here?.file ?? ""}`, offset: here?.offset ?? 0, seq: end.seq };
+  const entriesEnd = end.entry === undefined || "fault" in end.entry;
+  const placeIn = (tier: string) => ({
+    file: `timing/${tier}/${here?.file ?? ""}`,
+    offset: here?.offset ?? 0,
+    seq: end.seq,
+  });
   if (end.seq < size) {
+    const place = placeIn(entriesEnd ? "entries" : "payloads");
     throw new VerifyError("incomplete", place, `the events end at ${end.seq}; the checkpoint covers ${size}`);
   }
-  if (here) throw new VerifyError("tampered", place, "there are bytes beyond what the checkpoint covers");
+  if (here) {
+    const place = placeIn(end.entry ? "entries" : "payloads");
+    throw new VerifyError("tampered", place, "there are bytes beyond what the checkpoint covers");
+  }
 }
 
 /** Two histories that part before an accepted head are two ledgers: one of them was rewritten. */

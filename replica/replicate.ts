@@ -94,7 +94,7 @@ export class StoreReplica {
   async start(): Promise<void> {
     const { layout, storeUuid, keys, signer, log } = this.#parts;
     this.#isNew = (await stat(layout.storeFile).catch(() => undefined)) === undefined;
-    for (const dir of [layout.generations, layout.staging, layout.index]) await mkdir(dir, { recursive: true });
+    for (const dir of [layout.generations, layout.staging]) await mkdir(dir, { recursive: true });
     if (!this.#isNew) await this.#checkStoreFile();
     const recovered = await recoverStore(layout, storeUuid, keys, signer);
     this.#state = recovered.state;

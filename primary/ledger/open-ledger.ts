@@ -13,6 +13,7 @@ import { type NoteVerifier, openNote } from "../../shared/format/signed-note.js"
 import type { MerkleTree } from "../../shared/format/tree.js";
 import { ElementHeads } from "../../shared/store/element-heads.js";
 import type { StoreLayout, TreeLayout } from "../../shared/store/layout.js";
+import { headsPath, makeIndexFolder } from "../../shared/store/make-index-folder.js";
 import { type EventsEnd, readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
 import { listSegments } from "../../shared/store/read-lines.js";
 import { digestOf } from "./build-batch.js";
@@ -54,7 +55,8 @@ export async function openLedger({
   const cutEvents = await cutUnfinished(live, sealElementId(storeUuid), sealedSize);
   await treeFiles.cutTo(sealedSize);
   await completeTree(live, tree, treeFiles);
-  const heads = ElementHeads.open(join(store.index, "heads.db"));
+  await makeIndexFolder(store.index);
+  const heads = ElementHeads.open(headsPath(store.index));
   await completeHeads(live, heads, treeFiles, tree.size);
   const entries = await SegmentWriter.open(
     live.entries,

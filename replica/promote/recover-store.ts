@@ -1,12 +1,12 @@
 // Brings a store to a known state at the start, after a stop of any kind: what staging holds is swept, a generation that
 // was renamed but not yet current is made current, and the state to verify the next one from is read back or rebuilt.
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier, openNote } from "../../shared/format/signed-note.js";
 import { ElementHeads } from "../../shared/store/element-heads.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../../shared/store/generations.js";
 import type { StoreLayout } from "../../shared/store/layout.js";
+import { headsPath, makeIndexFolder } from "../../shared/store/make-index-folder.js";
 import { loadVerifiedState } from "../../shared/verify/load-verified-state.js";
 import { MapHeads } from "../../shared/verify/map-heads.js";
 import { NOTHING_VERIFIED, type VerifiedState, verifyGeneration } from "../../shared/verify/verify-generation.js";
@@ -32,7 +32,8 @@ export async function recoverStore(
   const newest = (await listGenerations(store)).at(-1) ?? 0;
   // Only verified arrivals are ever renamed into `generations`, so the newest one may be made current unseen.
   if (newest !== 0 && newest !== (await currentGeneration(store))) await swapCurrent(store, newest);
-  const heads = ElementHeads.open(join(store.index, "heads.db"));
+  await makeIndexFolder(store.index);
+  const heads = ElementHeads.open(headsPath(store.index));
   const state = newest === 0 ? NOTHING_VERIFIED : await recoverState(store, storeUuid, newest, keys, heads);
   if (newest === 0) heads.clear();
   const accepted = await recoverHead(store, newest, keys, signer);

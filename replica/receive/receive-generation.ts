@@ -33,6 +33,11 @@ export interface Arrived {
   inspected: ReadonlyMap<Subvolume, InspectedSubvolume>;
   /** UUIDs of the two subvolumes here. */
   uuids: Record<Subvolume, string>;
+  /**
+   * Resolves when the arrival would survive a power cut: `btrfs receive` returning 0 is not durable, its files are empty
+   * afterwards in a subvolume that looks whole. Nothing may be promoted before it. It runs beside the verification.
+   */
+  durable: Promise<void>;
 }
 
 /** @throws ReceiveError `bad-stream`, `no-space`, `base-missing`, `not-verified` */
@@ -40,14 +45,12 @@ export async function receiveGeneration(arrival: Arrival): Promise<Arrived> {
   await makePairFolder(arrival.dir);
   const inspected = await runReceive(arrival);
   const tree = new TreeLayout(arrival.dir);
-  // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
-  const [timing, vector] = await Promise.all([
-    ...SUBVOLUMES.map((name) => showSubvolume(tree.subvolume(name)).catch(notArrived(name))),
-    syncFilesystem(arrival.dir),
-  ]);
-  const infos = { timing: timing as SubvolumeInfo, vector: vector as SubvolumeInfo };
+  const durable = syncFilesystem(arrival.dir);
+  durable.catch(() => undefined);
+  const [timing, vector] = await Promise.all([show(tree, "timing"), show(tree, "vector")]);
+  const infos = { timing, vector };
   for (const name of SUBVOLUMES) checkArrived(name, infos[name], inspected.get(name) as InspectedSubvolume, arrival);
-  return { tree, inspected, uuids: { timing: infos.timing.uuid, vector: infos.vector.uuid } };
+  return { tree, inspected, uuids: { timing: timing.uuid, vector: vector.uuid }, durable };
 }
 
 async function runReceive({ dir, stream, encoding, stallMs }: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
@@ -110,13 +113,13 @@ function cutShort(cause: unknown): ReceiveError {
   return new ReceiveError("bad-stream", `the stream was cut short: ${(cause as Error).message}`, { cause });
 }
 
-function notArrived(name: Subvolume) {
-  return (cause: unknown): never => {
-    if (cause instanceof StoreError && (cause.code === "missing" || cause.code === "not-btrfs")) {
-      throw new ReceiveError("bad-stream", `the stream held no subvolume ${name}`, { cause });
-    }
-    throw cause;
-  };
+async function show(tree: TreeLayout, name: Subvolume): Promise<SubvolumeInfo> {
+  try {
+    return await showSubvolume(tree.subvolume(name));
+  } catch (cause) {
+    if (!(cause instanceof StoreError) || (cause.code !== "missing" && cause.code !== "not-btrfs")) throw cause;
+    throw new ReceiveError("bad-stream", `the stream held no subvolume ${name}`, { cause });
+  }
 }
 
 /** Whatever the exit code said: read-only, made of the stream's subvolume, on the base that this replica holds. */

@@ -44,10 +44,12 @@ export function parseSeal(state: JsonValue): Seal {
   const count = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
   if (typeof seal !== "object" || seal === null || !count(seal.generation, 1)) throw badSeal("generation");
   if (!Array.isArray(seal.spaces)) throw badSeal("spaces");
-  for (const { space, definition, added } of seal.spaces) {
+  for (const one of seal.spaces) {
+    const { space, definition, added } = one ?? {};
     if (typeof space !== "string" || !HEX_64.test(definition) || !Array.isArray(added)) throw badSeal("spaces");
     for (const run of added) {
-      const good = VECTOR_FILE.test(run.file) && count(run.first, 0) && count(run.rows, 1) && HEX_64.test(run.sha256);
+      const { file, first, rows, sha256 } = run ?? {};
+      const good = VECTOR_FILE.test(file) && count(first, 0) && count(rows, 1) && HEX_64.test(sha256);
       if (!good) throw badSeal(`rows of ${space}`);
     }
   }

@@ -1,13 +1,13 @@
 // One store as the engine holds it: its catalog, its vector indexes, the generation it answers for. `promote` brings all
 // of them up to a generation and only then moves the answers on. An index that does not fit the store is deleted.
-import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
-import { execa } from "execa";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { openNote } from "../format/signed-note.js";
 import { isSpaceName, parseSpace } from "../format/vector-row.js";
 import type { Logger } from "../log.js";
 import { type StoreLayout, TreeLayout } from "../store/layout.js";
+import { clearQueryIndex, makeIndexFolder } from "../store/make-index-folder.js";
 import { Catalog, CatalogDamage } from "./catalog.js";
 import { CatalogLayer } from "./catalog-layer.js";
 import { fillCatalog } from "./fill-catalog.js";
@@ -164,17 +164,9 @@ export class QueryStore {
   async #openCatalog(): Promise<Catalog> {
     if (this.#catalog) return this.#catalog;
     const { layout, uuid } = this.#options;
-    await this.#makeIndexFolder();
+    await makeIndexFolder(layout.index);
     this.#catalog = Catalog.open(layout.catalog, uuid);
     return this.#catalog;
-  }
-
-  /** Without copy-on-write (btrfs): a database that is rewritten in place would otherwise fragment without end. */
-  async #makeIndexFolder(): Promise<void> {
-    const { layout, log } = this.#options;
-    if ((await mkdir(layout.index, { recursive: true })) === undefined) return;
-    const { failed, stderr } = await execa("chattr", ["+C", layout.index], { reject: false, env: { LC_ALL: "C" } });
-    if (failed) log.debug("copy-on-write stays on for the index", { dir: layout.index, stderr });
   }
 
   async #advanceSpaces(tree: TreeLayout): Promise<void> {
@@ -197,7 +189,7 @@ export class QueryStore {
 
   async #discard(): Promise<void> {
     await this.#closeParts();
-    await rm(this.#options.layout.index, { recursive: true, force: true });
+    await clearQueryIndex(this.#options.layout.index);
   }
 
   async #closeParts(): Promise<void> {

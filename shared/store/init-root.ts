@@ -3,7 +3,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename } from "node:path";
-import { execa } from "execa";
 import { KEY_TYPE } from "../format/signed-note.js";
 import { nowTimestamp } from "../format/timestamp.js";
 import { createSubvolume, isSubvolume, syncFilesystem } from "./btrfs.js";
@@ -17,6 +16,7 @@ import {
 } from "./identity.js";
 import { addTrustedKey, ensureSigner, ensureTransportKey, makeKeysFolder, parseTrustedKey } from "./key-files.js";
 import { RootLayout, type StoreLayout, SUBVOLUMES } from "./layout.js";
+import { makeIndexFolder } from "./make-index-folder.js";
 import { StoreError } from "./store-error.js";
 import { readStoreFile, writeStoreFile } from "./store-file.js";
 import { createLoopVolume, ensureMounted } from "./volume.js";
@@ -133,18 +133,4 @@ async function makeStoreFolders(store: StoreLayout): Promise<void> {
     await mkdir(folder, { recursive: true });
   }
   await makeIndexFolder(store.index);
-}
-
-/**
- * The folder of the derived indexes, without copy-on-write: databases rewrite pages in place, and the files are
- * disposable, so checksums of them are not missed. Needed too by a replica for each store that it receives.
- */
-export async function makeIndexFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
-  const result = await execa("chattr", ["+C", path], { env: { LC_ALL: "C" }, stdin: "ignore", reject: false });
-  if (!result.failed) return;
-  throw new StoreError("command-failed", `chattr +C ${path} failed: ${result.stderr || result.shortMessage}`, {
-    cause: result,
-    hint: "install it: apt-get install e2fsprogs; and is the root on btrfs?",
-  });
 }

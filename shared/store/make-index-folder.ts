@@ -1,0 +1,25 @@
+// The folder of what is derived: the heads (of the daemon) and the catalog and segments (of the query process). Without
+// copy-on-write, because databases rewrite pages in place; the files are disposable, so checksums of them are not missed.
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+
+const HEADS = "heads.db";
+
+/** Path of the heads in an index folder. */
+export function headsPath(indexDir: string): string {
+  return join(indexDir, HEADS);
+}
+
+/** Makes the folder if it is missing. Where the flag cannot be set (no btrfs, in tests) it works all the same. */
+export async function makeIndexFolder(dir: string): Promise<void> {
+  if ((await mkdir(dir, { recursive: true })) === undefined) return;
+  await execa("chattr", ["+C", dir], { env: { LC_ALL: "C" }, stdin: "ignore", reject: false });
+}
+
+/** Removes what the query process derived. The heads stay: another process has them open. */
+export async function clearQueryIndex(dir: string): Promise<void> {
+  for (const name of await readdir(dir).catch(() => [])) {
+    if (!name.startsWith(HEADS)) await rm(join(dir, name), { recursive: true, force: true });
+  }
+}

@@ -130,8 +130,8 @@ export class StoreReplica {
       await this.#checkPush(push);
       const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
       const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
-      await timing.stage("sync_ms", arrived.durable);
-      const note = await timing.stage("promote_ms", this.#promote(push, arrived, verified));
+      const uuids = await timing.stage("settle_ms", arrived.settled);
+      const note = await timing.stage("promote_ms", this.#promote(push, { ...arrived, uuids }, verified));
       this.#parts.log.debug("promoted", { generation: push.generation, size: verified.size, ...timing.ms });
       return note;
     } catch (error) {
@@ -199,7 +199,7 @@ export class StoreReplica {
     throw (untouched.status === "rejected" ? untouched : (verified as PromiseRejectedResult)).reason;
   }
 
-  async #promote(push: Push, arrived: Arrived, verified: VerifiedGeneration & { fresh?: MapHeads }): Promise<string> {
+  async #promote(push: Push, arrived: Settled, verified: VerifiedGeneration & { fresh?: MapHeads }): Promise<string> {
     const { layout, signer, storeUuid, origin, onPromoted } = this.#parts;
     if (this.#isNew) {
       await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });
@@ -250,7 +250,9 @@ export class StoreReplica {
   }
 }
 
-function heldBy(generation: number, size: number, head: string, { uuids, inspected }: Arrived): HeldGeneration {
+type Settled = Arrived & { uuids: Record<Subvolume, string> };
+
+function heldBy(generation: number, size: number, head: string, { uuids, inspected }: Settled): HeldGeneration {
   const said = (name: Subvolume) => ({ uuid: uuids[name], received_uuid: inspected.get(name)?.uuid ?? null });
   return { generation, size, head, uuids: { timing: said("timing"), vector: said("vector") } };
 }

@@ -31,13 +31,12 @@ export interface Arrived {
   tree: TreeLayout;
   /** What the streams said and touched. */
   inspected: ReadonlyMap<Subvolume, InspectedSubvolume>;
-  /** UUIDs of the two subvolumes here. */
-  uuids: Record<Subvolume, string>;
   /**
-   * Resolves when the arrival would survive a power cut: `btrfs receive` returning 0 is not durable, its files are empty
-   * afterwards in a subvolume that looks whole. Nothing may be promoted before it. It runs beside the verification.
+   * Resolves, with the UUIDs of the two subvolumes here, when the arrival would survive a power cut and the kernel has
+   * confirmed what it is; nothing may be promoted before that. It runs beside the verification, which reads the same
+   * files. Rejects with a ReceiveError `bad-stream`.
    */
-  durable: Promise<void>;
+  settled: Promise<Record<Subvolume, string>>;
 }
 
 /** @throws ReceiveError `bad-stream`, `no-space`, `base-missing`, `not-verified` */
@@ -45,12 +44,21 @@ export async function receiveGeneration(arrival: Arrival): Promise<Arrived> {
   await makePairFolder(arrival.dir);
   const inspected = await runReceive(arrival);
   const tree = new TreeLayout(arrival.dir);
-  const durable = syncFilesystem(arrival.dir);
-  durable.catch(() => undefined);
-  const [timing, vector] = await Promise.all([show(tree, "timing"), show(tree, "vector")]);
+  const settled = settle(arrival, tree, inspected);
+  settled.catch(() => undefined);
+  return { tree, inspected, settled };
+}
+
+async function settle(
+  arrival: Arrival,
+  tree: TreeLayout,
+  inspected: Arrived["inspected"],
+): Promise<Record<Subvolume, string>> {
+  // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
+  const [timing, vector] = await Promise.all([show(tree, "timing"), show(tree, "vector"), syncFilesystem(arrival.dir)]);
   const infos = { timing, vector };
   for (const name of SUBVOLUMES) checkArrived(name, infos[name], inspected.get(name) as InspectedSubvolume, arrival);
-  return { tree, inspected, uuids: { timing: timing.uuid, vector: vector.uuid }, durable };
+  return { timing: timing.uuid, vector: vector.uuid };
 }
 
 async function runReceive({ dir, stream, encoding, stallMs }: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {

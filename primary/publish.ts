@@ -7,14 +7,9 @@ import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
 import type { NoteSigner } from "../shared/format/signed-note.js";
 import type { Logger } from "../shared/log.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
-import {
-  currentGeneration,
-  deleteGeneration,
-  listGenerations,
-  swapCurrent,
-  sweepStore,
-} from "../shared/store/generations.js";
+import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
 import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { countRows } from "../shared/verify/load-verified-state.js";
 import type { Ack, AdmittedEvent, AppendedEvent, EventSink, SealedGeneration } from "./event.js";
 import { Ledger, type LedgerLimits } from "./ledger/ledger.js";
@@ -51,7 +46,7 @@ export class Publisher implements EventSink, LinkSource {
   readonly #vectorizer: Vectorizer;
   readonly #schedule: SealSchedule;
   readonly #seals = new PQueue({ concurrency: 1 });
-  readonly #deletions = new PQueue({ concurrency: 1 });
+  readonly #tidier: GenerationTidier;
   readonly #uuids = new Map<number, { known: LocalGeneration; learnt: Promise<LocalGeneration> }>();
   /** Undefined until attached: with nobody's base known, nothing may be deleted. */
   #links: readonly ReplicaLink[] | undefined;
@@ -65,6 +60,14 @@ export class Publisher implements EventSink, LinkSource {
       (failure) => options.onFailure(failure),
     );
     this.#vectorizer = opened.vectorizer;
+    this.#tidier = new GenerationTidier(
+      options.store,
+      {
+        isNeeded: (generation) => this.#isNeeded(generation),
+        onDelete: (generation) => this.#uuids.delete(generation),
+      },
+      options.log,
+    );
     this.#schedule = new SealSchedule(options.sealDelaysMs, () => this.#sealScheduled());
   }
 
@@ -87,7 +90,7 @@ export class Publisher implements EventSink, LinkSource {
   /** Links are given once they are made, from this publisher, and have pinned what their last acks left. */
   attach(links: readonly ReplicaLink[]): void {
     this.#links = links;
-    this.#planDeletions();
+    this.#tidier.notice();
   }
 
   // EventSink: where sources put admitted events.
@@ -143,14 +146,14 @@ export class Publisher implements EventSink, LinkSource {
       void this.#learnUuids(generation);
       for (const link of this.#links ?? []) link.wake();
       onSealed(sealed);
-      this.#planDeletions();
+      this.#tidier.notice();
       return { sealed: true, generation: sealed };
     });
   }
 
   /** Deletes the generations that are neither current nor anyone's base. */
   acked(): void {
-    this.#planDeletions();
+    this.#tidier.notice();
   }
 
   /** In reverse order of the flow; what was acked and not yet sealed is sealed at the next start. */
@@ -159,7 +162,7 @@ export class Publisher implements EventSink, LinkSource {
     await this.#seals.onIdle();
     await this.#ledger.close();
     await this.#vectorizer.stop();
-    await this.#deletions.onIdle();
+    await this.#tidier.stop();
   }
 
   #appended(events: AppendedEvent[]): void {
@@ -194,20 +197,10 @@ export class Publisher implements EventSink, LinkSource {
     return learnt;
   }
 
-  #planDeletions(): void {
-    if (this.#links && this.#deletions.size === 0) void this.#deletions.add(() => this.#deleteUnneeded());
-  }
-
-  async #deleteUnneeded(): Promise<void> {
-    for (const generation of await listGenerations(this.#options.store)) {
-      // Asked anew each time: a link pins the newest in the same turn in which it chooses it.
-      const pinned = this.#links?.some((link) => link.pins.has(generation));
-      if (generation >= (this.#newest?.generation ?? 0) || pinned) continue;
-      this.#uuids.delete(generation);
-      await deleteGeneration(this.#options.store, generation).catch((error: unknown) => {
-        this.#options.log.warn("an older generation stays for now", { generation, error });
-      });
-    }
+  /** The newest, anyone's base, and, before the links are there to say what they need, all of them. */
+  #isNeeded(generation: number): boolean {
+    if (!this.#links || generation >= (this.#newest?.generation ?? 0)) return true;
+    return this.#links.some((link) => link.pins.has(generation));
   }
 }
 

@@ -4,17 +4,17 @@ import { randomBytes } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import PQueue from "p-queue";
 import type { Checkpoint } from "../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
 import { nowTimestamp } from "../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../shared/log.js";
 import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
-import { deleteGeneration, deletePair, listGenerations } from "../shared/store/generations.js";
+import { deletePair } from "../shared/store/generations.js";
 import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
 import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
+import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { syncFolder } from "../shared/store/write-file.js";
 import { MapHeads } from "../shared/verify/map-heads.js";
 import { VerifyError } from "../shared/verify/verify-error.js";
@@ -62,7 +62,7 @@ export interface HeldGeneration {
 
 export class StoreReplica {
   readonly #parts: StoreReplicaParts;
-  readonly #cleanups = new PQueue({ concurrency: 1 });
+  readonly #tidier: GenerationTidier;
   #state: VerifiedState = NOTHING_VERIFIED;
   #accepted: { checkpoint: Checkpoint; note: string } | undefined;
   #heads: ElementHeads | undefined;
@@ -75,6 +75,9 @@ export class StoreReplica {
 
   constructor(parts: StoreReplicaParts) {
     this.#parts = parts;
+    // One current snapshot: only that one is needed.
+    const isNeeded = (generation: number) => generation >= this.#state.generation;
+    this.#tidier = new GenerationTidier(parts.layout, { isNeeded }, parts.log);
   }
 
   get origin(): string {
@@ -102,11 +105,11 @@ export class StoreReplica {
     this.#heads = recovered.heads;
     if (recovered.swept.length > 0) log.warn("swept what a stop left", { swept: recovered.swept });
     await this.#describeHeld();
-    await this.#deleteOlder();
+    await this.#tidier.tidy();
   }
 
   async stop(): Promise<void> {
-    await this.#cleanups.onIdle();
+    await this.#tidier.stop();
     this.#heads?.close();
   }
 
@@ -214,11 +217,11 @@ export class StoreReplica {
     this.#accepted = { checkpoint: verified.checkpoint, note };
     this.#held = heldBy(push.generation, verified.size, note, arrived);
     this.lastAckAtMs = Date.now();
-    this.wants = "nothing";
+    if (this.wants !== "full" || push.base === undefined) this.wants = "nothing";
     const heads = this.#heads as ElementHeads;
     if (verified.fresh) replaceHeads(heads, verified.fresh, verified);
     else heads.commit(verified.size, verified.lastHash);
-    void this.#cleanups.add(() => this.#deleteOlder());
+    this.#tidier.notice();
     return note;
   }
 
@@ -236,17 +239,6 @@ export class StoreReplica {
         vector: { uuid: vector.uuid, received_uuid: vector.receivedUuid },
       },
     };
-  }
-
-  /** Keeps the current generation only. One that cannot go now goes at the next push or start. */
-  async #deleteOlder(): Promise<void> {
-    const { layout, log } = this.#parts;
-    for (const generation of await listGenerations(layout)) {
-      if (generation >= this.#state.generation) continue;
-      await deleteGeneration(layout, generation).catch((error: unknown) => {
-        log.warn("an older generation stays for now", { generation, error });
-      });
-    }
   }
 }
 

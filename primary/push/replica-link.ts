@@ -53,6 +53,8 @@ export interface LinkStatus {
   health: LinkHealth;
   /** What is being done or why it is not healthy. */
   reason: string;
+  /** The refusal's code, or this side's: `unreachable`, `host-key`, `login` and so on; `undefined` while it is well. */
+  code: string | undefined;
   hint: string | undefined;
   replica: string | undefined;
   generation: number | undefined;
@@ -87,6 +89,7 @@ export class ReplicaLink {
       name: options.name,
       health: "connecting",
       reason: "not connected yet",
+      code: undefined,
       hint: undefined,
       replica: undefined,
       generation: undefined,
@@ -183,8 +186,9 @@ export class ReplicaLink {
     this.#answer = undefined;
     while (!signal.aborted) {
       this.#woken = false;
-      this.#answer ??= await Promise.race([this.#hello(connection), lost]);
-      if (this.#answer.wants === "full" && !this.#fullWanted) {
+      const answer = this.#answer ?? (await Promise.race([this.#hello(connection), lost]));
+      this.#answer = answer;
+      if (answer.wants === "full" && !this.#fullWanted) {
         this.#fullWanted = true;
         await this.#options.onFullWanted();
       }
@@ -197,7 +201,7 @@ export class ReplicaLink {
         if (!(await Promise.race([this.#quiet(signal), lost]))) this.#answer = undefined;
         continue;
       }
-      await Promise.race([this.#push(connection, plan, this.#answer, signal), lost]);
+      await Promise.race([this.#push(connection, plan, answer, signal), lost]);
       onHealthy();
     }
   }
@@ -300,7 +304,8 @@ export class ReplicaLink {
     const { generation, size } = sealed;
     const { timing, vector } = await this.#source.uuids(generation);
     this.#held = { generation, size, timingReceivedUuid: timing ?? null, vectorReceivedUuid: vector ?? null };
-    this.#fullWanted = false;
+    // An increment that was on its way when all was asked for does not answer that.
+    if (push.kind === "full") this.#fullWanted = false;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
     this.#pins.clear();
     this.#pins.add(generation);
@@ -324,7 +329,8 @@ export class ReplicaLink {
       const end = (woken: boolean) => {
         clearTimeout(timer);
         signal.removeEventListener("abort", wake);
-        this.#wake = () => undefined;
+        // A pause that was given up when the link broke must not undo the one that came after it.
+        if (this.#wake === wake) this.#wake = () => undefined;
         resolve(woken);
       };
       const wake = () => end(true);
@@ -341,16 +347,16 @@ export class ReplicaLink {
         : new PushError("fatal", "internal", (error as Error).message, { cause: error });
     const health = failure.kind === "retryable" ? "unreachable" : "refused";
     const changed = this.#status.reason !== failure.message;
-    this.#set(health, failure.message, failure.hint);
+    this.#set(health, failure.message, failure);
     if (changed)
       this.#options.log.warn("replica not reached", { replica: this.name, code: failure.code, error: failure });
   }
 
-  #set(health: LinkHealth, reason: string, hint?: string): void {
+  #set(health: LinkHealth, reason: string, { code, hint }: Partial<Pick<PushError, "code" | "hint">> = {}): void {
     if (health === "healthy" && this.#status.health !== "healthy") {
       this.#options.log.info("replica healthy", { replica: this.name, reason });
     }
-    Object.assign(this.#status, { health, reason, hint });
+    Object.assign(this.#status, { health, reason, code, hint });
   }
 }
 

@@ -89,10 +89,7 @@ export class ReplicaStores {
     }
     if (known) return known;
     await this.#requireTrusted(origin);
-    for (const [uuid, store] of this.#stores) {
-      if (store.origin === origin)
-        throw foreign(`this replica holds store ${uuid} of origin ${origin}, not ${storeUuid}`);
-    }
+    this.#requireFree(origin, storeUuid);
     if (this.#expected.size >= MAX_EXPECTED) this.#expected.delete(this.#expected.keys().next().value as string);
     this.#expected.set(storeUuid, origin);
     return undefined;
@@ -106,10 +103,19 @@ export class ReplicaStores {
       const origin = this.#expected.get(storeUuid);
       if (origin === undefined) throw new ReceiveError("bad-request", `store ${storeUuid} has not said hello`);
       this.#expected.delete(storeUuid);
+      this.#requireFree(origin, storeUuid);
       return this.#add(storeUuid, origin, await this.#requireTrusted(origin));
     });
     this.#opening = opened.catch(() => undefined);
     return opened;
+  }
+
+  /** A store that never had a verified generation holds no origin: anyone who can log in could have begun it. */
+  #requireFree(origin: string, storeUuid: string): void {
+    for (const [uuid, store] of this.#stores) {
+      if (uuid === storeUuid || store.origin !== origin || (store.generation === 0 && !store.receiving)) continue;
+      throw foreign(`this replica holds store ${uuid} of origin ${origin}, not ${storeUuid}`);
+    }
   }
 
   async #requireTrusted(origin: string): Promise<NoteVerifier[]> {

@@ -33,12 +33,16 @@ export async function swapCurrent(store: StoreLayout, generation: number): Promi
 }
 
 /**
- * Deletes a generation, committing each subvolume's deletion: without that it would be back after a crash.
+ * Deletes generations, committing the deletions: without that they would be back after a crash.
  *
- * @throws StoreError `busy` while a send reads it: it stays, and is tried again at the next round
+ * @throws StoreError `busy` while a send reads one of them: it and perhaps others stay
  */
-export async function deleteGeneration(store: StoreLayout, generation: number): Promise<void> {
-  await deletePair(store.generation(generation).dir);
+export async function deleteGenerations(store: StoreLayout, generations: readonly number[]): Promise<void> {
+  if (generations.length === 0) return;
+  const trees = generations.map((generation) => store.generation(generation));
+  // One command and one commit for all of them.
+  await deleteSubvolume(trees.flatMap((tree) => SUBVOLUMES.map((name) => tree.subvolume(name))));
+  for (const { dir } of trees) await deletePair(dir);
 }
 
 /** Removes what crashes left: generations that are not whole, and (on a replica) every arrival in staging. */

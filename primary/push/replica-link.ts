@@ -186,7 +186,7 @@ export class ReplicaLink {
     this.#answer = undefined;
     while (!signal.aborted) {
       this.#woken = false;
-      const answer = this.#answer ?? (await Promise.race([this.#hello(connection), lost]));
+      const answer: HelloAnswer = this.#answer ?? (await Promise.race([this.#hello(connection), lost]));
       this.#answer = answer;
       if (answer.wants === "full" && !this.#fullWanted) {
         this.#fullWanted = true;

@@ -1,0 +1,256 @@
+// What a replica or its primary refuses: each is told in `status` with its reason and the next step, changes nothing on
+// the replica, and passes without a restart once its cause is gone.
+import assert from "node:assert/strict";
+import { copyFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { execa } from "execa";
+import type { LinkStatus } from "../../primary/push/replica-link.js";
+import { askSocket } from "../../shared/cli/ask-socket.js";
+import { RootLayout } from "../../shared/store/layout.js";
+import {
+  expectConverged,
+  ingest,
+  linkBecomes,
+  listSubvolumes,
+  mustRun,
+  primaryStatus,
+  seal,
+  someEvents,
+  storeOf,
+} from "../support/drive-fleet.js";
+import { freePort } from "../support/free-port.js";
+import { runCli } from "../support/run-cli.js";
+import { type Fleet, makeFleet, REPLICA_NAME, withFleet } from "../support/start-fleet.js";
+import { startSshd } from "../support/with-sshd.js";
+import { unmount } from "../support/with-volume.js";
+
+const HOUR_MS = 3_600_000;
+const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
+const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
+
+describe("refused, and told", () => {
+  test("a primary whose key is not trusted, until it is", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      const trusted = new RootLayout(fleet.replica.root).trustedKeys;
+      await writeFile(trusted, "");
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ code }) => code === "untrusted-origin");
+      assert.equal(link.health, "refused");
+      assert.match(link.hint ?? "", /isochron-replica trust/);
+      assert.match(await mustRun(fleet.primary, "status"), /refused.*no key of origin/);
+      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
+      await mustRun(fleet.replica, "trust", fleet.vkey);
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+    });
+  });
+
+  test("a checkpoint that no trusted key signed, and the origin is still free for the primary that can sign", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      const trusted = new RootLayout(fleet.replica.root).trustedKeys;
+      const other = await otherKey(fleet);
+      await writeFile(trusted, `${other}\n`);
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
+      assert.equal(link.health, "refused");
+      assert.match(link.reason, /no trusted key signed the checkpoint/);
+      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
+      // Another store of that origin may begin: this one never was verified.
+      const hello = {
+        protocol: 1,
+        store: "11111111-1111-4111-8111-111111111111",
+        origin: fleet.origin,
+        size: 1,
+        generation: 1,
+      };
+      const socketPath = fleet.replica.socket("agent");
+      const answer = await askSocket<{ holds: unknown }>({
+        socketPath,
+        path: "/v1/hello",
+        method: "POST",
+        body: hello,
+      });
+      assert.equal(answer.holds, null);
+    });
+  });
+
+  test("another store under an origin that is held", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      await expectConverged(fleet);
+      const before = await listSubvolumes(fleet.replica.root);
+      await fleet.primary.daemon.stop();
+      await replaceStore(fleet);
+      await fleet.primary.daemon.start();
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ code }) => code === "foreign-store");
+      assert.equal(link.health, "refused");
+      assert.match(link.hint ?? "", /another store/);
+      assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
+    });
+  });
+
+  test("a primary that was put back to an older day, and one that then went on from there", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      await expectConverged(fleet);
+      const volume = new RootLayout(fleet.primary.root).loopFile;
+      await fleet.primary.daemon.stop();
+      await unmount(fleet.primary.root);
+      await copyFile(volume, `${volume}.old`);
+      await fleet.primary.daemon.start();
+      for (let round = 0; round < 2; round += 1) {
+        await ingest(fleet, someEvents(3));
+        await seal(fleet);
+      }
+      await expectConverged(fleet);
+      const before = await listSubvolumes(fleet.replica.root);
+      await fleet.primary.daemon.stop();
+      await unmount(fleet.primary.root);
+      await copyFile(`${volume}.old`, volume);
+      await fleet.primary.daemon.start();
+      const regressed = await linkBecomes(fleet, ({ code }) => code === "regressed");
+      assert.equal(regressed.health, "refused");
+      assert.match(regressed.reason, /the replica holds generation 3/);
+      assert.match(regressed.hint ?? "", /lost history/);
+      for (let round = 0; round < 3; round += 1) {
+        await ingest(fleet, someEvents(20, "another history"));
+        await seal(fleet);
+      }
+      const diverged = await linkBecomes(fleet, ({ code }) => code === "diverged");
+      assert.equal(diverged.health, "refused");
+      assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
+      assert.match(await mustRun(fleet.replica, "verify"), /intact: generation 3/);
+    });
+  });
+
+  test("a host that does not show the pinned key, a login that is refused, a port that nobody listens on", async () => {
+    const fleet = await makeFleet(SMALL);
+    try {
+      await fleet.replica.daemon.start();
+      const good = JSON.parse(await readFile(fleet.primary.configPath, "utf8"));
+      const [target] = good.replicas;
+      const stranger = await startSshd([]);
+      try {
+        const cases: [change: object, code: string, health: LinkStatus["health"], hint: RegExp][] = [
+          [{ host_key: stranger.hostKey }, "host-key", "refused", /host_key/],
+          [{ port: stranger.port, host_key: stranger.hostKey }, "login", "refused", /authorized_keys/],
+          [{ port: await freePort() }, "unreachable", "unreachable", /^$/],
+        ];
+        for (const [change, code, health, hint] of cases) {
+          await writeFile(fleet.primary.configPath, JSON.stringify({ ...good, replicas: [{ ...target, ...change }] }));
+          await fleet.primary.daemon.start();
+          const link = await linkBecomes(fleet, (found) => found.code !== undefined);
+          assert.deepEqual([link.code, link.health], [code, health], link.reason);
+          assert.match(link.hint ?? "", hint);
+          await fleet.primary.daemon.stop();
+        }
+      } finally {
+        await stranger.stop();
+      }
+      await writeFile(fleet.primary.configPath, JSON.stringify(good));
+      await fleet.primary.daemon.start();
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      await expectConverged(fleet);
+    } finally {
+      await fleet.stop();
+    }
+  });
+
+  test("a replica that is down is unreachable with what the forced command said, and catches up when it is back", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await fleet.replica.daemon.stop();
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ reason }) => /no agent answers/.test(reason));
+      assert.equal(link.health, "unreachable");
+      await fleet.replica.daemon.start();
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+    });
+  });
+
+  test("a disk that is too full, with staging swept, until there is room", async () => {
+    const fleet = await makeFleet({ ...SMALL, replica: { receive: { min_free_bytes: "1MiB" } } });
+    try {
+      await fleet.replica.daemon.start();
+      await fleet.primary.daemon.start();
+      const filler = join(fleet.replica.root, "filler");
+      await fillVolume(filler);
+      await ingest(fleet, bigEvents(40));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
+      assert.equal(link.health, "unreachable");
+      await rm(filler);
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+      assert.deepEqual(await readdir((await storeOf(fleet, "replica")).staging), []);
+    } finally {
+      await fleet.stop();
+    }
+  });
+});
+
+/** A failed link waits before it tries again; an operator's resync ends the wait. */
+async function wakeLink(fleet: Fleet): Promise<void> {
+  await mustRun(fleet.primary, "resync", REPLICA_NAME);
+}
+
+/** The vkey of another store under the same origin. */
+async function otherKey(fleet: Fleet): Promise<string> {
+  const root = join(fleet.folder, "other");
+  try {
+    const made = await runCli("primary", ["init", "--root", root, "--loop", "256M", "--origin", fleet.origin]);
+    assert.equal(made.exitCode, 0, made.stderr);
+    const keys = await runCli("primary", ["key", "--root", root, "--json"]);
+    return (JSON.parse(keys.stdout) as { vkey: string }).vkey;
+  } finally {
+    await unmount(root);
+  }
+}
+
+/** Makes the primary anew under its old origin and transport key, and has the replica trust its new key. */
+async function replaceStore(fleet: Fleet): Promise<void> {
+  const { root } = fleet.primary;
+  const layout = new RootLayout(root);
+  const transport = [await readFile(layout.transportKey), await readFile(layout.transportPublicKey)] as const;
+  await unmount(root);
+  await rm(layout.loopFile);
+  await rm(root, { recursive: true });
+  const made = await runCli("primary", ["init", "--root", root, "--loop", "256M", "--origin", fleet.origin]);
+  assert.equal(made.exitCode, 0, made.stderr);
+  await mkdir(layout.keys, { recursive: true });
+  await writeFile(layout.transportKey, transport[0], { mode: 0o600 });
+  await writeFile(layout.transportPublicKey, transport[1]);
+  const { vkey } = JSON.parse((await runCli("primary", ["key", "--root", root, "--json"])).stdout) as { vkey: string };
+  await mustRun(fleet.replica, "trust", vkey);
+  assert.equal((await primaryStatusOrNothing(fleet))?.store, undefined);
+}
+
+async function primaryStatusOrNothing(fleet: Fleet) {
+  return primaryStatus(fleet).catch(() => undefined);
+}
+
+function bigEvents(count: number) {
+  // Random text: nothing compresses it much.
+  const noise = () => Array.from({ length: 20_000 }, () => Math.random().toString(36).slice(2, 12)).join("");
+  return Array.from({ length: count }, (_, i) => ({
+    element_id: `file:${i}`,
+    element_type: "File",
+    action: "modified",
+    state_snapshot: { content: noise() },
+  }));
+}
+
+/** Leaves a few MiB free: enough to begin, too little to end. */
+async function fillVolume(path: string): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  await execa("fallocate", ["-l", String(bavail * bsize - 4 * 1024 * 1024), path]);
+}

@@ -47,7 +47,7 @@ export class Publisher implements EventSink, LinkSource {
   readonly #schedule: SealSchedule;
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #tidier: GenerationTidier;
-  readonly #uuids = new Map<number, { known: LocalGeneration; learnt: Promise<LocalGeneration> }>();
+  readonly #local = new Map<number, LocalGeneration>();
   /** Undefined until attached: with nobody's base known, nothing may be deleted. */
   #links: readonly ReplicaLink[] | undefined;
   #newest: SealedGeneration | undefined;
@@ -64,7 +64,7 @@ export class Publisher implements EventSink, LinkSource {
       options.store,
       {
         isNeeded: (generation) => this.#isNeeded(generation),
-        onDelete: (generation) => this.#uuids.delete(generation),
+        onDelete: (generation) => this.#local.delete(generation),
       },
       options.log,
     );
@@ -81,7 +81,7 @@ export class Publisher implements EventSink, LinkSource {
     if (newest && (await currentGeneration(store)) !== newest.generation) await swapCurrent(store, newest.generation);
     const opened = await openStages(options, newest);
     const publisher = new Publisher(options, newest, opened);
-    await Promise.all(generations.map((generation) => publisher.#learnUuids(generation)));
+    for (const generation of generations) publisher.#local.set(generation, unknownUuids(generation));
     // What recovery kept has waited long enough.
     if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.demand("high");
     return publisher;
@@ -121,10 +121,19 @@ export class Publisher implements EventSink, LinkSource {
     return this.#options.store.generation(generation);
   }
   local(): LocalGeneration[] {
-    return [...this.#uuids.values()].map(({ known }) => known).sort((a, b) => a.generation - b.generation);
+    return [...this.#local.values()].sort((a, b) => a.generation - b.generation);
   }
-  uuids(generation: number): Promise<LocalGeneration> {
-    return this.#uuids.get(generation)?.learnt ?? Promise.resolve(unknownUuids(generation));
+  /** Two processes a generation: only a hello needs to know them, so no seal waits for them. */
+  async uuidsKnown(): Promise<void> {
+    const unknown = this.local().filter(({ timing }) => timing === undefined);
+    await Promise.all(
+      unknown.map((local) =>
+        learnUuids(local, this.tree(local.generation)).catch((error: unknown) => {
+          // One that was deleted meanwhile is nobody's base.
+          if (this.#local.has(local.generation)) throw error;
+        }),
+      ),
+    );
   }
 
   /** Events without their vectors yet, and events waiting for the ledger. */
@@ -143,7 +152,7 @@ export class Publisher implements EventSink, LinkSource {
       const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer, log };
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
-      void this.#learnUuids(generation);
+      this.#local.set(generation, unknownUuids(generation));
       for (const link of this.#links ?? []) link.wake();
       onSealed(sealed);
       this.#tidier.notice();
@@ -183,20 +192,6 @@ export class Publisher implements EventSink, LinkSource {
     }
   }
 
-  /** Reads the UUIDs of a generation; a push on a base that is known already need not wait for it. */
-  #learnUuids(generation: number): Promise<LocalGeneration> {
-    const tree = this.tree(generation);
-    const known = unknownUuids(generation);
-    const learnt = Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]).then(([timing, vector]) =>
-      Object.assign(known, { timing: timing.uuid, vector: vector.uuid }),
-    );
-    learnt.catch((error: unknown) => {
-      this.#options.log.error("a generation cannot be read", { generation, error });
-    });
-    this.#uuids.set(generation, { known, learnt });
-    return learnt;
-  }
-
   /** The newest, anyone's base, and, before the links are there to say what they need, all of them. */
   #isNeeded(generation: number): boolean {
     if (!this.#links || generation >= (this.#newest?.generation ?? 0)) return true;
@@ -206,6 +201,11 @@ export class Publisher implements EventSink, LinkSource {
 
 function unknownUuids(generation: number): LocalGeneration {
   return { generation, timing: undefined, vector: undefined };
+}
+
+async function learnUuids(local: LocalGeneration, tree: TreeLayout): Promise<void> {
+  const [timing, vector] = await Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]);
+  Object.assign(local, { timing: timing.uuid, vector: vector.uuid });
 }
 
 interface OpenedStages {

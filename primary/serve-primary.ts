@@ -47,6 +47,7 @@ export interface PrimaryDaemon {
 
 /** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
 const QUERY_NICENESS = 10;
+const ANNOUNCE_DELAY_MS = 100;
 
 /** @throws StoreError, LedgerError `corrupt` */
 export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
@@ -71,9 +72,10 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
     log,
   });
   const publisher = await openPublisher(config, identity, store, log, {
-    onSealed: (sealed) => announce(query, identity.uuid, sealed, publisher, log),
+    onSealed: () => announce(),
     onFailure: (error) => fail(error),
   });
+  const announce = announcer(query, publisher, log);
   const links = await makeLinks(config, store, publisher, log);
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
@@ -159,12 +161,24 @@ function makeSources(config: PrimaryConfig, ingestPath: string, sink: Publisher,
   return sources;
 }
 
-function announce(query: QueryProcess, storeUuid: string, sealed: SealedGeneration, publisher: Publisher, log: Logger) {
-  const { generation } = sealed;
-  tellHead(query, publisher);
-  query.promoted(storeUuid, generation).catch((error: unknown) => {
-    log.error("a generation is not answered yet", { generation, error });
-  });
+/**
+ * Tells the primary's own queries of new generations a moment later, and of several at once: the push that begins now is
+ * what replicas wait for.
+ */
+function announcer(query: QueryProcess, publisher: Publisher, log: Logger): () => void {
+  let planned = false;
+  return () => {
+    tellHead(query, publisher);
+    if (planned) return;
+    planned = true;
+    setTimeout(() => {
+      planned = false;
+      const generation = publisher.newest()?.generation ?? 0;
+      query.promoted(publisher.storeUuid, generation).catch((error: unknown) => {
+        log.error("a generation is not answered yet", { generation, error });
+      });
+    }, ANNOUNCE_DELAY_MS);
+  };
 }
 
 function tellHead(query: QueryProcess, publisher: Publisher): void {

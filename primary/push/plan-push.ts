@@ -1,7 +1,7 @@
 // What to send to a replica, given what it says it holds and what stands here. Pure: no clock, no disk, no network.
 // Parents are found by UUID, never by name: a generation of the same number on another disk is another generation.
 
-/** A generation here, with the UUIDs of its subvolumes: `undefined` for a moment after its seal. */
+/** A generation here, with the UUIDs of its subvolumes: `undefined` until a hello has to be compared with them. */
 export interface LocalGeneration {
   generation: number;
   timing: string | undefined;
@@ -14,6 +14,8 @@ export interface HeldByReplica {
   size: number;
   timingReceivedUuid: string | null;
   vectorReceivedUuid: string | null;
+  /** This process pushed that generation and has its cosigned ack: it is the one of this number here. */
+  acked?: true;
 }
 
 export interface PlanInput {
@@ -62,5 +64,6 @@ export function planPush({ local, held, size, full }: PlanInput): PushPlan {
 }
 
 function sameContent(local: LocalGeneration, held: HeldByReplica): boolean {
+  if (held.acked) return local.generation === held.generation;
   return local.timing === held.timingReceivedUuid && local.vector === held.vectorReceivedUuid;
 }

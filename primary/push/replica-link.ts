@@ -21,10 +21,10 @@ export interface LinkSource {
   ledgerSize(): number;
   /** The newest generation, or `undefined` before the first. */
   newest(): SealedGeneration | undefined;
-  /** Whole generations here, ascending. Does not wait for the UUIDs of one that was sealed just now. */
+  /** Whole generations here, ascending, with the UUIDs that are known by now. */
   local(): LocalGeneration[];
-  /** The UUIDs of a generation, read by now or not. */
-  uuids(generation: number): Promise<LocalGeneration>;
+  /** Resolves when the UUIDs of all generations are known. */
+  uuidsKnown(): Promise<void>;
   tree(generation: number): TreeLayout;
 }
 
@@ -215,6 +215,7 @@ export class ReplicaLink {
       size: this.#source.ledgerSize(),
       generation: this.#source.newest()?.generation ?? 0,
     });
+    await this.#source.uuidsKnown();
     const { holds } = answer;
     this.#held = holds && {
       generation: holds.generation,
@@ -302,8 +303,7 @@ export class ReplicaLink {
     push: NonNullable<LinkStatus["last_push"]>,
   ): Promise<void> {
     const { generation, size } = sealed;
-    const { timing, vector } = await this.#source.uuids(generation);
-    this.#held = { generation, size, timingReceivedUuid: timing ?? null, vectorReceivedUuid: vector ?? null };
+    this.#held = { generation, size, timingReceivedUuid: null, vectorReceivedUuid: null, acked: true };
     // An increment that was on its way when all was asked for does not answer that.
     if (push.kind === "full") this.#fullWanted = false;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };

@@ -4,15 +4,15 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import {
+  listReadOnly,
+  type ReadOnlySubvolume,
   requireSuccess,
-  type SubvolumeInfo,
-  showSubvolume,
   spawnReceive,
   syncFilesystem,
 } from "../../shared/store/btrfs.js";
 import { makePairFolder } from "../../shared/store/generations.js";
-import { SUBVOLUMES, type Subvolume, TreeLayout } from "../../shared/store/layout.js";
-import { StoreError } from "../../shared/store/store-error.js";
+import { type Subvolume, TreeLayout } from "../../shared/store/layout.js";
+import type { StoreError } from "../../shared/store/store-error.js";
 import { type InspectedSubvolume, StreamInspector } from "./inspect-stream.js";
 import { ReceiveError } from "./receive-error.js";
 
@@ -55,10 +55,10 @@ async function settle(
   inspected: Arrived["inspected"],
 ): Promise<Record<Subvolume, string>> {
   // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
-  const [timing, vector] = await Promise.all([show(tree, "timing"), show(tree, "vector"), syncFilesystem(arrival.dir)]);
-  const infos = { timing, vector };
-  for (const name of SUBVOLUMES) checkArrived(name, infos[name], inspected.get(name) as InspectedSubvolume, arrival);
-  return { timing: timing.uuid, vector: vector.uuid };
+  const [found] = await Promise.all([listReadOnly(tree.dir), syncFilesystem(tree.dir)]);
+  const uuidOf = (name: Subvolume) =>
+    checkArrived(name, found.get(name), inspected.get(name) as InspectedSubvolume, arrival);
+  return { timing: uuidOf("timing"), vector: uuidOf("vector") };
 }
 
 async function runReceive({ dir, stream, encoding, stallMs }: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
@@ -121,18 +121,14 @@ function cutShort(cause: unknown): ReceiveError {
   return new ReceiveError("bad-stream", `the stream was cut short: ${(cause as Error).message}`, { cause });
 }
 
-async function show(tree: TreeLayout, name: Subvolume): Promise<SubvolumeInfo> {
-  try {
-    return await showSubvolume(tree.subvolume(name));
-  } catch (cause) {
-    if (!(cause instanceof StoreError) || (cause.code !== "missing" && cause.code !== "not-btrfs")) throw cause;
-    throw new ReceiveError("bad-stream", `the stream held no subvolume ${name}`, { cause });
-  }
-}
-
 /** Whatever the exit code said: read-only, made of the stream's subvolume, on the base that this replica holds. */
-function checkArrived(name: Subvolume, info: SubvolumeInfo, said: InspectedSubvolume, { base }: Arrival): void {
-  if (!info.readOnly) throw new ReceiveError("bad-stream", `${name} arrived unfinished: it is still writable`);
+function checkArrived(
+  name: Subvolume,
+  info: ReadOnlySubvolume | undefined,
+  said: InspectedSubvolume,
+  { base }: Arrival,
+): string {
+  if (!info) throw new ReceiveError("bad-stream", `${name} did not arrive, or unfinished: still writable`);
   if (info.receivedUuid !== said.uuid) {
     throw new ReceiveError("bad-stream", `${name} was received from ${info.receivedUuid}, not from ${said.uuid}`);
   }
@@ -140,4 +136,5 @@ function checkArrived(name: Subvolume, info: SubvolumeInfo, said: InspectedSubvo
     const [built, meant] = [said.parentUuid ?? "nothing", base?.[name] ?? "nothing"];
     throw new ReceiveError("bad-stream", `${name} was built on ${built}, not on ${meant}`);
   }
+  return info.uuid;
 }

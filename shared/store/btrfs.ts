@@ -2,6 +2,7 @@
 // the raw stderr stays in the error's cause. A path is always an absolute argument of its own: nothing passes a shell.
 import { lstat, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
+import { basename, dirname } from "node:path";
 import { ExecaError, execa, type Result } from "execa";
 import { StoreError, type StoreErrorCode } from "./store-error.js";
 
@@ -44,6 +45,31 @@ export async function snapshotReadOnly(source: string, target: string, options: 
 /** @throws StoreError `missing`, `not-btrfs` (also for a folder that is no subvolume), `command-failed` */
 export async function showSubvolume(path: string, options: CommandOptions = {}): Promise<SubvolumeInfo> {
   return parseSubvolumeInfo(await runBtrfs(["subvolume", "show", path], path, options), path);
+}
+
+/** A read-only subvolume as `btrfs subvolume list` has it. */
+export interface ReadOnlySubvolume {
+  uuid: string;
+  /** The subvolume at the sender that it was received from. */
+  receivedUuid: string | null;
+}
+
+/**
+ * The finished (read-only) subvolumes directly in `dir`, by name, in one process for all of them.
+ *
+ * @throws StoreError `missing`, `not-btrfs`, `command-failed`
+ */
+export async function listReadOnly(dir: string, options: CommandOptions = {}): Promise<Map<string, ReadOnlySubvolume>> {
+  const text = await runBtrfs(["subvolume", "list", "-o", "-r", "-R", "-u", dir], dir, options);
+  const found = new Map<string, ReadOnlySubvolume>();
+  for (const line of text.split("\n")) {
+    const [, received = "", uuid = "", path = ""] = /received_uuid (\S+)\s+uuid (\S+) path (.*)$/.exec(line) ?? [];
+    // Paths begin at the filesystem's root, wherever that is mounted: the last two names tell.
+    if (basename(dirname(path)) === basename(dir) && UUID.test(uuid)) {
+      found.set(basename(path), { uuid, receivedUuid: UUID.test(received) ? received : null });
+    }
+  }
+  return found;
 }
 
 /**

@@ -51,7 +51,9 @@ export class AgentServer {
   constructor(parts: AgentParts) {
     this.#parts = parts;
     // A push may take hours and pause for as long as the stall watchdog lets it: no deadline of the server's own.
-    this.#app = Fastify({ requestTimeout: 0, connectionTimeout: 0, keepAliveTimeout: 0, bodyLimit: 1024 * 1024 });
+    // A stop does not wait for one either: what has arrived is swept.
+    const unlimited = { requestTimeout: 0, connectionTimeout: 0, keepAliveTimeout: 0 };
+    this.#app = Fastify({ ...unlimited, forceCloseConnections: true, bodyLimit: 1024 * 1024 });
   }
 
   async start(socketPath: string): Promise<void> {
@@ -124,8 +126,8 @@ export class AgentServer {
     this.#parts.log[status >= 500 ? "error" : "warn"]("refused", { code: refusal.code, error: refusal });
     const hint = refusal.hint === undefined ? {} : { hint: refusal.hint };
     const problem = { title: "refused by the replica", status, detail: refusal.message, code: refusal.code, ...hint };
-    // What is left of a refused push is not read: the connection goes, and with it the sender's stream.
-    void reply.header("connection", "close");
+    // What is left of a refused push is not read, and the connection is left to the sender to close: closed from here, its
+    // next write breaks the pipe, and the reason is lost with it.
     return reply.code(status).type("application/problem+json").send(problem);
   }
 }

@@ -7,7 +7,8 @@ import { join } from "node:path";
 export function pipeToAgent(socketPath: string): void {
   const socket = connect({ path: socketPath, allowHalfOpen: true });
   socket.once("error", (error) => {
-    process.stderr.write(`isochron-replica: no agent answers on ${socketPath}: ${error.message}\n`);
+    const what = socket.bytesRead + socket.bytesWritten > 0 ? "the agent broke off" : "no agent answers";
+    process.stderr.write(`isochron-replica: ${what} on ${socketPath}: ${error.message}\n`);
     process.exit(1);
   });
   process.stdin.pipe(socket);

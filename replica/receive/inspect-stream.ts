@@ -11,8 +11,6 @@ import { ReceiveError } from "./receive-error.js";
 export interface InspectedSubvolume {
   /** UUID of the subvolume at the sender: what `received_uuid` must become. */
   uuid: string;
-  /** UUID of its base at the sender; `undefined` for a full send. */
-  parentUuid: string | undefined;
   /** Paths that the stream made. None of them may have been there before, or it was replaced. */
   made: Set<string>;
   /** Ranges that were written or cut, by path, for files that were not made by this stream. */
@@ -89,8 +87,12 @@ export class StreamInspector extends Transform {
   #current: { name: Subvolume; info: InspectedSubvolume } | undefined;
   #touchedCount = 0;
 
-  constructor() {
+  readonly #base: Record<Subvolume, string> | undefined;
+
+  /** `base`: what the base's subvolumes were received as; `undefined` if the push was announced as a full one. */
+  constructor(base: Record<Subvolume, string> | undefined) {
     super({ highWaterMark: 1024 * 1024 });
+    this.#base = base;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -207,9 +209,10 @@ export class StreamInspector extends Transform {
     const name = SUBVOLUMES.find((known) => known === textOf(command, ATTRIBUTE.path));
     if (!name || this.subvolumes.has(name)) throw refused("its subvolumes are not timing and vector, once each");
     const parent = command.attributes.get(ATTRIBUTE.cloneUuid);
+    const [built, meant] = [parent && uuidOf(parent), this.#base?.[name]];
+    if (built !== meant) throw refused(`its ${name} is built on ${built ?? "nothing"}, not on ${meant ?? "nothing"}`);
     const info = {
       uuid: uuidOf(command.attributes.get(ATTRIBUTE.uuid)),
-      parentUuid: parent && uuidOf(parent),
       made: new Set<string>(),
       touched: new Map(),
     };

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { execa } from "execa";
 import type { LinkStatus } from "../../primary/push/replica-link.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
+import { syncFilesystem } from "../../shared/store/btrfs.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import {
   expectConverged,
@@ -188,7 +189,10 @@ describe("refused, and told", () => {
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
       assert.equal(link.health, "unreachable");
+      assert.match(link.reason, /no space left|bytes are free/);
       await rm(filler);
+      // What was freed can be used only after a commit.
+      await syncFilesystem(fleet.replica.root);
       await wakeLink(fleet);
       await expectConverged(fleet);
       assert.deepEqual(await readdir((await storeOf(fleet, "replica")).staging), []);

@@ -49,7 +49,9 @@ export function pushByHand(push: PushByHand): Promise<Refusal> {
         response.on("data", (chunk: Buffer) => {
           text += chunk.toString();
         });
-        response.on("close", () => {
+        response.on("end", () => {
+          // The replica leaves the connection to us, with what it did not read.
+          sent.destroy();
           const status = response.statusCode ?? 0;
           if (status === 200) resolve({ status, code: "accepted", detail: text });
           else resolve({ status, ...(JSON.parse(text) as { code: string; detail: string }) });

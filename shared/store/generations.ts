@@ -70,10 +70,18 @@ export async function makePairFolder(dir: string): Promise<void> {
   }
 }
 
-/** Deletes a folder of subvolumes and whatever else a hostile or broken stream put beside them. */
+/** Deletes a folder of subvolumes and whatever else a hostile or broken stream put beside them, or in its place. */
 export async function deletePair(dir: string): Promise<void> {
   const subvolumes: string[] = [];
-  for (const name of await readdir(dir).catch(emptyIfMissing)) {
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOTDIR") return undefined;
+    return emptyIfMissing(error);
+  });
+  if (!names) {
+    await rm(dir, { force: true });
+    return;
+  }
+  for (const name of names) {
     const path = join(dir, name);
     if (await isSubvolume(path)) subvolumes.push(path);
     else await rm(path, { recursive: true, force: true });

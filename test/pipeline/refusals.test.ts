@@ -19,10 +19,11 @@ import {
   seal,
   someEvents,
   storeOf,
+  wakeLink,
 } from "../support/drive-fleet.js";
 import { freePort } from "../support/free-port.js";
 import { runCli } from "../support/run-cli.js";
-import { type Fleet, makeFleet, REPLICA_NAME, withFleet } from "../support/start-fleet.js";
+import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
 import { startSshd } from "../support/with-sshd.js";
 import { unmount } from "../support/with-volume.js";
 
@@ -201,11 +202,6 @@ describe("refused, and told", () => {
     }
   });
 });
-
-/** A failed link waits before it tries again; an operator's resync ends the wait. */
-async function wakeLink(fleet: Fleet): Promise<void> {
-  await mustRun(fleet.primary, "resync", REPLICA_NAME);
-}
 
 /** The vkey of another store under the same origin. */
 async function otherKey(fleet: Fleet): Promise<string> {

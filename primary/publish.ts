@@ -9,6 +9,7 @@ import type { Logger } from "../shared/log.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
 import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { countRows } from "../shared/verify/load-verified-state.js";
 import type { Ack, AdmittedEvent, AppendedEvent, EventSink, SealedGeneration } from "./event.js";
@@ -30,6 +31,8 @@ export interface PublisherOptions {
   vectorize: { level: VectorLevel; workers: number; maxQueuedEvents: number };
   sealDelaysMs: SealDelays;
   versions: { kernel: string; progs: string };
+  /** Processes that wait for the commands of seals. */
+  spares: SpareProcesses;
   /** Called with each generation once it stands. */
   onSealed: (sealed: SealedGeneration) => void;
   /** The ledger takes no more events until it is opened anew. */
@@ -148,8 +151,8 @@ export class Publisher implements EventSink, LinkSource {
         return { sealed: false, reason: "nothing new since the last seal" };
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
-      const { store, storeUuid, signer, onSealed, log } = this.#options;
-      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer, log };
+      const { store, storeUuid, signer, spares, onSealed, log } = this.#options;
+      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer, spares, log };
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
       this.#local.set(generation, unknownUuids(generation));

@@ -7,15 +7,15 @@ import { btrfsVersions, freeSpace } from "../shared/store/btrfs.js";
 import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
 import { readTransportKey } from "../shared/store/key-files.js";
 import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
+import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
 import { ACTION_PRIORITIES } from "./admit/set-priority.js";
 import { type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlError, ControlServer } from "./control/control-server.js";
-import type { SealedGeneration } from "./event.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
-import { Publisher } from "./publish.js";
+import { Publisher, type PublisherOptions } from "./publish.js";
 import { measureSend } from "./push/measure-send.js";
 import type { PushPlan } from "./push/plan-push.js";
 import { type LinkStatus, ReplicaLink } from "./push/replica-link.js";
@@ -47,6 +47,8 @@ export interface PrimaryDaemon {
 
 /** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
 const QUERY_NICENESS = 10;
+/** A seal and one push: two snapshots, two sends. */
+const SPARES = 4;
 const ANNOUNCE_DELAY_MS = 100;
 
 /** @throws StoreError, LedgerError `corrupt` */
@@ -71,12 +73,16 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
     niceness: QUERY_NICENESS,
     log,
   });
-  const publisher = await openPublisher(config, identity, store, log, {
+  const spares = new SpareProcesses(SPARES);
+  spares.start();
+  const publisher = await openPublisher(config, identity, store, {
+    spares,
+    log,
     onSealed: () => announce(),
     onFailure: (error) => fail(error),
   });
   const announce = announcer(query, publisher, log);
-  const links = await makeLinks(config, store, publisher, log);
+  const links = await makeLinks(config, store, publisher, { spares, log });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
   for (const link of links) link.start(ending.signal);
@@ -100,6 +106,7 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
       ending.abort();
       for (const link of links) await link.stop();
       await publisher.stop();
+      await spares.stop();
       await query.stop();
       log.info("stopped", { root: config.root });
     },
@@ -110,8 +117,7 @@ async function openPublisher(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
   store: StoreLayout,
-  log: Logger,
-  handlers: { onSealed: (sealed: SealedGeneration) => void; onFailure: (error: LedgerError) => void },
+  parts: Pick<PublisherOptions, "spares" | "log" | "onSealed" | "onFailure">,
 ): Promise<Publisher> {
   const { ledger, vectorize, seal } = config;
   return Publisher.open({
@@ -122,12 +128,16 @@ async function openPublisher(
     vectorize: { level: vectorize.level, workers: vectorize.workers, maxQueuedEvents: vectorize.max_queued_events },
     sealDelaysMs: { critical: 0, high: seal.high_ms, medium: seal.medium_ms, low: seal.low_ms },
     versions: await btrfsVersions(),
-    ...handlers,
-    log,
+    ...parts,
   });
 }
 
-async function makeLinks(config: PrimaryConfig, store: StoreLayout, publisher: Publisher, log: Logger) {
+async function makeLinks(
+  config: PrimaryConfig,
+  store: StoreLayout,
+  publisher: Publisher,
+  parts: { spares: SpareProcesses; log: Logger },
+) {
   const { privateKey } = await readTransportKey(config.root);
   const { push } = config;
   return config.replicas.map(
@@ -143,7 +153,7 @@ async function makeLinks(config: PrimaryConfig, store: StoreLayout, publisher: P
         hintDir: store.links,
         onAck: () => publisher.acked(),
         onFullWanted: () => publisher.seal({ force: true }),
-        log,
+        ...parts,
       }),
   );
 }

@@ -12,6 +12,7 @@ import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
 import { deletePair } from "../shared/store/generations.js";
 import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
+import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
@@ -40,6 +41,8 @@ export interface StoreReplicaParts {
   signer: NoteSigner;
   stallMs: number;
   minFreeBytes: number;
+  /** Processes that wait for the commands of a push. */
+  spares: SpareProcesses;
   /** Called once a generation is current; the ack does not wait for it. */
   onPromoted: (generation: number, size: number) => void;
   log: Logger;
@@ -68,6 +71,8 @@ export class StoreReplica {
   #heads: ElementHeads | undefined;
   #held: HeldGeneration | undefined;
   #receiving = false;
+  #halfPromoted = false;
+  #recovering: Promise<void> | undefined;
   /** Folders of the store, before the first promotion made it one. */
   #isNew = false;
   wants: "nothing" | "push" | "full" = "nothing";
@@ -95,17 +100,34 @@ export class StoreReplica {
 
   /** Makes the store's folders, or recovers what a stop left. @throws VerifyError */
   async start(): Promise<void> {
-    const { layout, storeUuid, keys, signer, log } = this.#parts;
+    const { layout } = this.#parts;
     this.#isNew = (await stat(layout.storeFile).catch(() => undefined)) === undefined;
     for (const dir of [layout.generations, layout.staging]) await mkdir(dir, { recursive: true });
     if (!this.#isNew) await this.#checkStoreFile();
+    await this.#recover();
+  }
+
+  async #recover(): Promise<void> {
+    const { layout, storeUuid, keys, signer, log } = this.#parts;
+    this.#heads?.close();
+    this.#heads = undefined;
     const recovered = await recoverStore(layout, storeUuid, keys, signer);
     this.#state = recovered.state;
     this.#accepted = recovered.accepted;
     this.#heads = recovered.heads;
     if (recovered.swept.length > 0) log.warn("swept what a stop left", { swept: recovered.swept });
     await this.#describeHeld();
+    this.#halfPromoted = false;
     await this.#tidier.tidy();
+  }
+
+  /** A promotion that failed after its rename leaves on disk what a crash there leaves; it is recovered in the same way. */
+  async #recoverPromotion(): Promise<void> {
+    if (!this.#halfPromoted) return;
+    this.#recovering ??= this.#recover().finally(() => {
+      this.#recovering = undefined;
+    });
+    await this.#recovering;
   }
 
   async stop(): Promise<void> {
@@ -114,7 +136,8 @@ export class StoreReplica {
   }
 
   /** What hello says of this store. */
-  held(): HeldGeneration | null {
+  async held(): Promise<HeldGeneration | null> {
+    if (!this.#receiving) await this.#recoverPromotion();
     return this.#held ?? null;
   }
 
@@ -130,6 +153,7 @@ export class StoreReplica {
     const staging = join(this.#parts.layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`);
     try {
       const timing = new StageTimes();
+      await this.#recoverPromotion();
       await this.#checkPush(push);
       const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
       const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
@@ -180,7 +204,8 @@ export class StoreReplica {
   #receive({ encoding, stream, base }: Push, dir: string): Promise<Arrived> {
     const held = base === undefined ? undefined : this.#held?.uuids;
     const receivedAs = held && { timing: held.timing.received_uuid ?? "", vector: held.vector.received_uuid ?? "" };
-    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs: this.#parts.stallMs });
+    const { stallMs, spares } = this.#parts;
+    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs, spares });
   }
 
   async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
@@ -208,6 +233,7 @@ export class StoreReplica {
       await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });
       this.#isNew = false;
     }
+    this.#halfPromoted = true;
     await promoteGeneration(layout, arrived.tree, push.generation);
     // Queries may see it from here on; the ack waits until it would survive a power cut.
     onPromoted(push.generation, verified.size);
@@ -221,6 +247,7 @@ export class StoreReplica {
     const heads = this.#heads as ElementHeads;
     if (verified.fresh) replaceHeads(heads, verified.fresh, verified);
     else heads.commit(verified.size, verified.lastHash);
+    this.#halfPromoted = false;
     this.#tidier.notice();
     return note;
   }

@@ -4,6 +4,7 @@ import { createLogger } from "../shared/log.js";
 import { startQueryProcess } from "../shared/query/query-process.js";
 import { loadReplicaIdentity } from "../shared/store/identity.js";
 import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
+import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
@@ -13,6 +14,9 @@ export interface ReplicaDaemon {
   stop(): Promise<void>;
 }
 
+/** One push: the receive, and beside its verification a list and a sync. */
+const SPARES = 3;
+
 /** @throws StoreError, VerifyError if the root or a store is not what it should be */
 export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {
   const log = createLogger(config.log_level);
@@ -21,12 +25,15 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
   const sockets = replicaSockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
 
+  const spares = new SpareProcesses(SPARES);
+  spares.start();
   const stores = new ReplicaStores({
     root: config.root,
     signer: identity.signer,
     trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
     stallMs: config.receive.stall_seconds * 1000,
     minFreeBytes: config.receive.min_free_bytes,
+    spares,
     onPromoted: (storeUuid, generation, size) => {
       query.promoted(storeUuid, generation).catch((error: unknown) => {
         log.error("a generation is not answered yet", { store: storeUuid, generation, size, error });
@@ -60,6 +67,7 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
       await agent.stop();
       await query.stop();
       await stores.stop();
+      await spares.stop();
       log.info("stopped", { root: config.root });
     },
   };

@@ -13,6 +13,7 @@ import {
   STREAM_TYPE,
 } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
 import { PushError } from "./push-error.js";
 import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
@@ -41,6 +42,7 @@ export interface PushRequest {
   zstdLevel: number | undefined;
   /** No byte for so long means that the link is dead. */
   stallMs: number;
+  spares: SpareProcesses;
   signal: AbortSignal;
   onBytes: (bytes: number) => void;
 }
@@ -63,8 +65,9 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     stall.moved();
     push.onBytes(bytes);
   };
-  const { tree, base, compressedData, zstdLevel, signal } = push;
-  const streamed = streamGeneration({ tree, base: base?.tree, compressedData, zstdLevel, signal, onBytes }, request);
+  const { tree, compressedData, zstdLevel, spares, signal } = push;
+  const stream = { tree, base: push.base?.tree, compressedData, zstdLevel, spares, signal, onBytes };
+  const streamed = streamGeneration(stream, request);
   try {
     await firstToFail(streamed, answered);
   } finally {

@@ -4,6 +4,7 @@ import type { NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
 import { type HelloAnswer, PROTOCOL_VERSION } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
 import { compressedDataIsSafe } from "./choose-protocol.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
@@ -35,6 +36,7 @@ export interface LinkOptions {
   stallMs: number;
   compressedData: "auto" | "never";
   zstdLevel: number | undefined;
+  spares: SpareProcesses;
   /** `links/<replica-uuid>.json`, once its UUID is known. */
   hintPath: (replicaUuid: string) => string;
   /** The folder those lie in, searched at the start for this replica's name. */
@@ -277,6 +279,7 @@ export class ReplicaLink {
           this.#options.compressedData === "auto" && compressedDataIsSafe(source.versions, answer.versions),
         zstdLevel: this.#options.zstdLevel,
         stallMs: this.#options.stallMs,
+        spares: this.#options.spares,
         signal,
         onBytes: (bytes) => {
           progress.bytes += bytes;

@@ -3,8 +3,9 @@
 import { PassThrough, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
-import { requireSuccess, type SendProcess, spawnSend } from "../../shared/store/btrfs.js";
+import { requireSuccess, spawnSend } from "../../shared/store/btrfs.js";
 import { SUBVOLUMES, type TreeLayout } from "../../shared/store/layout.js";
+import type { BtrfsProcess, SpareProcesses } from "../../shared/store/spare-processes.js";
 import { PushError } from "./push-error.js";
 
 export interface GenerationStream {
@@ -13,6 +14,7 @@ export interface GenerationStream {
   base: TreeLayout | undefined;
   compressedData: boolean;
   zstdLevel: number | undefined;
+  spares?: SpareProcesses;
   signal: AbortSignal;
   /** Told of every chunk on its way out: bytes on the wire. */
   onBytes: (bytes: number) => void;
@@ -20,9 +22,10 @@ export interface GenerationStream {
 
 /** Sends to `target` and ends it. @throws PushError `send-failed`; what `target` fails with */
 export async function streamGeneration(options: GenerationStream, target: Writable): Promise<void> {
-  const { tree, base, compressedData, zstdLevel, signal } = options;
+  const { tree, base, zstdLevel, compressedData, spares, signal } = options;
+  const common = { compressedData, spares, signal };
   const sends = SUBVOLUMES.map((name) =>
-    startSend(spawnSend({ path: tree.subvolume(name), parent: base?.subvolume(name), compressedData, signal })),
+    startSend(spawnSend({ path: tree.subvolume(name), parent: base?.subvolume(name), ...common })),
   );
   const ends = Promise.allSettled(sends.map(({ process }) => process));
   try {
@@ -36,12 +39,12 @@ export async function streamGeneration(options: GenerationStream, target: Writab
 }
 
 interface StartedSend {
-  process: SendProcess;
+  process: BtrfsProcess;
   stream: PassThrough;
 }
 
 /** execa lets the output of a process flow away if nobody reads it at once; the second send's must wait its turn. */
-function startSend(process: SendProcess): StartedSend {
+function startSend(process: BtrfsProcess): StartedSend {
   const stream = new PassThrough({ highWaterMark: 256 * 1024 });
   process.stdout.once("error", (error) => stream.destroy(error));
   process.stdout.pipe(stream);

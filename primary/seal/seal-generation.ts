@@ -20,7 +20,8 @@ import { nowTimestamp } from "../../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
-import { type StoreLayout, SUBVOLUMES } from "../../shared/store/layout.js";
+import { type StoreLayout, SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, VectorRows } from "../event.js";
 
 export interface SealParts {
@@ -29,6 +30,7 @@ export interface SealParts {
   signer: NoteSigner;
   ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
   vectors: VectorRows;
+  spares: SpareProcesses;
   log: Logger;
 }
 
@@ -47,7 +49,7 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
     );
     const ends = { generation, size: ledger.size, root: ledger.root() };
     await times.stage("ends_ms", writeEnds(parts, ends));
-    await times.stage("snapshot_ms", snapshotPair(parts.store, generation));
+    await times.stage("snapshot_ms", snapshotPair(parts, generation));
     await swapCurrent(parts.store, generation);
     return ends;
   });
@@ -93,8 +95,9 @@ async function replaceUnsynced(path: string, content: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-async function snapshotPair(store: StoreLayout, generation: number): Promise<void> {
+async function snapshotPair({ store, spares }: SealParts, generation: number): Promise<void> {
   const tree = store.generation(generation);
   await makePairFolder(tree.dir);
-  await Promise.all(SUBVOLUMES.map((name) => snapshotReadOnly(store.live.subvolume(name), tree.subvolume(name))));
+  const snapshot = (name: Subvolume) => snapshotReadOnly(store.live.subvolume(name), tree.subvolume(name), { spares });
+  await Promise.all(SUBVOLUMES.map(snapshot));
 }

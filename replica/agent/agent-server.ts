@@ -85,7 +85,7 @@ export class AgentServer {
     }
     const store = await this.#parts.find(hello.store, hello.origin);
     this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
-    const held = store?.held() ?? null;
+    const held = (await store?.held()) ?? null;
     const { freeBytes } = await freeSpace(this.#parts.root);
     const { uuid, name, signer } = this.#parts.identity;
     return {

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import type { NoteSigner, NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
 import { RootLayout } from "../../shared/store/layout.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import { readStoreFile } from "../../shared/store/store-file.js";
 import { ReceiveError } from "../receive/receive-error.js";
 import { StoreReplica } from "../replicate.js";
@@ -15,6 +16,7 @@ export interface ReplicaStoresParts {
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
   minFreeBytes: number;
+  spares: SpareProcesses;
   onPromoted: (storeUuid: string, generation: number, size: number) => void;
   log: Logger;
 }
@@ -127,7 +129,7 @@ export class ReplicaStores {
   }
 
   async #add(storeUuid: string, origin: string, keys: readonly NoteVerifier[]): Promise<StoreReplica> {
-    const { root, signer, stallMs, minFreeBytes, onPromoted, log } = this.#parts;
+    const { root, signer, stallMs, minFreeBytes, spares, onPromoted, log } = this.#parts;
     const store = new StoreReplica({
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
@@ -136,6 +138,7 @@ export class ReplicaStores {
       signer,
       stallMs,
       minFreeBytes,
+      spares,
       onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
       log,
     });

@@ -4,6 +4,8 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
+import { listSegments } from "../../shared/store/read-lines.js";
+import { allInOrder } from "../../shared/verify/all-in-order.js";
 import { VerifyError } from "../../shared/verify/verify-error.js";
 import type { InspectedSubvolume, TouchedRange } from "./inspect-stream.js";
 
@@ -15,14 +17,34 @@ export async function checkUntouched(
   arrived: TreeLayout,
   inspected: ReadonlyMap<Subvolume, InspectedSubvolume>,
 ): Promise<void> {
-  for (const name of SUBVOLUMES) {
+  const growing = await growingSegments(base);
+  const checks = SUBVOLUMES.flatMap((name) => {
     const { made, touched } = inspected.get(name) as InspectedSubvolume;
-    for (const path of made) await checkNew(name, path, base.subvolume(name));
-    for (const [path, ranges] of touched) {
-      const files = { base: join(base.subvolume(name), path), arrived: join(arrived.subvolume(name), path) };
-      await checkRanges(`${name}/${path}`, files, ranges);
-    }
-  }
+    return [
+      ...[...made].map((path) => checkNew(name, path, base.subvolume(name))),
+      ...[...touched].map(([path, ranges]) => {
+        if (isSegment(name, path) && !growing.has(path)) throw grown(`${name}/${path}`);
+        const files = { base: join(base.subvolume(name), path), arrived: join(arrived.subvolume(name), path) };
+        return checkRanges(`${name}/${path}`, files, ranges);
+      }),
+    ];
+  });
+  await allInOrder(checks);
+}
+
+/** Of each folder of lines the last segment, relative to `timing`. */
+async function growingSegments(base: TreeLayout): Promise<Set<string>> {
+  const [entries, payloads] = await Promise.all([base.entries, base.payloads].map((dir) => listSegments(dir, "jsonl")));
+  return new Set([`entries/${entries?.at(-1)}`, `payloads/${payloads?.at(-1)}`]);
+}
+
+function isSegment(name: Subvolume, path: string): boolean {
+  return name === "timing" && /^(?:entries|payloads)\//.test(path);
+}
+
+/** The walk begins in the last segment: what is put behind the lines of an earlier one, it would not see. */
+function grown(file: string): VerifyError {
+  return new VerifyError("tampered", { file }, "the increment wrote to a segment that another one follows");
 }
 
 /** Making a file where one is (`creat`), or renaming one onto it, replaces what was verified. */

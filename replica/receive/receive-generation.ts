@@ -12,6 +12,7 @@ import {
 } from "../../shared/store/btrfs.js";
 import { makePairFolder } from "../../shared/store/generations.js";
 import { type Subvolume, TreeLayout } from "../../shared/store/layout.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { StoreError } from "../../shared/store/store-error.js";
 import { type InspectedSubvolume, StreamInspector } from "./inspect-stream.js";
 import { ReceiveError } from "./receive-error.js";
@@ -25,6 +26,7 @@ export interface Arrival {
   base: Record<Subvolume, string> | undefined;
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
+  spares: SpareProcesses;
 }
 
 export interface Arrived {
@@ -44,21 +46,25 @@ export async function receiveGeneration(arrival: Arrival): Promise<Arrived> {
   await makePairFolder(arrival.dir);
   const inspected = await runReceive(arrival);
   const tree = new TreeLayout(arrival.dir);
-  const settled = settle(tree, inspected);
+  const settled = settle(tree, inspected, arrival);
   settled.catch(() => undefined);
   return { tree, inspected, settled };
 }
 
-async function settle(tree: TreeLayout, inspected: Arrived["inspected"]): Promise<Record<Subvolume, string>> {
+async function settle(
+  tree: TreeLayout,
+  inspected: Arrived["inspected"],
+  { spares }: Arrival,
+): Promise<Record<Subvolume, string>> {
   // `btrfs receive` returning 0 is not durable: after a power cut its files are empty, in a subvolume that looks whole.
-  const [found] = await Promise.all([listReadOnly(tree.dir), syncFilesystem(tree.dir)]);
+  const [found] = await Promise.all([listReadOnly(tree.dir, { spares }), syncFilesystem(tree.dir, { spares })]);
   const uuidOf = (name: Subvolume) => checkArrived(name, found.get(name), inspected.get(name) as InspectedSubvolume);
   return { timing: uuidOf("timing"), vector: uuidOf("vector") };
 }
 
 async function runReceive(arrival: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
-  const { dir, stream, encoding, base, stallMs } = arrival;
-  const receive = spawnReceive(dir);
+  const { dir, stream, encoding, base, stallMs, spares } = arrival;
+  const receive = spawnReceive(dir, { spares });
   const watchdog = stallWatchdog(stallMs);
   const inspector = new StreamInspector(base);
   const decoder = encoding === "zstd" ? spawnDecoder() : undefined;

@@ -1,13 +1,17 @@
 // The only place that runs `btrfs`. Every command runs under LC_ALL=C, so that one parser can tell the failures apart;
-// the raw stderr stays in the error's cause. A path is always an absolute argument of its own: nothing passes a shell.
+// the raw stderr stays in the error's cause. A path is always an absolute argument of its own: no shell parses it.
 import { lstat, stat, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { basename, dirname } from "node:path";
-import { ExecaError, execa, type Result } from "execa";
+import { text } from "node:stream/consumers";
+import { execa, type Result } from "execa";
+import { type BtrfsProcess, PROCESS_OPTIONS, type SpareProcesses } from "./spare-processes.js";
 import { StoreError, type StoreErrorCode } from "./store-error.js";
 
 export interface CommandOptions {
   signal?: AbortSignal | undefined;
+  /** Processes that wait for a command. Without them, or when none is left, one is started. */
+  spares?: SpareProcesses | undefined;
 }
 
 /** What `btrfs subvolume show` says of a subvolume. UUIDs are lower case with dashes. */
@@ -96,31 +100,21 @@ export interface SendOptions extends CommandOptions {
 }
 
 /** `btrfs send`, its stream on `stdout`. Await it for its end; then `requireSuccess` on what it gave. */
-export function spawnSend({ path, parent, compressedData, signal }: SendOptions) {
+export function spawnSend({ path, parent, compressedData, ...options }: SendOptions): BtrfsProcess {
   const protocol = compressedData ? ["--proto", "2", "--compressed-data"] : [];
   const base = parent === undefined ? [] : ["-p", parent];
-  return execa("btrfs", ["send", "-q", ...protocol, ...base, path], {
-    ...STREAM_OPTIONS,
-    stdin: "ignore",
-    ...cancelOption(signal),
-  });
+  const send = spawnBtrfs(["send", "-q", ...protocol, ...base, path], options);
+  send.stdin.end();
+  return send;
 }
 
 /**
  * `btrfs receive` into `dir`, its stream on `stdin`. `-C` keeps it inside `dir`: without it a crafted stream writes
  * anywhere, as root. Its exit code proves nothing: sync the filesystem, then check what arrived.
  */
-export function spawnReceive(dir: string, { signal }: CommandOptions = {}) {
-  return execa("btrfs", ["receive", "-q", "-C", dir], {
-    ...STREAM_OPTIONS,
-    stdin: "pipe",
-    stdout: "ignore",
-    ...cancelOption(signal),
-  });
+export function spawnReceive(dir: string, options: CommandOptions = {}): BtrfsProcess {
+  return spawnBtrfs(["receive", "-q", "-C", dir], options);
 }
-
-export type SendProcess = ReturnType<typeof spawnSend>;
-export type ReceiveProcess = ReturnType<typeof spawnReceive>;
 
 /** @throws StoreError for a send or receive that ended with anything but 0 */
 export function requireSuccess(result: Pick<Result, "failed"> & { stderr?: unknown }, path: string): void {
@@ -153,36 +147,23 @@ export async function btrfsVersions(options: CommandOptions = {}): Promise<{ ker
 const BTRFS_SUPER_MAGIC = 0x9123683e;
 /** Every subvolume's root folder has this inode number (BTRFS_FIRST_FREE_OBJECTID). */
 const SUBVOLUME_INODE = 256;
-const COMMAND_ENV = { LC_ALL: "C" };
-/** Enough for any message; a stream that makes `btrfs` say more is ended. */
-const MAX_STDERR_CHARS = 64 * 1024;
-const STREAM_OPTIONS = {
-  env: COMMAND_ENV,
-  reject: false,
-  encoding: "utf8",
-  buffer: { stdout: false, stderr: true },
-  maxBuffer: { stderr: MAX_STDERR_CHARS },
-} as const;
 
-function cancelOption(signal: AbortSignal | undefined): { cancelSignal?: AbortSignal } {
-  return signal ? { cancelSignal: signal } : {};
+function spawnBtrfs(args: readonly string[], { spares, signal }: CommandOptions): BtrfsProcess {
+  const started = spares?.take(args) ?? execa("btrfs", args, PROCESS_OPTIONS);
+  const abort = () => started.kill();
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  void started.finally(() => signal?.removeEventListener("abort", abort));
+  return started;
 }
 
-async function runBtrfs(args: string[], path: string, { signal }: CommandOptions): Promise<string> {
-  try {
-    const { stdout } = await execa("btrfs", args, {
-      env: COMMAND_ENV,
-      stdin: "ignore",
-      // These end by themselves within moments; an exit handler for each would cost more than it saves.
-      cleanup: false,
-      ...cancelOption(signal),
-    });
-    return stdout;
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    if (!(cause instanceof ExecaError)) throw cause;
-    throw failureOf(String(cause.stderr ?? ""), path, cause);
-  }
+async function runBtrfs(args: readonly string[], path: string, options: CommandOptions): Promise<string> {
+  const started = spawnBtrfs(args, options);
+  started.stdin.end();
+  const [stdout, result] = await Promise.all([text(started.stdout), started]);
+  options.signal?.throwIfAborted();
+  requireSuccess(result, path);
+  return stdout;
 }
 
 const FAILURES: readonly [pattern: RegExp, code: StoreErrorCode, reason: string, hint?: string][] = [

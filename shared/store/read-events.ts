@@ -1,6 +1,12 @@
 // Entries and payloads in lockstep: line i of one belongs to line i of the other, whatever segments they lie in.
 import { type LineFault, type LinePlace, readLineBatches, type StoredLine } from "./read-lines.js";
 
+/** Where the lines of one event stand. */
+export interface EventPlace {
+  entry: LinePlace;
+  payload: LinePlace;
+}
+
 export interface StoredEvent {
   seq: number;
   entry: StoredLine;
@@ -23,7 +29,7 @@ export interface EventsEnd {
 export async function* readEventBatches(
   dirs: { entries: string; payloads: string },
   fromSeq = 0,
-  known?: { entry: LinePlace; payload: LinePlace },
+  known?: EventPlace,
 ): AsyncGenerator<StoredEvent[] | EventsEnd> {
   const entries = new LineCursor(readLineBatches(dirs.entries, fromSeq, known?.entry));
   const payloads = new LineCursor(readLineBatches(dirs.payloads, fromSeq, known?.payload));

@@ -49,10 +49,9 @@ export async function* readLineBatches(
   known?: LinePlace,
 ): AsyncGenerator<(StoredLine | LineFault)[]> {
   const segments = await listSegments(dir, "jsonl");
-  const start = Math.max(
-    0,
-    segments.findLastIndex((name) => firstSeqOf(name) <= fromSeq),
-  );
+  // Begins with the line before, where there is one: what a segment holds beyond its own lines is found as a gap.
+  const before = (name: string) => firstSeqOf(name) < fromSeq;
+  const start = Math.max(0, known ? segments.indexOf(known.file) : segments.findLastIndex(before));
   let nextSeq: number | undefined;
   for (const file of segments.slice(start)) {
     const first = firstSeqOf(file);

@@ -4,22 +4,24 @@ import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { isSpaceName } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
+import { allInOrder } from "./all-in-order.js";
 import { VerifyError } from "./verify-error.js";
 
 const SEGMENT = /^\d{20}\.jsonl$/;
 
 /** @throws VerifyError `incomplete` for a part that is missing, `tampered` for one that has no place here */
 export async function checkLayout(tree: TreeLayout): Promise<void> {
-  await checkFolder(tree.dir, "", { timing: "folder", vector: "folder" });
   const timing = { entries: "folder", payloads: "folder", tree: "folder", checkpoint: "file?" } as const;
-  await checkFolder(tree.timing, "timing", timing);
-  await checkFolder(tree.entries, "timing/entries", {}, SEGMENT);
-  await checkFolder(tree.payloads, "timing/payloads", {}, SEGMENT);
-  await checkFolder(tree.tree, "timing/tree", {}, /^\d{1,2}\.hashes$/);
-  const spaces = await checkVectorFolder(tree);
-  for (const space of spaces) {
-    await checkFolder(tree.space(space), `vector/${space}`, { "space.json": "file" }, /^\d{20}\.vec$/);
-  }
+  const space = (name: string) =>
+    checkFolder(tree.space(name), `vector/${name}`, { "space.json": "file" }, /^\d{20}\.vec$/);
+  await allInOrder([
+    checkFolder(tree.dir, "", { timing: "folder", vector: "folder" }),
+    checkFolder(tree.timing, "timing", timing),
+    checkFolder(tree.entries, "timing/entries", {}, SEGMENT),
+    checkFolder(tree.payloads, "timing/payloads", {}, SEGMENT),
+    checkFolder(tree.tree, "timing/tree", {}, /^\d{1,2}\.hashes$/),
+    checkVectorFolder(tree).then((spaces) => allInOrder(spaces.map(space))),
+  ]);
 }
 
 type Kind = "folder" | "file" | "file?";

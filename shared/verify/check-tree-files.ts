@@ -4,6 +4,7 @@ import { open, readdir, stat } from "node:fs/promises";
 import { HASH_BYTES } from "../format/hash.js";
 import { hashesInLevel, levelCount } from "../format/tree.js";
 import type { TreeLayout } from "../store/layout.js";
+import { allInOrder } from "./all-in-order.js";
 import { VerifyError } from "./verify-error.js";
 
 /** @throws VerifyError `tampered` or `incomplete`, naming file and byte */
@@ -19,18 +20,21 @@ export async function checkTreeFiles(
       throw new VerifyError("tampered", { file: `timing/tree/${name}` }, "a ledger of this size has no such level");
     }
   }
-  for (let level = 0; level < levels; level += 1) {
-    const file = `timing/tree/${level}.hashes`;
-    await checkLength(tree.treeLevel(level), file, hashesInLevel(size, level) * HASH_BYTES);
+  const checkLevel = async (level: number) => {
     const first = hashesInLevel(fromSize, level);
-    const expected = Buffer.concat(computed[level] ?? []);
-    const stored = await readTreeHashes(tree, level, first, expected.length / HASH_BYTES);
-    if (!stored.equals(expected)) {
-      const differs = firstDifference(stored, expected);
-      const offset = first * HASH_BYTES + differs - (differs % HASH_BYTES);
-      throw new VerifyError("tampered", { file, offset }, "the stored hash is not that of the entries below it");
-    }
-  }
+    await checkLength(tree, level, hashesInLevel(size, level) * HASH_BYTES);
+    await checkHashes(tree, level, first, Buffer.concat(computed[level] ?? []));
+  };
+  await allInOrder(Array.from({ length: levels }, (_, level) => checkLevel(level)));
+}
+
+async function checkHashes(tree: TreeLayout, level: number, first: number, expected: Buffer): Promise<void> {
+  if (expected.length === 0) return;
+  const stored = await readTreeHashes(tree, level, first, expected.length / HASH_BYTES);
+  if (stored.equals(expected)) return;
+  const differs = firstDifference(stored, expected);
+  const place = { file: fileOf(level), offset: first * HASH_BYTES + differs - (differs % HASH_BYTES) };
+  throw new VerifyError("tampered", place, "the stored hash is not that of the entries below it");
 }
 
 /** `count` hashes of a level from `index`; fewer where the file ends, none where it is missing. */
@@ -46,8 +50,13 @@ export async function readTreeHashes(tree: TreeLayout, level: number, index: num
   }
 }
 
-async function checkLength(path: string, file: string, expectedBytes: number): Promise<void> {
-  const sizeBytes = (await stat(path).catch(() => undefined))?.size ?? 0;
+function fileOf(level: number): string {
+  return `timing/tree/${level}.hashes`;
+}
+
+async function checkLength(tree: TreeLayout, level: number, expectedBytes: number): Promise<void> {
+  const file = fileOf(level);
+  const sizeBytes = (await stat(tree.treeLevel(level)).catch(() => undefined))?.size ?? 0;
   if (sizeBytes < expectedBytes) {
     throw new VerifyError("incomplete", { file, offset: sizeBytes }, `it should be ${expectedBytes} bytes long`);
   }

@@ -7,6 +7,8 @@ import { type NoteVerifier, openNote } from "../format/signed-note.js";
 import { MerkleTree } from "../format/tree.js";
 import type { ElementHead } from "../store/element-heads.js";
 import type { TreeLayout } from "../store/layout.js";
+import type { EventPlace } from "../store/read-events.js";
+import { allInOrder } from "./all-in-order.js";
 import { checkLayout } from "./check-layout.js";
 import { checkTreeFiles } from "./check-tree-files.js";
 import { checkVectors, type RowCounts } from "./check-vectors.js";
@@ -20,6 +22,8 @@ export interface VerifiedState {
   /** Number of the last seal, 0 before the first. */
   generation: number;
   rows: RowCounts;
+  /** Where the last event's lines stand, if that is known: the walk begins there and not at the segment's start. */
+  last?: EventPlace | undefined;
 }
 
 export const NOTHING_VERIFIED: VerifiedState = { size: 0, tree: new MerkleTree(), generation: 0, rows: new Map() };
@@ -68,11 +72,13 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
     throw new VerifyError("stale", { file: "timing/checkpoint" }, message);
   }
   const walked = await walkEvents(options, checkpoint);
-  await checkTreeFiles(tree, walked.levels, from.size, checkpoint.size);
   const { seals } = walked;
   const last = seals.at(-1);
-  await checkGenerationNumber(options, last?.seal.generation ?? from.generation);
-  const rows = options.element === undefined ? await checkVectors(tree, seals, from.rows) : from.rows;
+  const [, , rows] = await allInOrder([
+    checkTreeFiles(tree, walked.levels, from.size, checkpoint.size),
+    checkGenerationNumber(options, last?.seal.generation ?? from.generation),
+    options.element === undefined ? checkVectors(tree, seals, from.rows) : Promise.resolve(from.rows),
+  ]);
   return {
     size: checkpoint.size,
     tree: walked.tree,
@@ -82,6 +88,7 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
     note,
     sealedAt: last?.recorded ?? "",
     lastHash: walked.lastHash,
+    last: walked.last,
   };
 }
 

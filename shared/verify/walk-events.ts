@@ -6,7 +6,8 @@ import { HASH_BYTES, leafHash, sha256Hex } from "../format/hash.js";
 import { parsePayload } from "../format/payload.js";
 import { parseSeal, SEAL_ACTION, type Seal, sealElementId } from "../format/seal.js";
 import { MerkleTree } from "../format/tree.js";
-import { type EventsEnd, readEventBatches, type StoredEvent } from "../store/read-events.js";
+import { type EventPlace, type EventsEnd, readEventBatches, type StoredEvent } from "../store/read-events.js";
+import type { StoredLine } from "../store/read-lines.js";
 import { readTreeHashes } from "./check-tree-files.js";
 import { VerifyError } from "./verify-error.js";
 import type { GenerationToVerify } from "./verify-generation.js";
@@ -23,18 +24,25 @@ export interface WalkedEvents {
   levels: Buffer[][];
   seals: FoundSeal[];
   lastHash: string;
+  last: EventPlace | undefined;
 }
 
 /** @throws VerifyError `tampered` or `incomplete` at the first bad place */
 export async function walkEvents(options: GenerationToVerify, checkpoint: Checkpoint): Promise<WalkedEvents> {
-  const walk: WalkedEvents = { tree: options.from.tree.clone(), levels: [], seals: [], lastHash: "" };
+  const walk: WalkedEvents = {
+    tree: options.from.tree.clone(),
+    levels: [],
+    seals: [],
+    lastHash: "",
+    last: options.from.last,
+  };
   const sealElement = sealElementId(options.storeUuid);
   const keepHash = (level: number, hash: Buffer) => {
     const row = walk.levels[level];
     if (row) row.push(hash);
     else walk.levels[level] = [hash];
   };
-  for await (const batch of readEventBatches(options.tree, options.from.size)) {
+  for await (const batch of readEventBatches(options.tree, options.from.size, options.from.last)) {
     options.signal?.throwIfAborted();
     if (!Array.isArray(batch)) {
       checkEnd(batch, checkpoint.size);
@@ -55,10 +63,17 @@ export async function walkEvents(options: GenerationToVerify, checkpoint: Checkp
       if (entry.action === SEAL_ACTION && entry.element_id === sealElement)
         walk.seals.push(readSeal(options, event, entry, walk));
     }
+    walk.last = placeOf(batch.at(-1) as StoredEvent);
     options.onProgress?.(walk.tree.size, checkpoint.size);
   }
   checkRoot(walk, checkpoint);
   return walk;
+}
+
+/** A copy without the bytes, which are valid until the next batch only. */
+function placeOf({ entry, payload }: StoredEvent): EventPlace {
+  const placeIn = ({ seq, file, offset }: StoredLine) => ({ seq, file, offset });
+  return { entry: placeIn(entry), payload: placeIn(payload) };
 }
 
 function checkEntry({ heads }: GenerationToVerify, event: StoredEvent, hash: string): Entry {

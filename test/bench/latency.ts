@@ -10,6 +10,7 @@ import { execa } from "execa";
 import { type Fleet, replicaAnswers, withFleet } from "../support/start-fleet.js";
 import type { BenchRow } from "./bench-row.js";
 import { eventLine } from "./make-events.js";
+import { pipeCommands } from "./pipe-commands.js";
 
 const IDLE_EVENTS = 60;
 const LOADED_EVENTS = 40;
@@ -162,11 +163,8 @@ async function floorOnce(source: string, target: string, run: number): Promise<v
     await btrfs("subvolume", "snapshot", "-r", join(source, name), join(source, `${name}${run}`));
   for (const name of ["a", "b"]) {
     const base = run === 0 ? [] : ["-p", join(source, `${name}${run - 1}`)];
-    await execa("btrfs", ["send", "-q", ...base, join(source, `${name}${run}`)], { encoding: "buffer" }).pipe("btrfs", [
-      "receive",
-      "-q",
-      target,
-    ]);
+    const send = ["btrfs", "send", "-q", ...base, join(source, `${name}${run}`)];
+    await pipeCommands(send, ["btrfs", "receive", "-q", target]);
   }
   await btrfs("filesystem", "sync", target);
 }

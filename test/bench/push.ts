@@ -12,6 +12,7 @@ import { startSshd } from "../support/with-sshd.js";
 import { makeVolume } from "../support/with-volume.js";
 import type { BenchRow } from "./bench-row.js";
 import { eventStream } from "./make-events.js";
+import { pipeCommands } from "./pipe-commands.js";
 
 /** About 1.3 KiB an event on disk: entry, payload, hash, vector. */
 const FIRST_EVENTS = 800_000;
@@ -117,13 +118,7 @@ async function openRawPipe(fleet: Fleet, target: string) {
       const tree = join(store, "generations", String(generation));
       const { bytes } = await countBytes(tree, base);
       const began = performance.now();
-      for (const name of SUBVOLUMES) {
-        const parent = base === undefined ? [] : ["-p", join(base, name)];
-        await execa("btrfs", ["send", "-q", ...parent, join(tree, name)], { encoding: "buffer" }).pipe("ssh", [
-          ...login,
-          `${sshd.user}@127.0.0.1`,
-        ]);
-      }
+      for (const name of SUBVOLUMES) await pipeSend(tree, name, base, ["ssh", ...login, `${sshd.user}@127.0.0.1`]);
       const ms = performance.now() - began;
       round += 1;
       await moveAside(target, round);
@@ -146,15 +141,13 @@ async function moveAside(target: string, round: number): Promise<void> {
 
 async function countBytes(tree: string, base: string | undefined): Promise<{ bytes: number }> {
   let bytes = 0;
-  for (const name of SUBVOLUMES) {
-    const parent = base === undefined ? [] : ["-p", join(base, name)];
-    const { stdout } = await execa("btrfs", ["send", "-q", ...parent, join(tree, name)], { encoding: "buffer" }).pipe(
-      "wc",
-      ["-c"],
-    );
-    bytes += Number(stdout);
-  }
+  for (const name of SUBVOLUMES) bytes += Number(await pipeSend(tree, name, base, ["wc", "-c"]));
   return { bytes };
+}
+
+function pipeSend(tree: string, name: string, base: string | undefined, command: string[]): Promise<string> {
+  const parent = base === undefined ? [] : ["-p", join(base, name)];
+  return pipeCommands(["btrfs", "send", "-q", ...parent, join(tree, name)], command);
 }
 
 function rows(what: string, bytes: number, ours: { ms: number; bytes: number }, rawMs: number): BenchRow[] {

@@ -158,6 +158,20 @@ describe("a crash", () => {
       });
     });
 
+    test("a promotion that fails after its rename is recovered without a restart", async () => {
+      const obstacle = `${store.acceptedHead}.new`;
+      await mkdir(obstacle);
+      await ingest(fleet, someEvents(5));
+      await seal(fleet);
+      await linkBecomes(fleet, ({ code }) => code === "internal-error");
+      await rmdir(obstacle);
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+      await ingest(fleet, someEvents(5));
+      await seal(fleet);
+      await expectConverged(fleet);
+    });
+
     for (const [name, damage] of [
       ["gone", (index: string) => rm(index, { recursive: true })],
       ["damaged: the catalog's bytes", (index: string) => spoil(join(index, "catalog.db"))],

@@ -1,5 +1,6 @@
 // Catches the catalog up with a promoted generation: reads only the lines it has not seen, entries and payloads in
-// lockstep. Until the last of them is in, `meta` still names the generation before, and that is what readers see.
+// lockstep. Until the last of them is in, `meta` still names the generation before, and that is what readers see. No line
+// that was sealed may stop it: the ledger only grows, so what cannot be read today is in the way for ever.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Checkpoint } from "../format/checkpoint.js";
 import type { Entry } from "../format/entry.js";
@@ -7,6 +8,7 @@ import { leafHash } from "../format/hash.js";
 import { SEAL_ACTION, sealElementId } from "../format/seal.js";
 import { firstSeqOf, segmentName } from "../format/segment-name.js";
 import { parseTimestamp } from "../format/timestamp.js";
+import type { Logger } from "../log.js";
 import type { TreeLayout } from "../store/layout.js";
 import { type LineFault, type LinePlace, readLineBatches, type StoredLine } from "../store/read-lines.js";
 import type { BytesPlace, Catalog, CatalogRow } from "./catalog.js";
@@ -16,18 +18,22 @@ import { wordsOfPayload } from "./words-of-payload.js";
 const ROWS_PER_TRANSACTION = 2000;
 const BULK_ROWS = 20_000;
 
+export interface FillOptions {
+  catalog: Catalog;
+  tree: TreeLayout;
+  generation: number;
+  checkpoint: Checkpoint;
+  log: Logger;
+  signal?: AbortSignal;
+}
+
 /** @throws Error when the lines end before the checkpoint's size, which a verified generation does not */
-export async function fillCatalog(
-  catalog: Catalog,
-  tree: TreeLayout,
-  generation: number,
-  checkpoint: Checkpoint,
-  signal?: AbortSignal,
-): Promise<void> {
+export async function fillCatalog({ catalog, tree, generation, checkpoint, log, signal }: FillOptions): Promise<void> {
   const from = catalog.meta().filled;
   const last = lastPlaces(catalog);
   const entries = new LineReader(readLineBatches(tree.entries, from, last?.entry));
   const payloads = new LineReader(readLineBatches(tree.payloads, from, last?.payload));
+  const partly = new PartlyFilled();
   const complete = { generation, size: checkpoint.size, root: checkpoint.root };
   const sealElement = sealElementId(catalog.store);
   const bulk = checkpoint.size - from > BULK_ROWS;
@@ -36,7 +42,9 @@ export async function fillCatalog(
     for (let seq = from; seq < checkpoint.size; ) {
       const rows: CatalogRow[] = [];
       const end = Math.min(checkpoint.size, seq + ROWS_PER_TRANSACTION);
-      for (; seq < end; seq += 1) rows.push(rowOf(await entries.next(seq), await payloads.next(seq), sealElement));
+      for (; seq < end; seq += 1) {
+        rows.push(rowOf(await entries.next(seq), await payloads.next(seq), sealElement, partly));
+      }
       catalog.fill(rows, seq === checkpoint.size ? complete : undefined);
       if (seq < checkpoint.size) await nextTurn(undefined, signal ? { signal } : {});
     }
@@ -45,6 +53,7 @@ export async function fillCatalog(
     if (bulk) catalog.setBulk(false);
     await entries.close();
     await payloads.close();
+    if (partly.events > 0) log.warn("events are catalogued in part", { store: catalog.store, ...partly });
   }
 }
 
@@ -96,22 +105,62 @@ class LineReader {
   }
 }
 
-function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: string): CatalogRow {
+/** Counts the events of one catch-up whose time or words could not be read, and keeps the first: a log line for all. */
+class PartlyFilled {
+  events = 0;
+  seq = -1;
+  reason = "";
+  #last = -1;
+
+  note(seq: number, { message }: Error): void {
+    if (this.events === 0) Object.assign(this, { seq, reason: message });
+    if (this.#last !== seq) this.events += 1;
+    this.#last = seq;
+  }
+}
+
+function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: string, partly: PartlyFilled): CatalogRow {
+  const { seq } = entryLine;
   const entry = JSON.parse(entryLine.bytes.toString("utf8")) as Entry;
+  const note = (error: Error) => partly.note(seq, error);
   const isSeal = entry.action === SEAL_ACTION && entry.element_id === sealElement;
   return {
-    seq: entryLine.seq,
+    seq,
     element: entry.element_id,
     type: entry.element_type,
     action: entry.action,
     actor: entry.actor,
-    atMicros: parseTimestamp(entry.timestamp),
+    atMicros: timeOf(entry, note),
     height: entry.height,
     hash: leafHash(entryLine.bytes),
     entry: placeOf(entryLine),
     payload: placeOf(payloadLine),
-    words: isSeal ? undefined : wordsOfPayload(payloadLine.bytes.toString("utf8")),
+    words: isSeal ? undefined : wordsOf(payloadLine, note),
   };
+}
+
+/** When it happened, else when it was written, else 1970: the calendar of a stored time is checked by nobody else. */
+function timeOf(entry: Entry, note: (error: Error) => void): number {
+  for (const text of [entry.timestamp, entry.recorded]) {
+    try {
+      const micros = parseTimestamp(text);
+      // Beyond it SQLite's number and ours differ, and no page of a timeline could go on from here.
+      if (Number.isSafeInteger(micros)) return micros;
+      note(new Error(`${text} lies outside years 1684 to 2255`));
+    } catch (error) {
+      note(error as Error);
+    }
+  }
+  return 0;
+}
+
+function wordsOf({ bytes }: StoredLine, note: (error: Error) => void): CatalogRow["words"] {
+  try {
+    return wordsOfPayload(bytes.toString("utf8"));
+  } catch (error) {
+    note(error as Error);
+    return undefined;
+  }
 }
 
 function placeOf({ file, offset, bytes }: StoredLine): BytesPlace {

@@ -129,7 +129,7 @@ export class QueryStore {
   }
 
   async #promoteOnce(wanted: number): Promise<Promoted> {
-    const { layout, signal } = this.#options;
+    const { layout, signal, log } = this.#options;
     if (this.#answering && this.#answering.generation >= wanted) return this.#answered();
     const generation = Math.max(wanted, (await this.currentGeneration()) ?? 0);
     const tree = layout.generation(generation);
@@ -138,8 +138,8 @@ export class QueryStore {
     try {
       const catalog = await this.#openCatalog();
       checkSameLedger(catalog, reader, checkpoint);
-      await fillCatalog(catalog, tree, generation, checkpoint, signal);
-      await this.#advanceSpaces(tree);
+      await fillCatalog({ catalog, tree, generation, checkpoint, log, signal });
+      await this.#advanceSpaces(tree, checkpoint.size);
       this.#answerFrom(catalog, reader, { generation, size: checkpoint.size });
     } catch (error) {
       reader.close();
@@ -169,21 +169,21 @@ export class QueryStore {
     return this.#catalog;
   }
 
-  async #advanceSpaces(tree: TreeLayout): Promise<void> {
+  async #advanceSpaces(tree: TreeLayout, size: number): Promise<void> {
     const { layout, pool, log } = this.#options;
     for (const folder of await readdir(tree.vector, { withFileTypes: true })) {
       const { name } = folder;
       if (!folder.isDirectory() || !isSpaceName(name)) continue;
       const known = this.#spaces.get(name);
       if (known) {
-        await known.advance(tree.space(name));
+        await known.advance(tree.space(name), size);
         continue;
       }
       const space = parseSpace(await readFile(tree.spaceFile(name), "utf8"));
       const index = new VectorIndex({ dir: layout.segments(name), space, pool, log });
       // Before it is open, so that it is closed with the others if it cannot be opened whole.
       this.#spaces.set(name, index);
-      await index.open(tree.space(name));
+      await index.open(tree.space(name), size);
     }
   }
 

@@ -1,5 +1,8 @@
 // Which event each vector row is of, and which row is an event's latest: an event may have been given a vector twice (a
-// crash between writing it and noting that), and then the later row is the one that counts. About 12 bytes a row.
+// crash between writing it and noting that), and then the later row is the one that counts. About 12 bytes a row. A row
+// of an event that is not in the store keeps its position, which is its place on disk, and is never a latest one.
+
+const NO_EVENT = -1;
 
 export class RowTable {
   /** Sequence number of each row, by position. */
@@ -10,14 +13,20 @@ export class RowTable {
   /** Rows that a later one of the same event replaced. */
   superseded = 0;
 
-  /** Adds the next row. */
-  add(seq: number): void {
+  /** Adds the next row; returns whether it is of an event below `size`. What is not takes no memory of its own. */
+  add(seq: number, size: number): boolean {
     if (this.rows >= this.#seqs.length) this.#seqs = grown(this.#seqs, new Float64Array(this.rows * 2));
+    if (seq >= size) {
+      this.#seqs[this.rows] = NO_EVENT;
+      this.rows += 1;
+      return false;
+    }
     if (seq >= this.#latest.length) this.#latest = grown(this.#latest, new Uint32Array(Math.ceil((seq + 1) * 1.5)));
     this.#seqs[this.rows] = seq;
     if (this.#latest[seq] !== 0) this.superseded += 1;
     this.rows += 1;
     this.#latest[seq] = this.rows;
+    return true;
   }
 
   seqAt(position: number): number {

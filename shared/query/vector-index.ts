@@ -18,7 +18,7 @@ import {
   segmentShape,
 } from "./segment-file.js";
 import { TailRows } from "./tail-rows.js";
-import { listRows, type RowFiles, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
+import { listRows, type RowChunk, type RowFiles, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
 
 export interface VectorIndexOptions {
   /** Folder of the segments, `<store>/index/<space>`. Made when missing. */
@@ -53,6 +53,17 @@ interface Segment {
   host: HnswHost;
 }
 
+/** Counts the rows of one catch-up that name no event of the store, and keeps the first's number. */
+class LeftOut {
+  rows = 0;
+  seq = -1;
+
+  note(seq: number): void {
+    if (this.rows === 0) this.seq = seq;
+    this.rows += 1;
+  }
+}
+
 /** Builds that may fail in a row before rows are left to the exact scan until the next start. */
 const MOST_FAILURES = 3;
 
@@ -75,13 +86,16 @@ export class VectorIndex {
     this.#tail = new TailRows(options.space.dimensions, 4 * MOST_TAIL_FLOATS);
   }
 
-  /** Takes up the segments on disk that fit the rows in `rowsDir`, reads the rest, and starts building what is missing. */
-  async open(rowsDir: string): Promise<void> {
+  /**
+   * Takes up the segments on disk that fit the rows in `rowsDir`, reads the rest, and starts building what is missing.
+   * Rows of events at or above `size` are left out of every answer, and a warning says so.
+   */
+  async open(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
     const { dir, space } = this.#options;
     await mkdir(dir, { recursive: true });
     const files = await listRows(rowsDir, space.dimensions);
     const found = await findSegments(dir, space, files);
-    await this.#readSeqs(files, found);
+    await this.#readSeqs(files, found, size);
     this.#files = files;
     await Promise.all(found.map((segment) => this.#load(segment)));
     await this.#refillTail();
@@ -89,13 +103,15 @@ export class VectorIndex {
   }
 
   /** Moves on to a later generation's rows. Once it resolves, answers hold them all. */
-  async advance(rowsDir: string): Promise<void> {
+  async advance(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
     const { dimensions } = this.#options.space;
     const files = await listRows(rowsDir, dimensions);
+    const leftOut = new LeftOut();
     for await (const chunk of readRowChunks(files, dimensions, this.#table.rows, files.rows)) {
-      for (let i = 0; i < chunk.rows; i += 1) this.#table.add(seqOfRow(chunk, i));
+      this.#addRows(chunk, size, leftOut);
       this.#tail.append(chunk);
     }
+    this.#warnOf(leftOut, rowsDir);
     this.#files = files;
     this.#maintain();
   }
@@ -222,17 +238,30 @@ export class VectorIndex {
     return this.#segments.filter(({ host, id }) => host.isReady(id));
   }
 
-  async #readSeqs(files: RowFiles, found: readonly SegmentFile[]): Promise<void> {
+  async #readSeqs(files: RowFiles, found: readonly SegmentFile[], size: number): Promise<void> {
+    const leftOut = new LeftOut();
+    const { dimensions } = this.#options.space;
     const add = async (to: number) => {
-      for await (const chunk of readRowChunks(files, this.#options.space.dimensions, this.#table.rows, to)) {
-        for (let i = 0; i < chunk.rows; i += 1) this.#table.add(seqOfRow(chunk, i));
-      }
+      for await (const chunk of readRowChunks(files, dimensions, this.#table.rows, to))
+        this.#addRows(chunk, size, leftOut);
     };
     for (const { sidecar, seqs } of found) {
       await add(sidecar.first);
-      for (const seq of seqs) this.#table.add(seq);
+      for (const seq of seqs) if (!this.#table.add(seq, size)) leftOut.note(seq);
     }
     await add(files.rows);
+    this.#warnOf(leftOut, files.dir);
+  }
+
+  #addRows(chunk: RowChunk, size: number, leftOut: LeftOut): void {
+    for (let i = 0; i < chunk.rows; i += 1) {
+      const seq = seqOfRow(chunk, i);
+      if (!this.#table.add(seq, size)) leftOut.note(seq);
+    }
+  }
+
+  #warnOf(leftOut: LeftOut, dir: string): void {
+    if (leftOut.rows > 0) this.#options.log.warn("vectors of no event are left out", { dir, ...leftOut });
   }
 
   /** Puts the segment in the place of those it covers once a child has it. Resolves to whether its file was good. */

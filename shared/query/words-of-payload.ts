@@ -1,6 +1,7 @@
 // The searchable words of a payload: its reason, and every key, string and number of its state. Most payload lines hold
 // no backslash, and of those the stored text itself serves: the tokenizer takes JSON's punctuation as spaces.
 import type { JsonValue } from "../format/canonical-json.js";
+import { FormatError } from "../format/format-error.js";
 import { parsePayload } from "../format/payload.js";
 
 const STATE_KEY = '"state_snapshot":';
@@ -17,6 +18,7 @@ export function wordsOfPayload(line: string): { reason: string; state: string } 
 
 function wordsOfParsed(line: string): { reason: string; state: string } {
   const { reason = "", state_snapshot } = parsePayload(line);
+  if (typeof reason !== "string") throw new FormatError("bad-payload", "the payload's reason is no text");
   const words: string[] = [];
   gather(state_snapshot ?? null, words);
   return { reason, state: words.join(" ") };

@@ -29,11 +29,17 @@ export interface TestEvent {
   actor?: string;
   /** Microseconds since 1970; by default one second after the event before. */
   atMicros?: number;
+  /** Stands in the entry as it is, instead of the time of `atMicros`. */
+  timestamp?: string;
+  /** Changes the payload line before it is hashed: what a primary gone wrong could seal. */
+  changePayload?: (line: string) => string;
   state: JsonValue;
   reason?: string;
   priority?: Priority;
   /** Left out: the event gets no vector. */
   vector?: Float32Array;
+  /** Stands in the vector's row instead of the event's own number. */
+  vectorSeq?: number;
 }
 
 export interface BuildOptions {
@@ -106,7 +112,7 @@ export class StoreBuilder {
     const lines = new LineBuffer();
     for (const event of events) {
       const seq = this.#append(event, lines);
-      if (event.vector) rows.push({ seq, vector: event.vector });
+      if (event.vector) rows.push({ seq: event.vectorSeq ?? seq, vector: event.vector });
     }
     const added = await this.#appendRows(rows);
     this.generation += 1;
@@ -125,11 +131,12 @@ export class StoreBuilder {
     const seq = this.#tree.size;
     const head = this.#heads.get(event.element);
     this.#atMicros = event.atMicros ?? this.#atMicros + 1_000_000;
-    const payload = formatPayload(
+    const asMade = formatPayload(
       { reason: event.reason, stateJson: canonicalise(event.state) },
       sha256Hex(`salt ${seq}`).slice(0, 32),
       seq,
     );
+    const payload = event.changePayload?.(asMade) ?? asMade;
     const entry = formatEntry({
       action: event.action ?? "modified",
       actor: event.actor ?? "admin",
@@ -142,7 +149,7 @@ export class StoreBuilder {
       recorded: formatTimestamp(this.#atMicros),
       seq,
       source: "test",
-      timestamp: formatTimestamp(this.#atMicros),
+      timestamp: event.timestamp ?? formatTimestamp(this.#atMicros),
     });
     const leaf = leafHash(Buffer.from(entry));
     this.#tree.append(leaf, (level, hash) => lines.hash(level, hash));

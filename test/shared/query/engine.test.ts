@@ -5,10 +5,17 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { leafHash, sha256Hex } from "../../../shared/format/hash.js";
 import { parseTimestamp } from "../../../shared/format/timestamp.js";
-import { createLogger } from "../../../shared/log.js";
+import { createLogger, type LogFields, type Logger } from "../../../shared/log.js";
 import { QueryEngine } from "../../../shared/query/engine.js";
 import { QueryError, type QueryErrorCode } from "../../../shared/query/query-error.js";
-import { flipByte, StoreBuilder, someEvents } from "../../support/build-store.js";
+import {
+  flipByte,
+  groupVector,
+  StoreBuilder,
+  seededRandom,
+  someEvents,
+  type TestEvent,
+} from "../../support/build-store.js";
 
 const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d01";
 const log = createLogger("error", () => true);
@@ -251,6 +258,80 @@ test("a store that appears later is answered after its first promotion", async (
     await assert.rejects(engine.event(undefined, { seq: 0 }), refusal("bad-parameter", new RegExp(second)));
     assert.equal((await engine.event("other.example", { seq: 0 })).store, second);
   });
+});
+
+test("a sealed line that cannot be read whole stops nothing: the rest is answered, and one warning names it", async () => {
+  const { root, builder } = await newStore();
+  const odd = (change: Partial<TestEvent>): TestEvent => ({
+    element: "interface:odd",
+    state: { mtu: 9000 },
+    ...change,
+  });
+  const lines: TestEvent[] = [
+    odd({ timestamp: "2026-02-30T25:00:00.000000Z" }),
+    odd({ timestamp: "9999-12-31T23:59:59.999999Z" }),
+    odd({ changePayload: (line) => `${line.slice(0, -1)}\\` }),
+    odd({ changePayload: (line) => line.replace("{", '{"reason":{"a":"\\n"},') }),
+    odd({ changePayload: () => "" }),
+  ];
+  const warned: LogFields[] = [];
+  const warn: Logger["warn"] = (_, fields = {}) => void warned.push(fields);
+  const engine = new QueryEngine({ root, indexProcesses: 1, log: { ...log, warn } });
+  await engine.start();
+  try {
+    const { generation, size } = await builder.seal([...lines, ...someEvents(6, 6, 16)]);
+    assert.deepEqual(await engine.promoted(UUID, generation), { generation, size });
+    assert.deepEqual(
+      warned.map(({ events, seq }) => [events, seq]),
+      [[5, 61]],
+    );
+    const { results } = await engine.timeline(undefined, { ...everything, limit: 1000 });
+    assert.equal(results.length, size);
+    const recorded = results.filter(({ seq }) => seq === 61 || seq === 62).map(({ timestamp }) => timestamp);
+    assert.deepEqual(recorded, ["2026-11-20T00:01:02.000000Z", "2026-11-20T00:01:03.000000Z"]);
+    assert.equal((await engine.event(undefined, { seq: 62 })).results[0]?.timestamp, "9999-12-31T23:59:59.999999Z");
+    await assert.rejects(engine.event(undefined, { seq: 63 }), refusal("broken-chain"));
+    const found = await engine.search(undefined, { words: "odd", limit: 50 });
+    assert.deepEqual(
+      found.results
+        .filter(({ text }) => text)
+        .map(({ seq }) => seq)
+        .sort(),
+      [61, 62],
+    );
+  } finally {
+    await engine.stop();
+  }
+});
+
+test("a vector row of an event that is not in the store is left out, before and after a restart", async () => {
+  const random = seededRandom(4);
+  const stray = groupVector(16, 700, random, 0);
+  const events = someEvents(20, 4, 16);
+  for (const [i, vectorSeq] of [2 ** 33, 2 ** 52, 21].entries()) {
+    events.push({ element: `interface:stray${i}`, state: {}, vector: stray, vectorSeq });
+  }
+  const { root, builder } = await newStore(events);
+  for (const restart of [1, 2]) {
+    const warned: LogFields[] = [];
+    const warn: Logger["warn"] = (_, fields = {}) => void warned.push(fields);
+    const engine = new QueryEngine({ root, indexProcesses: 1, log: { ...log, warn } });
+    await engine.start();
+    try {
+      assert.deepEqual(
+        warned.map(({ rows, seq }) => [rows, seq]),
+        [[2, 2 ** 33]],
+      );
+      const { results } = await engine.similar(undefined, { seq: 21, limit: 10 });
+      assert.equal(results.length, 10);
+      assert.ok(results.every(({ seq }) => seq < 20));
+      const { generation, size } = await builder.seal(someEvents(restart, 1, 16));
+      assert.deepEqual(await engine.promoted(UUID, generation), { generation, size });
+      assert.equal(warned.length, 1);
+    } finally {
+      await engine.stop();
+    }
+  }
 });
 
 test("a catalog that is missing, damaged, or of another ledger is built again", async () => {

@@ -1,5 +1,6 @@
 // The slow, exact reading of a JSON text, run only on lines that the fast path suspects: it finds the first thing that
-// would not survive canonicalisation unchanged and names its place. Builds no values.
+// would not survive canonicalisation unchanged and names its place. Builds no values. Linear in the text, which is hostile:
+// strings are walked by code, since a pattern of them either backtracks or fills the engine's stack.
 import type { AdmitErrorCode } from "./admit-error.js";
 
 export interface JsonFault {
@@ -35,9 +36,12 @@ class Fault extends Error {
 }
 
 const SPACE = /[ \t\n\r]*/y;
-const STRING = /"(?:[^"\\]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORD = /true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const SPACE_CODE = 0x20;
 
 class Scanner {
   readonly #text: string;
@@ -105,9 +109,8 @@ class Scanner {
 
   #string(): string {
     const start = this.#at;
-    const raw = this.#match(STRING);
-    if (raw === undefined) this.#unexpected();
-    const value = this.#unquoted(raw, start);
+    this.#skipString();
+    const value = JSON.parse(this.#text.slice(start, this.#at)) as string;
     if (!value.isWellFormed()) {
       this.#at = start;
       this.#fail("lone-surrogate");
@@ -115,14 +118,18 @@ class Scanner {
     return value;
   }
 
-  #unquoted(raw: string, start: number): string {
-    try {
-      return JSON.parse(raw) as string;
-    } catch {
-      // A raw control character: the one thing the pattern lets through.
-      this.#at = start;
-      return this.#fail("not-json");
+  /** From the opening quote to behind the closing one, or to what no string may hold. */
+  #skipString(): void {
+    for (this.#at += 1; ; ) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code === QUOTE) break;
+      if (code === BACKSLASH) {
+        if (this.#match(ESCAPE) === undefined) this.#unexpected();
+      } else if (code >= SPACE_CODE) this.#at += 1;
+      // A raw control character, or NaN: the text ends here.
+      else this.#unexpected();
     }
+    this.#at += 1;
   }
 
   #number(): void {
@@ -151,7 +158,7 @@ class Scanner {
   #unexpected(): never {
     const character = this.#text[this.#at];
     if (character === undefined) this.#fail("not-json");
-    this.#fail("not-json", character);
+    this.#fail("not-json", character < " " ? JSON.stringify(character).slice(1, -1) : character);
   }
 
   #fail(code: JsonFault["code"], shown?: string): never {

@@ -101,6 +101,26 @@ describe("a line is refused, naming the field", () => {
     });
   }
 
+  test("whatever its length, when a string is not closed or ends in a bad escape", () => {
+    const mebibyte = 1024 * 1024;
+    for (const filling of ["a".repeat(mebibyte), "\\n".repeat(mebibyte / 2), "\\u0041".repeat(mebibyte / 6)]) {
+      const head = `{${HEAD},"reason":"${filling}`;
+      const unclosed = refusal(head);
+      assert.deepEqual([unclosed.code, unclosed.field], ["not-json", "reason"]);
+      assert.equal(unclosed.reason, "the JSON ends too early");
+      const badEscape = refusal(`${head}\\x"}`);
+      assert.deepEqual([badEscape.code, badEscape.field], ["not-json", "reason"]);
+      assert.match(badEscape.reason, new RegExp(`column ${head.length + 1}$`));
+    }
+    assert.equal(refusal(`{${HEAD},"state_snapshot":${"9".repeat(mebibyte)}x}`).code, "number-out-of-range");
+    assert.equal(refusal(`{${HEAD},"reason":"${"k".repeat(mebibyte)}`).code, "not-json");
+  });
+
+  test("with the column and the name of a raw control character", () => {
+    const error = refusal(`{${HEAD},"reason":"ab\u0001"}`);
+    assert.deepEqual([error.value, error.reason], ["\\u0001", `not JSON from column ${HEAD.length + 15}`]);
+  });
+
   test("with the nearest name as the way out", () => {
     assert.match(refusal(line({ elment_id: "x" })).hint, /element_id/);
     assert.match(refusal(line({ state: {} })).hint, /state_snapshot/);
@@ -262,6 +282,15 @@ describe("a secret is replaced", () => {
       `${"a".repeat(500_000)}=`,
       'password="'.repeat(50_000),
       "://".repeat(150_000),
+      "password=[redacted".repeat(50_000),
+      "password=[redacted]".repeat(50_000),
+      `${"a".repeat(40)}!${"=".repeat(40)}`.repeat(12_000),
+      `password="${"\\n".repeat(500_000)}`,
+      `-----BEGIN PRIVATE KEY-----${"-".repeat(1_000_000)}`,
+      "-----BEGIN PRIVATE KEY-----".repeat(36_000),
+      "authorization:".repeat(70_000),
+      "bearer aaaaaaa".repeat(70_000),
+      " --a-b-c".repeat(125_000),
     ]) {
       admitted({ text });
     }

@@ -65,6 +65,8 @@ export class QueryEngine {
   readonly #stores = new Map<string, HeldStore>();
   readonly #opening = new Map<string, Promise<HeldStore>>();
   readonly #heads = new Map<string, PrimaryHead>();
+  /** Whether the stores on disk have been looked up, so that having none means that there are none. */
+  #lookedUp = false;
 
   constructor({ root, indexProcesses, log }: EngineOptions) {
     this.#layout = new RootLayout(root);
@@ -75,14 +77,15 @@ export class QueryEngine {
   /** Opens every store with a current generation and catches up with it. A store that cannot be read is logged and left. */
   async start(): Promise<void> {
     this.#pool.start();
-    for (const uuid of await readdir(this.#layout.stores).catch(noneYet)) {
-      try {
-        const { store } = await this.#hold(uuid);
+    const uuids = await readdir(this.#layout.stores).catch(noneYet);
+    // All before the first of them catches up: until then they are answered as not ready, not as unknown.
+    for (const uuid of uuids) await this.#orLog(uuid, async () => void (await this.#hold(uuid)));
+    this.#lookedUp = true;
+    for (const { uuid, store } of this.#stores.values()) {
+      await this.#orLog(uuid, async () => {
         const current = await store.currentGeneration();
         if (current !== undefined) await store.promote(current);
-      } catch (error) {
-        this.#log.error("store cannot be queried", { store: uuid, error });
-      }
+      });
     }
   }
 
@@ -165,6 +168,9 @@ export class QueryEngine {
     const found = asked === undefined ? all : all.filter(({ uuid, origin }) => uuid === asked || origin === asked);
     if (found.length === 1) return found[0] as HeldStore;
     const names = all.map(({ uuid, origin }) => `${uuid} (${origin})`).join(", ");
+    if (!this.#lookedUp) {
+      throw new QueryError("not-ready", "the stores are being opened", { hint: "ask again in a moment" });
+    }
     if (all.length === 0) {
       throw new QueryError("not-ready", "no generation has arrived yet", { hint: "ask again after the first seal" });
     }
@@ -176,6 +182,14 @@ export class QueryEngine {
     throw new QueryError("unknown-store", `there is no store ${JSON.stringify(asked)} here`, {
       hint: `there is ${names}`,
     });
+  }
+
+  async #orLog(uuid: string, work: () => Promise<void>): Promise<void> {
+    try {
+      if (!this.#stopping.signal.aborted) await work();
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#log.error("store cannot be queried", { store: uuid, error });
+    }
   }
 
   /** Two promotions of a store that is new here open it once. */

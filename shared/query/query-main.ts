@@ -31,9 +31,10 @@ async function start({ root, socketPath, indexProcesses }: QueryOptions): Promis
   const log = logToDaemon();
   try {
     const engine = new QueryEngine({ root, indexProcesses, log });
-    await engine.start();
+    // Listens first: a catch-up can take minutes, and whoever asks meanwhile is told so.
     running = { engine, server: await startQueryServer(engine, socketPath, log) };
-    send({ op: "listening" });
+    await engine.start();
+    send({ op: "caught-up" });
   } catch (error) {
     const { message, hint } = error as Error & { hint?: string };
     send({ op: "failed", message, hint });

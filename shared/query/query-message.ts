@@ -28,7 +28,7 @@ export type ToQueryProcess =
   | { op: "stop" };
 
 export type FromQueryProcess =
-  | { op: "listening" }
+  | { op: "caught-up" }
   | { op: "failed"; message: string; hint?: string | undefined }
   | { op: "promoted"; call: number; answer?: Promoted; error?: string }
   | { op: "log"; level: LogLevel; message: string; fields: LogFields };

@@ -29,7 +29,8 @@ export interface QueryProcess {
 
 /**
  * Resolves when the socket listens, with every store on disk caught up. A long catch-up, such as after the index was
- * deleted, does not hold the daemon up for more than a few seconds: queries then begin later, and the log says so.
+ * deleted, does not hold the daemon up for more than a few seconds: until it is over `status` answers `ready: false`,
+ * other queries are refused as `not-ready`, and the log says so.
  */
 export async function startQueryProcess(options: QueryProcessOptions): Promise<QueryProcess> {
   const supervisor = new QuerySupervisor(options);
@@ -58,7 +59,10 @@ interface Waiting {
 class QuerySupervisor implements QueryProcess {
   readonly #options: QueryProcessOptions;
   #child: ChildProcess | undefined;
-  #listening = false;
+  /** Whether the process of now has caught up, and takes promotions. */
+  #caughtUp = false;
+  /** Whether `start` is over: until then a failure is its caller's affair. */
+  #started = false;
   #stopped: Promise<void> | undefined;
   #delayMs = LEAST_DELAY_MS;
   #restart: NodeJS.Timeout | undefined;
@@ -78,16 +82,23 @@ class QuerySupervisor implements QueryProcess {
     const forked = this.#fork();
     const late = sleep(START_WITHIN_MS, "late", { ref: false });
     try {
-      if ((await Promise.race([forked, late])) !== "late") return;
-      log.warn("queries are not answered yet: the index is catching up");
-      forked.then(
-        () => log.info("queries are answered"),
-        (error: unknown) => log.error("query process did not start", { error }),
-      );
+      const isLate = (await Promise.race([forked, late])) === "late";
+      this.#started = true;
+      if (!isLate) return;
     } catch (error) {
       await this.stop();
       throw error;
     }
+    log.warn("queries are not answered yet: the index is catching up");
+    this.#logOutcome(forked);
+  }
+
+  #logOutcome(forked: Promise<void>): void {
+    const { log } = this.#options;
+    forked.then(
+      () => log.info("queries are answered"),
+      (error: unknown) => log.error("query process did not start", { error }),
+    );
   }
 
   promoted(store: string, generation: number): Promise<Promoted> {
@@ -96,13 +107,13 @@ class QuerySupervisor implements QueryProcess {
       if (this.#waiting.size >= MOST_WAITING) return reject(new Error("the query engine does not keep up"));
       const call = this.#nextCall++;
       this.#waiting.set(call, { store, generation, resolve, reject });
-      if (this.#listening) this.#send({ op: "promoted", call, store, generation });
+      if (this.#caughtUp) this.#send({ op: "promoted", call, store, generation });
     });
   }
 
   setPrimaryHead(store: string, head: PrimaryHead): void {
     this.#heads.set(store, head);
-    if (this.#listening) this.#send({ op: "primary-head", store, head });
+    if (this.#caughtUp) this.#send({ op: "primary-head", store, head });
   }
 
   stop(): Promise<void> {
@@ -123,7 +134,7 @@ class QuerySupervisor implements QueryProcess {
     clearTimeout(kill);
   }
 
-  /** Resolves when the new process listens. */
+  /** Resolves when the new process listens and has caught up. */
   #fork(): Promise<void> {
     const { log, root, socketPath, indexProcesses } = this.#options;
     const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
@@ -134,8 +145,8 @@ class QuerySupervisor implements QueryProcess {
     child.on("error", (error) => log.error("query process cannot be reached", { error }));
     return new Promise((resolve, reject) => {
       child.on("message", (message: FromQueryProcess) => {
-        if (message.op === "listening") {
-          this.#onListening();
+        if (message.op === "caught-up") {
+          this.#onCaughtUp();
           resolve();
         } else if (message.op === "failed") {
           reject(Object.assign(new Error(message.message), { hint: message.hint }));
@@ -144,19 +155,19 @@ class QuerySupervisor implements QueryProcess {
       });
       child.once("exit", (code, signal) => {
         this.#onExit(code, signal, Date.now() - startedMs);
-        reject(new Error(`the query process ended before it listened (${signal ?? code})`));
+        reject(new Error(`the query process ended before it had caught up (${signal ?? code})`));
       });
       this.#send({ op: "start", root, socketPath, indexProcesses });
     });
   }
 
-  #onListening(): void {
-    this.#listening = true;
+  #onCaughtUp(): void {
+    this.#caughtUp = true;
     for (const [store, head] of this.#heads) this.#send({ op: "primary-head", store, head });
     for (const [call, { store, generation }] of this.#waiting) this.#send({ op: "promoted", call, store, generation });
   }
 
-  #onMessage(message: Exclude<FromQueryProcess, { op: "listening" | "failed" }>): void {
+  #onMessage(message: Exclude<FromQueryProcess, { op: "caught-up" | "failed" }>): void {
     if (message.op === "log") {
       this.#options.log[message.level](message.message, message.fields);
       return;
@@ -168,15 +179,12 @@ class QuerySupervisor implements QueryProcess {
   }
 
   #onExit(code: number | null, signal: string | null, ranMs: number): void {
-    const wasListening = this.#listening;
-    this.#listening = false;
+    this.#caughtUp = false;
     // The first start fails for whoever called; after that, starting again is this object's own affair.
-    if (this.#stopped || (!wasListening && this.#restart === undefined)) return;
+    if (this.#stopped || !this.#started) return;
     this.#delayMs = ranMs >= WELL_AFTER_MS ? LEAST_DELAY_MS : this.#delayMs;
     this.#options.log.error("query process ended, starting another", { code, signal, delay_ms: this.#delayMs });
-    this.#restart = setTimeout(() => {
-      this.#fork().catch((error) => this.#options.log.error("query process did not start", { error }));
-    }, this.#delayMs);
+    this.#restart = setTimeout(() => this.#logOutcome(this.#fork()), this.#delayMs);
     this.#delayMs = Math.min(MOST_DELAY_MS, this.#delayMs * 2);
   }
 

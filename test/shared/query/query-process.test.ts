@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { AskError, askSocket, pathWith } from "../../../shared/cli/ask-socket.js";
 import { createLogger } from "../../../shared/log.js";
 import { type QueryProcess, startQueryProcess } from "../../../shared/query/query-process.js";
@@ -108,6 +110,39 @@ test("a process that dies is replaced by one that has caught up, and what was as
   });
   assert.equal(status.stores[0]?.size, next.size);
   assert.equal(status.stores[0]?.behind.known, true);
+});
+
+test("a process that dies in its first catch-up is replaced, and who asks meanwhile is told to wait", async () => {
+  const root = await mkdtemp(join(tmpdir(), "isochron-queries-"));
+  const slow = await StoreBuilder.create({ root, uuid: UUID });
+  const { size } = await slow.seal(someEvents(8, 2, undefined));
+  // A checkpoint that nobody writes holds the catch-up up, as a disk would that does not answer.
+  const { checkpoint } = slow.layout.generation(1);
+  await rename(checkpoint, `${checkpoint}.kept`);
+  await promisify(execFile)("mkfifo", [checkpoint]);
+  const others = await queryPids();
+  const path = join(root, "query.sock");
+  const asked = await startQueryProcess({ root, socketPath: path, indexProcesses: 1, log });
+  try {
+    const status = () =>
+      askSocket<{ stores: { ready: boolean; size: number }[] }>({ socketPath: path, path: "/v1/status" });
+    assert.deepEqual(
+      (await status()).stores.map((store) => [store.ready, store.size]),
+      [[false, 0]],
+    );
+    await assert.rejects(
+      askSocket({ socketPath: path, path: "/v1/event?seq=1" }),
+      (error: AskError) => error.problem?.code === "not-ready",
+    );
+    const [first] = (await queryPids()).filter((pid) => !others.includes(pid));
+    await rename(`${checkpoint}.kept`, checkpoint);
+    process.kill(first as number, "SIGKILL");
+    assert.deepEqual(await asked.promoted(UUID, 1), { generation: 1, size });
+    assert.deepEqual((await status()).stores[0]?.ready, true);
+  } finally {
+    await asked.stop();
+    await rm(root, { recursive: true });
+  }
 });
 
 test("a second process on the same socket is refused, and an error says when nobody listens", async () => {

@@ -9,24 +9,15 @@ import type { SecretKeyTest } from "./secret-keys.js";
 
 export const REDACTED = "[redacted]";
 
-const MAY_HOLD = /[=]|:\/\/|--|["']\s?:|bearer|authorization/i;
-
-/** Whether any string of the line `text` may hold one of the forms: false spares the look at each string. */
+/** Whether any string of the JSON line `text` may hold one of the forms: false spares the look at each string. */
 export function mayHoldSecretText(text: string): boolean {
-  // Escapes could spell any of the signs, so they count as a suspicion.
-  return (
-    text.includes("=") ||
-    text.includes("--") ||
-    text.includes("://") ||
-    text.includes("\\") ||
-    HEADER_WORD.test(text) ||
-    text.includes("':")
-  );
+  // Escapes could spell any of the signs, so they count as a suspicion; a double quote inside a string is one.
+  return text.includes("\\") || holdsSign(text, SINGLE_QUOTED_END);
 }
 
 /** `text` with the secret parts replaced; the same string when there were none. */
 export function redactText(text: string, isSecretKey: SecretKeyTest): string {
-  if (!MAY_HOLD.test(text)) return text;
+  if (!holdsSign(text, QUOTED_END)) return text;
   let result = text;
   if (HEADER_WORD.test(result)) {
     result = result.replace(AUTHORIZATION, `$1${REDACTED}`).replace(BEARER, `$1${REDACTED}`);
@@ -36,6 +27,16 @@ export function redactText(text: string, isSecretKey: SecretKeyTest): string {
   return redactPairs(result, isSecretKey);
 }
 
+/** Every form has one of these signs; `quotedEnd` is the end of a quoted key. */
+function holdsSign(text: string, quotedEnd: RegExp): boolean {
+  return (
+    text.includes("=") || text.includes("--") || text.includes("://") || HEADER_WORD.test(text) || quotedEnd.test(text)
+  );
+}
+
+const COLON = String.raw`\s{0,4}:`;
+const QUOTED_END = new RegExp(`["']${COLON}`);
+const SINGLE_QUOTED_END = new RegExp(`'${COLON}`);
 const HEADER_WORD = /bearer|authorization/i;
 const AUTHORIZATION =
   /(authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:(?:bearer|basic|digest|negotiate|token)\s{1,4})?)(?!\[redacted\])[^\s"',;]+/gi;
@@ -60,7 +61,7 @@ function redactPem(text: string): string {
   return kept === 0 ? text : result + text.slice(kept);
 }
 
-const SEPARATOR = /=|["']\s?:\s?|(?<!-)--([\w-]{1,64})\s{1,4}/g;
+const SEPARATOR = new RegExp(String.raw`=|["']${COLON}\s{0,4}|(?<!-)--([\w-]{1,64})\s{1,4}`, "g");
 const KEY_CHARACTER = /[\w.-]/;
 const KEY_CHARS = 64;
 const QUOTED = /["']/;

@@ -1,5 +1,6 @@
 // What both bins do with their command line: the options every command has, help with an example, completion, and one
-// way to report what went wrong. A broken pipe on stdout (`| head`) is an end, not an error.
+// way to report what went wrong. A reader that goes away (`| head`) neither ends a command nor changes its exit code:
+// what was to be sent is sent, and a store that was tampered with stays so.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import yargs, { type CommandModule } from "yargs";
@@ -27,7 +28,7 @@ export function defineCommand<A>(command: CommandModule<GlobalArguments, A>): Co
 
 /** Runs the command that `args` name. Sets `process.exitCode`; never throws. */
 export async function runCommands({ bin, summary, commands, example }: CommandLine, args: string[]): Promise<void> {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  for (const output of [process.stdout, process.stderr]) output.on("error", onOutputError);
   const parser = yargs(args)
     .scriptName(bin)
     .usage(`${summary}\n\nUsage: $0 <command> [options]`)
@@ -51,6 +52,11 @@ export async function runCommands({ bin, summary, commands, example }: CommandLi
   } catch (error) {
     reportError(error);
   }
+}
+
+/** Output that cannot be written for another reason, such as a full disk, is a failure; the exit code says which. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") process.exit(process.exitCode || 1);
 }
 
 class UsageError extends Error {

@@ -83,8 +83,9 @@ export function verifyCommand(side: VerifySide) {
       } catch (error) {
         progress?.clear();
         if (!(error instanceof VerifyError)) throw error;
-        printBad(error, args.json);
+        // Before it is printed: whatever becomes of the output, the exit code is the verdict.
         process.exitCode = VERDICT_EXIT_CODES[error.verdict];
+        printBad(error, args.json);
       }
     },
   });

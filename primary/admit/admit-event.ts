@@ -122,28 +122,37 @@ function refuseReserved(elementId: string, elementType: string, action: string):
   });
 }
 
-/** The stored form on a day that every month has: the common case, and its own result. */
-const STORED_DAY_TO_28 = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
+/** The stored form on a day that every month has, in years that can all be counted: the common case, and its own result. */
+const STORED_DAY_TO_28 =
+  /^(?:1[7-9]|2[01])\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
 
 function timestampOf(value: JsonValue | undefined, now: () => number): string {
   if (value === undefined) return formatTimestamp(now());
   const text = checkText("timestamp", value);
-  if (STORED_DAY_TO_28.test(text)) return text;
+  return STORED_DAY_TO_28.test(text) ? text : formatTimestamp(countableMicros(text));
+}
+
+/** Microseconds since 1970 that a number holds exactly: beyond 2^53 − 1 two times would look the same to every query. */
+function countableMicros(text: string): number {
+  let micros: number;
   try {
-    return formatTimestamp(parseTimestamp(text));
+    micros = parseTimestamp(text);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
-    throw new AdmitError(
-      "bad-timestamp",
-      {
-        field: "timestamp",
-        value: text,
-        reason: "it is no ISO 8601 time that exists",
-        hint: "write it as 2026-11-20T10:05:00.123456Z",
-      },
-      { cause },
-    );
+    throw badTimestamp(text, "it is no ISO 8601 time that exists", "write it as 2026-11-20T10:05:00.123456Z", {
+      cause,
+    });
   }
+  if (Number.isSafeInteger(micros)) return micros;
+  throw badTimestamp(
+    text,
+    "it lies outside 1684-07-28 to 2255-06-05, where microseconds can be counted exactly",
+    "check the source's clock, or leave timestamp out for the time of admission",
+  );
+}
+
+function badTimestamp(value: string, reason: string, hint: string, options?: ErrorOptions): AdmitError {
+  return new AdmitError("bad-timestamp", { field: "timestamp", value, reason, hint }, options);
 }
 
 function checkPriority(value: JsonValue): Priority {

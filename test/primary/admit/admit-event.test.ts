@@ -84,6 +84,14 @@ describe("a line is refused, naming the field", () => {
     ["a prototype", `{${HEAD},"__proto__":{"actor":"x"}}`, "unknown-field", "__proto__"],
     ["a time in words", line({ timestamp: "yesterday" }), "bad-timestamp", "timestamp", "yesterday"],
     ["a day that does not exist", line({ timestamp: "2026-02-30T00:00:00.000000Z" }), "bad-timestamp", "timestamp"],
+    ["a time too late to be counted", line({ timestamp: "2255-06-05T23:47:34.740992Z" }), "bad-timestamp", "timestamp"],
+    [
+      "a time too early to be counted",
+      line({ timestamp: "1684-07-28T00:12:25.259008Z" }),
+      "bad-timestamp",
+      "timestamp",
+    ],
+    ["a far year", line({ timestamp: "9999-01-01" }), "bad-timestamp", "timestamp", "9999-01-01"],
     ["a priority that does not exist", line({ priority: "urgent" }), "bad-priority", "priority", "urgent"],
     ["the ledger's element type", line({ element_type: "Store" }), "reserved", "element_type", "Store"],
     ["the ledger's element id", line({ element_id: "store:1" }), "reserved", "element_id", "store:1"],
@@ -176,6 +184,9 @@ describe("an event is complete", () => {
     const time = (timestamp: string) => admit(line({ timestamp }), context).timestamp;
     assert.equal(time("2026-11-20T11:05:00.5+01:00"), "2026-11-20T10:05:00.500000Z");
     assert.equal(time("2026-11-20T10:05:00.123456Z"), "2026-11-20T10:05:00.123456Z");
+    for (const edge of ["1684-07-28T00:12:25.259009Z", "1699-12-31T23:59:59.999999Z", "2255-06-05T23:47:34.740991Z"]) {
+      assert.equal(time(edge), edge);
+    }
   });
 
   test("with its state in canonical form, whatever the order of the keys", () => {

@@ -1,7 +1,8 @@
 // An increment may add; it may not touch what was verified before. The walk hashes only new entries, so a stream made
 // with a stolen transport key could rewrite old bytes under a valid checkpoint. The inspected stream says which old
-// files were written to and where; every such range must still hold the base's bytes.
-import { type FileHandle, open, stat } from "node:fs/promises";
+// files were written to and where; every such range must still hold the base's bytes. Files are not replaced or taken
+// away, only the last of its kind grows, and new ones stand behind it.
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
 import { listSegments } from "../../shared/store/read-lines.js";
@@ -17,34 +18,51 @@ export async function checkUntouched(
   arrived: TreeLayout,
   inspected: ReadonlyMap<Subvolume, InspectedSubvolume>,
 ): Promise<void> {
-  const growing = await growingSegments(base);
+  const growing = await checkSegments(base, arrived);
   const checks = SUBVOLUMES.flatMap((name) => {
     const { made, touched } = inspected.get(name) as InspectedSubvolume;
     return [
       ...[...made].map((path) => checkNew(name, path, base.subvolume(name))),
       ...[...touched].map(([path, ranges]) => {
-        if (isSegment(name, path) && !growing.has(path)) throw grown(`${name}/${path}`);
+        const file = `${name}/${path}`;
         const files = { base: join(base.subvolume(name), path), arrived: join(arrived.subvolume(name), path) };
-        return checkRanges(`${name}/${path}`, files, ranges);
+        return checkRanges(file, files, ranges, growing.has(file) || file.startsWith("timing/tree/"));
       }),
     ];
   });
   await allInOrder(checks);
 }
 
-/** Of each folder of lines the last segment, relative to `timing`. */
-async function growingSegments(base: TreeLayout): Promise<Set<string>> {
-  const [entries, payloads] = await Promise.all([base.entries, base.payloads].map((dir) => listSegments(dir, "jsonl")));
-  return new Set([`entries/${entries?.at(-1)}`, `payloads/${payloads?.at(-1)}`]);
+/** Old segments are all there, new ones stand behind them. Returns those that may grow: of each folder the last old one. */
+async function checkSegments(base: TreeLayout, arrived: TreeLayout): Promise<Set<string | undefined>> {
+  const spaces = (await readdir(base.vector)).filter((name) => name !== "generation");
+  const folders = [
+    checkFolder(base, arrived, "timing/entries", "jsonl"),
+    checkFolder(base, arrived, "timing/payloads", "jsonl"),
+    ...spaces.map((space) => checkFolder(base, arrived, `vector/${space}`, "vec")),
+  ];
+  return new Set(await allInOrder(folders));
 }
 
-function isSegment(name: Subvolume, path: string): boolean {
-  return name === "timing" && /^(?:entries|payloads)\//.test(path);
-}
-
-/** The walk begins in the last segment: what is put behind the lines of an earlier one, it would not see. */
-function grown(file: string): VerifyError {
-  return new VerifyError("tampered", { file }, "the increment wrote to a segment that another one follows");
+async function checkFolder(
+  base: TreeLayout,
+  arrived: TreeLayout,
+  folder: string,
+  extension: "jsonl" | "vec",
+): Promise<string | undefined> {
+  const [before, now] = await Promise.all([
+    listSegments(join(base.dir, folder), extension),
+    listSegments(join(arrived.dir, folder), extension).catch((): string[] => []),
+  ]);
+  const stillThere = new Set(now);
+  const gone = before.find((name) => !stillThere.has(name));
+  if (gone) throw new VerifyError("tampered", { file: `${folder}/${gone}` }, "the increment took an old segment away");
+  const between = now.find((name, i) => i < before.length && name !== before[i]);
+  if (between) {
+    throw new VerifyError("tampered", { file: `${folder}/${between}` }, "the increment put a segment between old ones");
+  }
+  const last = before.at(-1);
+  return last && `${folder}/${last}`;
 }
 
 /** Making a file where one is (`creat`), or renaming one onto it, replaces what was verified. */
@@ -54,10 +72,12 @@ async function checkNew(name: Subvolume, path: string, base: string): Promise<vo
   }
 }
 
+/** A file that a stream does not write to is what it was; one that it writes to grows only if it is the last of its kind. */
 async function checkRanges(
   file: string,
   paths: { base: string; arrived: string },
   ranges: TouchedRange[],
+  mayGrow: boolean,
 ): Promise<void> {
   const base = await open(paths.base, "r").catch(() => undefined);
   // A file that the stream wrote to, that it did not make and that the base lacks: the receive would have failed.
@@ -66,6 +86,7 @@ async function checkRanges(
     const { size } = await base.stat();
     const arrived = await open(paths.arrived, "r");
     try {
+      if (!mayGrow && (await arrived.stat()).size !== size) throw resized(file, size);
       for (const { from, to } of ranges) await compareRange(file, base, arrived, from, Math.min(to, size));
     } finally {
       await arrived.close();
@@ -73,6 +94,11 @@ async function checkRanges(
   } finally {
     await base.close();
   }
+}
+
+/** The walk begins in the last segment: what is put behind the lines of an earlier one, it would not see. */
+function resized(file: string, offset: number): VerifyError {
+  return new VerifyError("tampered", { file, offset }, "the increment changed the length of a file that is closed");
 }
 
 async function compareRange(

@@ -11,7 +11,10 @@ import { ReceiveError } from "./receive-error.js";
 export interface InspectedSubvolume {
   /** UUID of the subvolume at the sender: what `received_uuid` must become. */
   uuid: string;
-  /** Paths that the stream made. None of them may have been there before, or it was replaced. */
+  /**
+   * Every path that the stream made or renamed something to, also those that it took away again. None of them may have
+   * been there before, or what was there is gone.
+   */
   made: Set<string>;
   /** Ranges that were written or cut, by path, for files that were not made by this stream. */
   touched: Map<string, TouchedRange[]>;
@@ -179,6 +182,7 @@ export class StreamInspector extends Transform {
         this.#requireReplaceable(this.#path(command), "takes away");
         return;
       case COMMAND.setXattr:
+        this.#path(command);
         // Hosts with SELinux label every file; nothing else has a place here.
         if (textOf(command, ATTRIBUTE.xattrName) !== "security.selinux")
           throw forbidden("it sets an extended attribute");
@@ -209,6 +213,10 @@ export class StreamInspector extends Transform {
     const name = SUBVOLUMES.find((known) => known === textOf(command, ATTRIBUTE.path));
     if (!name || this.subvolumes.has(name)) throw refused("its subvolumes are not timing and vector, once each");
     const parent = command.attributes.get(ATTRIBUTE.cloneUuid);
+    // `btrfs receive` goes by the command: one that says `subvol` makes an empty subvolume, whatever parent it names.
+    if ((command.code === COMMAND.snapshot) !== (parent !== undefined)) {
+      throw refused(`the command that begins its ${name} contradicts itself about a parent`);
+    }
     const [built, meant] = [parent && uuidOf(parent), this.#base?.[name]];
     if (built !== meant) throw refused(`its ${name} is built on ${built ?? "nothing"}, not on ${meant ?? "nothing"}`);
     const info = {
@@ -232,10 +240,9 @@ export class StreamInspector extends Transform {
     if (!REPLACED[name].has(path)) info.made.add(path);
   }
 
+  /** `from` stays among what was made: to make an old file (which empties it) and rename it would else hide that. */
   #rename(from: string, to: string): void {
-    const { info } = this.#current as { info: InspectedSubvolume };
     this.#requireReplaceable(from, "renames");
-    info.made.delete(from);
     this.#make(to);
   }
 

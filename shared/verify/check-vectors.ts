@@ -28,7 +28,7 @@ export async function checkVectors(tree: TreeLayout, seals: readonly FoundSeal[]
       for (const run of added) await checkRun(tree, space, width, run, rows);
     }
   }
-  await checkNothingUnsealed(tree, rows, widths);
+  await checkExactlySealed(tree, rows, widths);
   return rows;
 }
 
@@ -103,18 +103,24 @@ async function hashRange(path: string, offset: number, lengthBytes: number): Pro
   }
 }
 
-async function checkNothingUnsealed(tree: TreeLayout, rows: RowCounts, widths: Map<string, number>): Promise<void> {
+/** Each file of rows is as long as its sealed rows: none that is sealed is missing, and none is there that is not. */
+async function checkExactlySealed(tree: TreeLayout, rows: RowCounts, widths: Map<string, number>): Promise<void> {
+  const missing = new Set(rows.keys());
   for (const space of (await readdir(tree.vector)).filter((name) => name !== "generation")) {
     const file = `vector/${space}/space.json`;
     const width = widths.get(space) ?? widthOf(await readFile(tree.spaceFile(space), "utf8"), space, file);
     for (const name of await readdir(tree.space(space))) {
       if (name === "space.json") continue;
-      const sealedBytes = (rows.get(`${space}/${name}`) ?? 0) * width;
+      const key = `${space}/${name}`;
+      missing.delete(key);
+      const sealedBytes = (rows.get(key) ?? 0) * width;
       const { size } = await stat(join(tree.space(space), name));
-      const place = { file: `vector/${space}/${name}`, offset: sealedBytes };
+      const place = { file: `vector/${key}`, offset: sealedBytes };
       if (size > sealedBytes) throw new VerifyError("tampered", place, "there are rows that no seal names");
       if (size < sealedBytes)
         throw new VerifyError("incomplete", { ...place, offset: size }, "sealed rows are missing");
     }
   }
+  const [gone] = missing;
+  if (gone !== undefined) throw new VerifyError("incomplete", { file: `vector/${gone}` }, "sealed rows are missing");
 }

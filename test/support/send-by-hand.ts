@@ -112,7 +112,57 @@ export interface SendCommand {
   attributes: { type: number; value: Buffer }[];
 }
 
-export const SEND = { write: 15, mkfile: 3, path: 15, data: 19 } as const;
+export const SEND = {
+  subvol: 1,
+  snapshot: 2,
+  mkfile: 3,
+  rename: 9,
+  unlink: 11,
+  setXattr: 13,
+  write: 15,
+  truncate: 17,
+  end: 21,
+  uuid: 1,
+  inode: 3,
+  size: 4,
+  xattrName: 13,
+  xattrData: 14,
+  path: 15,
+  pathTo: 16,
+  offset: 18,
+  data: 19,
+  cloneUuid: 20,
+} as const;
+
+type CommandName = "subvol" | "snapshot" | "mkfile" | "rename" | "unlink" | "setXattr" | "write" | "truncate" | "end";
+
+/** A command by the names of its attributes; numbers are 64 bits wide. */
+export function sendCommand(
+  code: CommandName,
+  attributes: Partial<Record<keyof typeof SEND, string | number | Buffer>>,
+): SendCommand {
+  const parts = Object.entries(attributes).map(([name, value]) => ({
+    type: SEND[name as keyof typeof SEND],
+    value: typeof value === "number" ? uint64(value) : Buffer.from(value),
+  }));
+  return { code: SEND[code], attributes: parts };
+}
+
+function uint64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+}
+
+/** A stream of one subvolume (protocol 1) from its commands. */
+export function formatStream(commands: readonly SendCommand[]): Buffer {
+  return Buffer.concat([Buffer.from("btrfs-stream\0\x01\0\0\0", "latin1"), ...commands.map(formatCommand)]);
+}
+
+/** A stream that does `commands` after all of its own. */
+export function appendCommands(stream: Buffer, commands: readonly SendCommand[]): Buffer {
+  return rewriteStream(stream, (command) => (command.code === SEND.end ? [...commands, command] : [command]));
+}
 
 /** A stream with its commands changed and their checksums made anew. */
 export function rewriteStream(stream: Buffer, edit: (command: SendCommand) => SendCommand[]): Buffer {

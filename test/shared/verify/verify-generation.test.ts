@@ -42,6 +42,19 @@ function verifyAll(store: StoreBuilder, tree = store.layout.generation(2)) {
   });
 }
 
+/** The chains as they stand after generation 2. */
+async function headsAfter({ layout, uuid, signer }: StoreBuilder): Promise<MapHeads> {
+  const heads = new MapHeads();
+  await verifyGeneration({
+    tree: layout.generation(2),
+    storeUuid: uuid,
+    keys: [signer],
+    from: NOTHING_VERIFIED,
+    heads,
+  });
+  return heads;
+}
+
 /** Changes one byte of a file, at `share` of its length. */
 async function flipByte(path: string, share: number): Promise<void> {
   const bytes = await readFile(path);
@@ -231,6 +244,21 @@ for (const { name, verdict, place, seq, act } of DAMAGES) {
       await verifyAll(store);
     }));
 }
+
+test("incomplete: vectors that were sealed before are gone from a generation that adds none", () =>
+  withFolder(async (root) => {
+    const store = await makeStore(root);
+    const from = await verifyAll(store);
+    await store.seal([{ element: "interface:eth9", state: {} }]);
+    const tree = store.layout.generation(3);
+    const common = { tree, storeUuid: store.uuid, keys: [store.signer], generation: 3 };
+    await verifyGeneration({ ...common, from, heads: await headsAfter(store) });
+    await rm(tree.rows(spaceName(store.space as Space), 0));
+    await assert.rejects(verifyGeneration({ ...common, from, heads: await headsAfter(store) }), {
+      verdict: "incomplete",
+      place: { file: `vector/${spaceName(store.space as Space)}/00000000000000000000.vec` },
+    });
+  }));
 
 test("stale: an older generation under an accepted head that is newer", () =>
   withFolder(async (root) => {

@@ -65,14 +65,37 @@ export function isStoredTimestamp(text: string): boolean {
   return STORED.test(text);
 }
 
-/** The present time in the stored form. Monotonic within a process to the microsecond, as far as the clock is. */
+/** The present time in the stored form. To the microsecond, and rising within a process except when the clock is set back. */
 export function nowTimestamp(): string {
   return formatTimestamp(nowMicros());
 }
 
-export function nowMicros(): number {
-  return Math.floor((performance.timeOrigin + performance.now()) * 1000);
+export interface Clocks {
+  /** Milliseconds since 1970: coarse, and true again after the clock was set or the machine slept. */
+  wallMs(): number;
+  /** Milliseconds since any moment: fine, and blind to both. */
+  steadyMs(): number;
 }
+
+/** Apart by more, the wall clock was set, or the steady one stood still. Far above a wall clock's grain, far below a wrong time. */
+const MOST_APART_MS = 1000;
+
+/** Microseconds since 1970 by the steady clock, as long as the wall clock agrees. `startMs` is the time at the steady clock's zero. */
+export function createNowMicros({ wallMs, steadyMs }: Clocks, startMs = wallMs() - steadyMs()): () => number {
+  let baseMs = startMs;
+  return () => {
+    const steady = steadyMs();
+    const wall = wallMs();
+    if (Math.abs(baseMs + steady - wall) > MOST_APART_MS) baseMs = wall - steady;
+    return Math.floor((baseMs + steady) * 1000);
+  };
+}
+
+/** Microseconds since 1970. */
+export const nowMicros = createNowMicros(
+  { wallMs: () => Date.now(), steadyMs: () => performance.now() },
+  performance.timeOrigin,
+);
 
 function offsetMinutes(offset: string, text: string): number {
   if (offset === "Z" || offset === "z") return 0;

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatTimestamp, isStoredTimestamp, nowTimestamp, parseTimestamp } from "../../../shared/format/timestamp.js";
+import {
+  createNowMicros,
+  formatTimestamp,
+  isStoredTimestamp,
+  nowTimestamp,
+  parseTimestamp,
+} from "../../../shared/format/timestamp.js";
 import { readVectors } from "../../support/read-vectors.js";
 
 const vectors = readVectors<{ times: { text: string; stored: string; micros: number }[]; refused: string[] }>(
@@ -27,4 +33,42 @@ test("text order of stored times is time order", () => {
 
 test("the present time is in the stored form", () => {
   assert.ok(isStoredTimestamp(nowTimestamp()));
+});
+
+const WALL_MS = 1_795_169_100_000;
+
+test("the present time has microseconds that the wall clock has not", () => {
+  const clocks = { wall: WALL_MS, steady: 0 };
+  const now = createNowMicros({ wallMs: () => clocks.wall, steadyMs: () => clocks.steady });
+  clocks.steady = 1.25;
+  assert.equal(now(), WALL_MS * 1000 + 1250);
+  clocks.steady = 1.251;
+  clocks.wall += 1;
+  assert.equal(now(), WALL_MS * 1000 + 1251);
+});
+
+test("the present time follows a wall clock that was set, either way, and one that went on in a machine's sleep", () => {
+  for (const stepMs of [3_600_000, -3_600_000, 1500]) {
+    const clocks = { wall: WALL_MS, steady: 50 };
+    const now = createNowMicros({ wallMs: () => clocks.wall, steadyMs: () => clocks.steady });
+    assert.equal(now(), WALL_MS * 1000);
+    clocks.wall += stepMs;
+    assert.equal(now(), (WALL_MS + stepMs) * 1000);
+    clocks.wall += 1;
+    clocks.steady += 1.5;
+    assert.equal(now(), (WALL_MS + stepMs) * 1000 + 1500);
+  }
+});
+
+test("the present time rises steadily through a wall clock's small corrections", () => {
+  const clocks = { wall: WALL_MS, steady: 0 };
+  const now = createNowMicros({ wallMs: () => clocks.wall, steadyMs: () => clocks.steady });
+  let before = now();
+  for (const correctionMs of [3, -2, 400, -900]) {
+    clocks.wall += correctionMs;
+    clocks.steady += 0.001;
+    const next = now();
+    assert.ok(next >= before && next <= before + 1);
+    before = next;
+  }
 });

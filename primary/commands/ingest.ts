@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Argv, CommandModule } from "yargs";
+import { visible } from "../../shared/cli/visible.js";
 import type { AckLine, AckRefusal } from "../sources/format-ack.js";
 import { type SendResult, sendLines } from "../sources/ingest-client.js";
 import { ProgressBar } from "./ingest-progress.js";
@@ -35,7 +36,7 @@ export function ingestCommand(
         process.exitCode = await ingest(argv, socketPath);
       } catch (error) {
         const hint = (error as { hint?: string }).hint;
-        process.stderr.write(`ingest: ${(error as Error).message}${hint ? ` (${hint})` : ""}\n`);
+        process.stderr.write(`ingest: ${visible(`${(error as Error).message}${hint ? ` (${hint})` : ""}`)}\n`);
         process.exitCode = 1;
       }
     },
@@ -79,7 +80,7 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
         count(ack, counts);
         bar.addEvent();
         if (argv.json) process.stdout.write(`${text}\n`);
-        if ("error" in ack) bar.print(formatRefused(name, ack.line, ack.error));
+        if ("error" in ack) bar.print(visible(formatRefused(name, ack.line, ack.error)));
       },
     });
   } finally {
@@ -87,7 +88,7 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
   }
   process.stderr.write(`${formatTotal(counts, (performance.now() - startedMillis) / 1000)}\n`);
   if (result.broken) {
-    process.stderr.write(`${formatBroken(name, result)}\n`);
+    process.stderr.write(`${visible(formatBroken(name, result))}\n`);
     return 1;
   }
   return counts.refused > 0 ? 2 : 0;

@@ -1,5 +1,6 @@
 // `isochron-primary resync`: what an operator does when a replica must be brought up by hand.
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
+import { visible } from "../../shared/cli/visible.js";
 import { askControl } from "./ask-control.js";
 
 interface ResyncArguments extends GlobalArguments {
@@ -32,7 +33,7 @@ export const resync = defineCommand<ResyncArguments>({
       ]),
   handler: async ({ replica, full, json, "dry-run": dryRun, ...args }) => {
     const answer = await askControl<ResyncAnswer>(args, "/v1/resync", { replica, full, dry_run: dryRun });
-    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : formatAnswer(answer));
+    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : `${visible(formatAnswer(answer))}\n`);
   },
 });
 
@@ -44,5 +45,5 @@ function formatAnswer({ replica, dry_run: dryRun, plan, bytes }: ResyncAnswer): 
     increment: `generation ${plan.generation} on base ${plan.base}${size}`,
     full: `all of generation ${plan.generation}${size}`,
   }[plan.kind];
-  return `${replica}: ${what === undefined ? plan.kind : `${verb} ${what}`}: ${plan.reason}\n`;
+  return `${replica}: ${what === undefined ? plan.kind : `${verb} ${what}`}: ${plan.reason}`;
 }

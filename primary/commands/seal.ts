@@ -1,5 +1,6 @@
 // `isochron-primary seal`
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
+import { visible } from "../../shared/cli/visible.js";
 import { askControl } from "./ask-control.js";
 
 interface SealArguments extends GlobalArguments {
@@ -20,7 +21,7 @@ export const seal = defineCommand<SealArguments>({
   handler: async ({ force, json, ...args }) => {
     const answer = await askControl<SealAnswer>(args, "/v1/seal", { force });
     if (json) process.stdout.write(`${JSON.stringify(answer)}\n`);
-    else if (!answer.sealed) process.stdout.write(`not sealed: ${answer.reason}\n`);
+    else if (!answer.sealed) process.stdout.write(`not sealed: ${visible(answer.reason)}\n`);
     else process.stdout.write(`sealed generation ${answer.generation}: ${answer.size} entries, root ${answer.root}\n`);
   },
 });

@@ -1,7 +1,7 @@
 // `isochron-primary status`
-
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
+import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
 import type { LinkStatus } from "../push/replica-link.js";
 import type { PrimaryStatus } from "../serve-primary.js";
@@ -47,7 +47,7 @@ function formatStatus(status: PrimaryStatus): string {
   const replicas = status.replicas.length
     ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
     : "no replicas are configured";
-  return `${lines.join("\n")}\n\n${replicas}\n`;
+  return `${lines.map(visible).join("\n")}\n\n${replicas}\n`;
 }
 
 function formatState(state: Record<string, unknown>): string {

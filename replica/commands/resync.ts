@@ -1,5 +1,6 @@
 // `isochron-replica resync`: asks the primary for a push at its next hello, a few seconds from now.
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
+import { visible } from "../../shared/cli/visible.js";
 import { askAgent } from "./ask-agent.js";
 
 interface ResyncArguments extends GlobalArguments {
@@ -21,6 +22,9 @@ export const resync = defineCommand<ResyncArguments>({
     const body = store === undefined ? { full } : { store, full };
     const answer = await askAgent<{ asked: string[] }>(args, "/v1/resync", body);
     if (json) process.stdout.write(`${JSON.stringify(answer)}\n`);
-    else process.stdout.write(answer.asked.map((uuid) => `${uuid}: asked at the primary's next hello\n`).join(""));
+    else
+      process.stdout.write(
+        answer.asked.map((uuid) => `${visible(uuid)}: asked at the primary's next hello\n`).join(""),
+      );
   },
 });

@@ -4,7 +4,8 @@ import type { Envelope } from "../query/engine.js";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
 import type { SearchAnswer } from "../query/query-search.js";
-import { type Column, formatTable, terminalWidth, visible } from "./table.js";
+import { type Column, formatTable, terminalWidth } from "./table.js";
+import { visible } from "./visible.js";
 
 export type Answer<Result> = Envelope & { results: Result[]; cursor?: string };
 
@@ -25,8 +26,10 @@ export function showTable<Row>(answer: Answer<Row>, columns: readonly Column<Row
 export function showEvents(answer: Answer<FullEvent & { changes?: ChainEvent["changes"] }>): void {
   for (const { state_snapshot, changes = [], ...fields } of answer.results) {
     const names = Object.keys(fields).sort();
-    const width = Math.max(...names.map((name) => name.length));
-    for (const name of names) print(`${name.padEnd(width)}  ${plain((fields as Record<string, unknown>)[name])}`);
+    const width = Math.max(...names.map((name) => visible(name).length));
+    for (const name of names) {
+      print(`${visible(name).padEnd(width)}  ${plain((fields as Record<string, unknown>)[name])}`);
+    }
     for (const change of changes) print(`${"changed".padEnd(width)}  ${formatChange(change)}`);
     print("state_snapshot");
     for (const line of JSON.stringify(state_snapshot, null, 2).split("\n")) print(`  ${visible(line)}`);
@@ -35,7 +38,7 @@ export function showEvents(answer: Answer<FullEvent & { changes?: ChainEvent["ch
 }
 
 export function showFooter({ generation, seq, behind, cursor }: Answer<unknown>): void {
-  if (cursor !== undefined) print(`more: --cursor ${cursor}`);
+  if (cursor !== undefined) print(`more: --cursor ${visible(cursor)}`);
   const upTo = seq === null ? "no event yet" : `up to event ${seq}`;
   print(`generation ${generation}, ${upTo}, ${formatBehind(behind)}`);
 }
@@ -83,7 +86,7 @@ function formatLeg(place: SearchResult["text"]): string {
 }
 
 function formatChange(change: ChainEvent["changes"][number]): string {
-  const field = change.field || "(state)";
+  const field = visible(change.field || "(state)");
   if (!("old" in change)) return `${field}=${plain(change.new)}`;
   if (!("new" in change)) return `-${field}`;
   return `${field}: ${plain(change.old)} → ${plain(change.new)}`;

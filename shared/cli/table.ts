@@ -1,5 +1,7 @@
 // Tables for people: columns as wide as what is in them, and no wider than the terminal. Plain text, so that it can be
 // piped; control characters of what is shown are made visible, so that no event can write to a terminal.
+import { visible } from "./visible.js";
+
 export interface Column<Row> {
   title: string;
   value(row: Row): string;
@@ -39,11 +41,6 @@ function formatLine<Row>(line: readonly string[], columns: readonly Column<Row>[
     return columns[i]?.right ? fitted.padStart(width) : fitted.padEnd(width);
   });
   return cut.join(GAP).trimEnd();
-}
-
-/** The text on one line, with nothing in it that a terminal acts on. */
-export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
 }
 
 /** Columns of the terminal that standard output is; in a pipe what COLUMNS says, or undefined. */

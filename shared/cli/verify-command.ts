@@ -15,6 +15,7 @@ import { formatPlace, VERDICT_EXIT_CODES, VerifyError } from "../verify/verify-e
 import { NOTHING_VERIFIED, type VerifiedGeneration, verifyGeneration } from "../verify/verify-generation.js";
 import { parseDuration } from "./parse-duration.js";
 import { defineCommand, type GlobalArguments } from "./run-commands.js";
+import { visible } from "./visible.js";
 
 /** What verify needs to know of the side it runs on. */
 export interface VerifySide {
@@ -182,17 +183,17 @@ function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArgu
     return;
   }
   const what = head
-    ? `chain of ${element}: heights 0 to ${head.height}, ends in ${head.hash}`
+    ? `chain of ${visible(element ?? "")}: heights 0 to ${head.height}, ends in ${head.hash}`
     : `${vectors} vector rows`;
   process.stdout.write(
-    `intact: generation ${generation} of ${checkpoint.origin}\n` +
+    `intact: generation ${generation} of ${visible(checkpoint.origin)}\n` +
       `  ${checkpoint.size} entries under root ${found.root}, sealed ${sealedAt}\n  ${what}\n`,
   );
 }
 
 function printBad({ verdict, message, place }: VerifyError, json: boolean): void {
   if (json) process.stdout.write(`${JSON.stringify({ verdict, reason: message, ...place })}\n`);
-  else process.stdout.write(`${verdict}: ${message}\n  first bad place: ${formatPlace(place)}\n`);
+  else process.stdout.write(`${verdict}: ${visible(message)}\n  first bad place: ${visible(formatPlace(place))}\n`);
 }
 
 function showProgress(): { show: (seq: number, size: number) => void; clear: () => void } | undefined {

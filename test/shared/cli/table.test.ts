@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatTable, visible } from "../../../shared/cli/table.js";
+import { formatTable } from "../../../shared/cli/table.js";
 
 const columns = [
   { title: "SEQ", value: (row: { seq: number; name: string }) => String(row.seq), right: true },
@@ -19,8 +19,4 @@ test("a table fits the terminal by cutting what may be cut", () => {
   const table = formatTable([{ seq: 1, name: "a long name that goes on" }], columns, 20);
   assert.ok(table.split("\n").every((line) => line.length <= 20));
   assert.match(table, /a long name.*…/);
-});
-
-test("control characters are shown, never sent to the terminal", () => {
-  assert.equal(visible("a\u001b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
 });

@@ -1,5 +1,5 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
-import { askSocket } from "../../shared/cli/ask-socket.js";
+import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
@@ -13,6 +13,7 @@ interface StatusArguments extends GlobalArguments {
 
 interface Row {
   held: HeldStatus;
+  /** Undefined while the index catches up: nothing is answered then. */
   answered: StoreStatus | undefined;
 }
 
@@ -40,19 +41,29 @@ export const status = defineCommand<StatusArguments>({
   handler: async ({ json, ...args }) => {
     const { config } = await loadReplicaConfig(args);
     const held = await askAgent<{ stores: HeldStatus[] }>(args, "/v1/status");
-    const answered = await askSocket<EngineStatus>({ socketPath: replicaSockets(config).query, path: "/v1/status" });
+    const answers = await askEngine(replicaSockets(config).query);
     if (json) {
-      process.stdout.write(`${JSON.stringify({ role: "replica", held: held.stores, answers: answered })}\n`);
+      process.stdout.write(`${JSON.stringify({ role: "replica", held: held.stores, answers: answers ?? null })}\n`);
       return;
     }
     const rows = held.stores.map((store) => ({
       held: store,
-      answered: answered.stores.find(({ store: uuid }) => uuid === store.store),
+      answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
     }));
     const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
     process.stdout.write(`${table}\n`);
   },
 });
+
+/** Undefined when nobody listens: the agent's half is worth having without the engine's, which starts anew when it dies. */
+async function askEngine(socketPath: string): Promise<EngineStatus | undefined> {
+  try {
+    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status" });
+  } catch (error) {
+    if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
+    throw error;
+  }
+}
 
 function formatBehind(answered: StoreStatus | undefined): string {
   if (!answered?.behind.known) return "unknown";

@@ -24,7 +24,8 @@ const FEEDBACK_HITS = 5;
 
 /** @throws QueryError `bad-parameter` when `words` holds no letter and no digit */
 export async function querySearch(context: QueryContext, { words, limit }: SearchQuery): Promise<SearchAnswer> {
-  const wanted = words.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  // At control characters too: FTS5 takes a NUL for the end of the question.
+  const wanted = words.split(/[\s\p{Cc}]+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
   if (wanted.length === 0) throw badParameter("q", words, "give at least one word, such as `wifi` or `eth0`");
   const depth = Math.max(LEG_DEPTH, limit);
   const text = context.layer.text(wanted, depth, context.size);

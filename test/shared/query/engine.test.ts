@@ -177,6 +177,10 @@ test("a search shows each leg's rank and score, and words lead", async () => {
     await assert.rejects(engine.search(undefined, { words: '"" - *', limit: 5 }), refusal("bad-parameter"));
     const odd = await engine.search(undefined, { words: 'eth4" OR (near:', limit: 5 });
     assert.equal(odd.results[0]?.element_id, "interface:eth4");
+    const parted = await engine.search(undefined, { words: "eth4\0changes", limit: 20 });
+    assert.deepEqual(parted.results, results);
+    const many = await engine.search(undefined, { words: "x ".repeat(2047).concat("eth4"), limit: 5 });
+    assert.equal(many.results[0]?.element_id, "interface:eth4");
   });
 });
 

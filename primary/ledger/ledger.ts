@@ -193,50 +193,70 @@ export class Ledger implements EventSink {
     return result;
   }
 
-  /** Steps 1 to 4 of a round. On failure everything is as it was before, or the ledger refuses all further work. */
+  /**
+   * Steps 1 to 4 of a round. Whatever fails in it, be it a lookup before anything is written, stops the ledger: heads and
+   * tree may hold half a batch, a segment may be half begun, and a failed fsync says nothing of what reached the disk. There
+   * is no way to go on in this process that could not ack an event twice or lose one; `openLedger` sorts it out.
+   */
   async #write(events: AdmittedEvent[], { durable }: { durable: boolean }): Promise<Batch> {
     if (this.#failure) throw this.#failure;
-    const { entries, payloads, treeFiles, heads } = this.#parts;
-    await entries.rollIfFull(this.#tree.size);
-    await payloads.rollIfFull(this.#tree.size);
-    const before = { size: this.#tree.size, entries: entries.lengthBytes, payloads: payloads.lengthBytes };
-    const tree = this.#tree.clone();
-    const batch = buildBatch(events, tree, heads, (level, hash) => treeFiles.add(level, hash));
-    if (batch.appended.length === 0) return batch;
     try {
-      await Promise.all([payloads.append(batch.payloads), entries.append(batch.entries), treeFiles.flush(before.size)]);
-      const synced = durable ? Promise.all([payloads.sync(), entries.sync()]) : Promise.resolve();
+      await this.#rollIfFull();
+      const tree = this.#tree.clone();
+      const { treeFiles, heads } = this.#parts;
+      const batch = buildBatch(events, tree, heads, (level, hash) => treeFiles.add(level, hash));
+      if (batch.appended.length > 0) await this.#store(batch, tree, durable);
+      return batch;
+    } catch (cause) {
+      this.#parts.heads.rollback();
+      throw this.#fail(writeFailed(cause));
+    }
+  }
+
+  async #rollIfFull(): Promise<void> {
+    await this.#parts.entries.rollIfFull(this.#tree.size);
+    await this.#parts.payloads.rollIfFull(this.#tree.size);
+  }
+
+  /** Steps 2 to 4. What was written is cut off again if they fail, as far as the disk lets it. */
+  async #store(batch: Batch, tree: MerkleTree, durable: boolean): Promise<void> {
+    const { entries, payloads, treeFiles, heads } = this.#parts;
+    const before = { size: this.#tree.size, entries: entries.lengthBytes, payloads: payloads.lengthBytes };
+    try {
+      await allDone([payloads.append(batch.payloads), entries.append(batch.entries), treeFiles.flush(before.size)]);
+      const synced = durable ? allDone([payloads.sync(), entries.sync()]) : Promise.resolve();
+      synced.catch(() => undefined);
       // While the disk syncs: if it then fails, `openLedger` finds the heads ahead and rebuilds them.
       heads.commit(tree.size, batch.lastHash);
       await synced;
     } catch (cause) {
-      await this.#undo(before, cause);
-      throw writeFailed(cause);
+      // First, so that nothing is queued behind a disk that may take its time to answer.
+      this.#fail(writeFailed(cause));
+      await Promise.allSettled([
+        payloads.cutTo(before.payloads),
+        entries.cutTo(before.entries),
+        treeFiles.cutTo(before.size),
+      ]);
+      throw cause;
     }
     this.#tree = tree;
-    return batch;
   }
 
-  async #undo(before: { size: number; entries: number; payloads: number }, cause: unknown): Promise<void> {
-    // A failed fsync says nothing of what reached the disk, and the heads may be committed: stop, and let `openLedger`
-    // sort it out. There is no way to go on in this process that could not ack an event twice or lose one.
-    this.#fail(writeFailed(cause));
-    const { entries, payloads, treeFiles, heads } = this.#parts;
-    heads.rollback();
-    await Promise.allSettled([
-      payloads.cutTo(before.payloads),
-      entries.cutTo(before.entries),
-      treeFiles.cutTo(before.size),
-    ]);
-  }
-
-  #fail(failure: LedgerError): void {
+  /** Takes no more from now on. The first failure stands, and is returned. */
+  #fail(failure: LedgerError): LedgerError {
+    if (this.#failure) return this.#failure;
     this.#failure = failure;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(failure);
     this.#waitingBytes = 0;
     for (const wake of this.#roomWaiters.splice(0)) wake();
     this.#onFailure(failure);
+    return failure;
   }
+}
+
+/** As `Promise.all`, but nothing is still being written when it rejects: what is cut off then stays off. */
+async function allDone(work: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
 }
 
 function halfSealed(cause: unknown): LedgerError {

@@ -36,10 +36,10 @@ export class SegmentWriter {
   /** Starts a new segment if the present one is full. Called between batches: a batch never straddles two segments. */
   async rollIfFull(nextSeq: number): Promise<void> {
     if (this.#lengthBytes < this.#segmentBytes) return;
-    const next = await createSegment(this.#dir, nextSeq);
-    await this.#file.close();
-    this.#file = next;
+    const full = this.#file;
+    this.#file = await createSegment(this.#dir, nextSeq);
     this.#lengthBytes = 0;
+    await full.close();
   }
 
   /** Writes at the end. Not durable until `sync`. A failed write is cut off again by `cutTo`. */
@@ -68,6 +68,11 @@ export class SegmentWriter {
 
 async function createSegment(dir: string, firstSeq: number): Promise<FileHandle> {
   const file = await open(join(dir, segmentName(firstSeq, "jsonl")), "wx");
-  await syncFolder(dir);
+  try {
+    await syncFolder(dir);
+  } catch (cause) {
+    await file.close();
+    throw cause;
+  }
   return file;
 }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import Database from "better-sqlite3";
 import { execa } from "execa";
 import type { Ack, AdmittedEvent, AppendedEvent } from "../../../primary/event.js";
 import { Ledger } from "../../../primary/ledger/ledger.js";
@@ -13,6 +14,7 @@ import { GENESIS_HASH, leafHash } from "../../../shared/format/hash.js";
 import { sealElementId } from "../../../shared/format/seal.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
 import { StoreLayout } from "../../../shared/store/layout.js";
+import { headsPath } from "../../../shared/store/make-index-folder.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
 import { verifyLive } from "../../support/verify-live.js";
 import { withFolder } from "../../support/with-folder.js";
@@ -298,6 +300,50 @@ ledgerTest(
     await ledger.close();
   },
 );
+
+ledgerTest(
+  "a lookup that fails half-way through a batch stops the ledger: no retry is acked by what was not written",
+  async (store) => {
+    const before = await openStore(store);
+    await before.ledger.append(event(0));
+    const heads = new Database(headsPath(store.index));
+    heads.exec("DROP TABLE heads");
+    heads.close();
+    // The first event is complete in memory (its element is remembered) when the second one's element cannot be looked up.
+    const failed = await Promise.allSettled([
+      before.ledger.append(event(0, { idempotencyKey: "k1" })),
+      before.ledger.append(event(1)),
+    ]);
+    assert.deepEqual(
+      failed.map((result) => result.status === "rejected" && result.reason.code),
+      ["write-failed", "write-failed"],
+    );
+    await assert.rejects(before.ledger.append(event(0, { idempotencyKey: "k1" })), { code: "write-failed" });
+    assert.equal(before.failures.length, 1);
+    await before.ledger.close();
+    const { ledger } = await openStore(store);
+    assert.equal(ledger.size, 1);
+    const ack = await ledger.append(event(0, { idempotencyKey: "k1" }));
+    assert.deepEqual([ack.seq, ack.duplicate], [1, false]);
+    await ledger.close();
+  },
+);
+
+ledgerTest("a segment that cannot be begun stops the ledger, and the next opening goes on", async (store) => {
+  const before = await openStore(store, 1);
+  await before.ledger.append(event(0));
+  await writeFile(store.live.payloadsSegment(1), "");
+  await assert.rejects(before.ledger.append(event(1)), { code: "write-failed" });
+  await assert.rejects(before.ledger.append(event(2)), { code: "write-failed" });
+  assert.equal(before.failures.length, 1);
+  await before.ledger.close();
+  const { ledger } = await openStore(store, 1);
+  assert.deepEqual(
+    (await appendMany(ledger, 1, 2)).map(({ seq }) => seq),
+    [1, 2],
+  );
+  await ledger.close();
+});
 
 test("an unsealed line that was altered is refused at the opening, with its place", () =>
   withFolder(async (folder) => {

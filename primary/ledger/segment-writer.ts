@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SEGMENT_BYTES, segmentName } from "../../shared/format/segment-name.js";
 import { syncFolder } from "../../shared/store/write-file.js";
+import { writeWhole } from "./write-whole.js";
 
 export class SegmentWriter {
   readonly #dir: string;
@@ -44,10 +45,7 @@ export class SegmentWriter {
 
   /** Writes at the end. Not durable until `sync`. A failed write is cut off again by `cutTo`. */
   async append(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#lengthBytes + done);
-      done += bytesWritten;
-    }
+    await writeWhole(this.#file, bytes, this.#lengthBytes);
     this.#lengthBytes += bytes.length;
   }
 

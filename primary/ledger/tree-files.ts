@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { HASH_BYTES } from "../../shared/format/hash.js";
 import { hashesInLevel, MerkleTree } from "../../shared/format/tree.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
+import { writeWhole } from "./write-whole.js";
 
 export class TreeFiles {
   readonly #tree: TreeLayout;
@@ -27,9 +28,7 @@ export class TreeFiles {
     const pending = this.#pending;
     this.#pending = new Map();
     for (const [level, hashes] of pending) {
-      const file = await this.#file(level);
-      const bytes = Buffer.concat(hashes);
-      await file.write(bytes, 0, bytes.length, hashesInLevel(size, level) * HASH_BYTES);
+      await writeWhole(await this.#file(level), Buffer.concat(hashes), hashesInLevel(size, level) * HASH_BYTES);
     }
   }
 

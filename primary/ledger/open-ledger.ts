@@ -1,6 +1,6 @@
 // Opens the ledger after a stop of any kind: clean, crash or power cut. What was sealed is checked against its
-// checkpoint; what came after is kept where it stands whole in both tiers, and cut off where it does not: nobody was
-// told of it. Then the tree is completed from the entries, and the heads from the ledger.
+// checkpoint; what came after is kept where it stands whole in both tiers, and cut off from where it is torn or has a hole:
+// nobody was told of it. Then the tree is completed from the entries, and the heads from the ledger.
 import { readFile, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalise } from "../../shared/format/canonical-json.js";
@@ -14,7 +14,7 @@ import type { MerkleTree } from "../../shared/format/tree.js";
 import { ElementHeads } from "../../shared/store/element-heads.js";
 import type { StoreLayout, TreeLayout } from "../../shared/store/layout.js";
 import { headsPath, makeIndexFolder } from "../../shared/store/make-index-folder.js";
-import { type EventsEnd, readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
+import { readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
 import { listSegments } from "../../shared/store/read-lines.js";
 import { digestOf } from "./build-batch.js";
 import type { LedgerParts } from "./ledger.js";
@@ -112,20 +112,7 @@ async function completeTree(live: TreeLayout, tree: MerkleTree, files: TreeFiles
 
 /** Cuts off what does not stand whole in both tiers, and a last seal that never became a generation. */
 async function cutUnfinished(live: TreeLayout, sealElement: string, sealedSize: number): Promise<number> {
-  let last: { seq: number; isSeal: boolean; entry: Place; payload: Place } | undefined;
-  let end: EventsEnd | undefined;
-  for await (const batch of readEventBatches(live, sealedSize)) {
-    if (!Array.isArray(batch)) {
-      end = batch;
-      break;
-    }
-    for (const event of batch) checkUnsealed(event);
-    const tail = batch.at(-1) as StoredEvent;
-    const entry = parseEntry(tail.entry.bytes.toString());
-    const isSeal = entry.action === SEAL_ACTION && entry.element_id === sealElement;
-    last = { seq: tail.seq, isSeal, entry: placeOf(tail.entry), payload: placeOf(tail.payload) };
-  }
-  if (!end) throw corrupt(`${live.entries} could not be read to its end`);
+  const { last, end } = await readUnsealed(live, sealElement, sealedSize);
   if (end.seq < sealedSize) throw corrupt(`${live.entries} ends at event ${end.seq}; ${sealedSize} were sealed`);
   // A seal without its generation was never seen by anyone: its place is given to the next entry.
   if (last?.isSeal) {
@@ -133,12 +120,47 @@ async function cutUnfinished(live: TreeLayout, sealElement: string, sealedSize: 
     await cutAt(live.payloads, last.payload);
     return 1;
   }
-  if (end.entry) await cutAt(live.entries, placeOf(end.entry));
-  if (end.payload) await cutAt(live.payloads, placeOf(end.payload));
+  if (end.entry) await cutAt(live.entries, end.entry);
+  if (end.payload) await cutAt(live.payloads, end.payload);
   return end.entry || end.payload ? 1 : 0;
 }
 
-/** An unsealed line that is whole but wrong was not left by a crash: btrfs shows whole writes or none. */
+interface Unsealed {
+  /** The last event that stands whole in both tiers. */
+  last: { isSeal: boolean; entry: Place; payload: Place } | undefined;
+  /** What stands behind it. */
+  end: { seq: number; entry: Place | undefined; payload: Place | undefined };
+}
+
+async function readUnsealed(live: TreeLayout, sealElement: string, sealedSize: number): Promise<Unsealed> {
+  let last: Unsealed["last"];
+  for await (const batch of readEventBatches(live, sealedSize)) {
+    if (!Array.isArray(batch)) return { last, end: batch };
+    const hole = batch.findIndex(hasHole);
+    const whole = hole < 0 ? batch : batch.slice(0, hole);
+    for (const event of whole) checkUnsealed(event);
+    const tail = whole.at(-1);
+    if (tail) last = { isSeal: isSeal(tail, sealElement), entry: placeOf(tail.entry), payload: placeOf(tail.payload) };
+    if (hole >= 0) return { last, end: batch[hole] as StoredEvent };
+  }
+  throw corrupt(`${live.entries} could not be read to its end`);
+}
+
+function isSeal(event: StoredEvent, sealElement: string): boolean {
+  const entry = parseEntry(event.entry.bytes.toString());
+  return entry.action === SEAL_ACTION && entry.element_id === sealElement;
+}
+
+/**
+ * NUL bytes, which no line has: a file's new length can reach the disk before all of its new bytes do, and what is missing
+ * then reads as zeros. An ack waits for everything before it in the file, so from a hole on nothing was acked. (A disk that
+ * loses what it had is another matter: btrfs answers that with EIO, never with zeros.)
+ */
+function hasHole({ entry, payload }: StoredEvent): boolean {
+  return entry.bytes.includes(0) || payload.bytes.includes(0);
+}
+
+/** An unsealed line without a hole that is wrong was not left by a crash. */
 function checkUnsealed({ seq, entry, payload }: StoredEvent): void {
   const place = `${entry.file} at byte ${entry.offset}`;
   let parsed: ReturnType<typeof parseEntry>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import Database from "better-sqlite3";
@@ -141,6 +141,44 @@ ledgerTest(
     await ledger.close();
   },
 );
+
+/** Overwrites part of a file with zeros, as a power cut shows what never reached the disk. */
+async function punch(path: string, from: number, bytes: number): Promise<void> {
+  const file = await open(path, "r+");
+  await file.write(Buffer.alloc(bytes), 0, bytes, from);
+  await file.close();
+}
+
+const holes: [
+  name: string,
+  punchAt: (store: StoreLayout, tenth: { entry: number; payload: number }) => Promise<void>,
+][] = [
+  ["in an entry", (store, { entry }) => punch(first(store), entry + 5, 100)],
+  ["across the end of an entry", (store, { entry }) => punch(first(store), entry + 200, 300)],
+  ["in a payload", (store, { payload }) => punch(firstPayloads(store), payload, 20)],
+  ["across the end of a payload", (store, { payload }) => punch(firstPayloads(store), payload + 20, 120)],
+  [
+    "from an entry to the end of its file",
+    async (store, { entry }) => {
+      await truncate(first(store), entry);
+      await appendFile(first(store), Buffer.alloc(8192));
+    },
+  ],
+];
+for (const [name, punchAt] of holes) {
+  ledgerTest(`a hole of zeros ${name}, behind what was acked, is cut off as a torn line is`, async (store) => {
+    const before = await openStore(store);
+    await appendMany(before.ledger, 0, 10);
+    const tenth = { entry: (await stat(first(store))).size, payload: (await stat(firstPayloads(store))).size };
+    await appendMany(before.ledger, 10, 3);
+    await before.ledger.close();
+    await punchAt(store, tenth);
+    const { ledger, recovered } = await openStore(store);
+    assert.deepEqual(recovered, { keptUnsealed: 10, cutEvents: 1 });
+    assert.equal((await ledger.append(event(10))).seq, 10);
+    await ledger.close();
+  });
+}
 
 ledgerTest("the tree and the heads are completed from the entries when they are gone", async (store) => {
   const before = await openStore(store);

@@ -2,6 +2,7 @@
 // answer that is no success is an RFC 9457 problem with a code of the protocol's list.
 import { chmod } from "node:fs/promises";
 import { loadavg } from "node:os";
+import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
@@ -39,8 +40,11 @@ const pushParams = z.object({ store: z.uuid(), generation: z.coerce.number().int
 const pushHeaders = z.object({
   [PUSH_HEADERS.base]: z.coerce.number().int().positive().optional(),
   [PUSH_HEADERS.ledgerSize]: z.coerce.number().int().nonnegative(),
+  "content-type": z.literal(STREAM_TYPE),
   "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
 });
+/** What the parser of STREAM_TYPE hands on. A request without a body, or with another one, has none. */
+const pushBody = z.instanceof(Readable);
 const resyncBody = z.object({ store: z.uuid().optional(), full: z.boolean().default(false) });
 
 export class AgentServer {
@@ -102,6 +106,7 @@ export class AgentServer {
   async #push(request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const { store: storeUuid, generation } = parse(pushParams, request.params, "path");
     const headers = parse(pushHeaders, request.headers, "header");
+    const stream = parse(pushBody, request.body, "body");
     const store = await this.#parts.open(storeUuid);
     const size = headers[PUSH_HEADERS.ledgerSize];
     this.#parts.heard(storeUuid, { size, generation });
@@ -109,7 +114,7 @@ export class AgentServer {
       generation,
       base: headers[PUSH_HEADERS.base],
       encoding: headers["content-encoding"],
-      stream: request.body as NodeJS.ReadableStream as never,
+      stream,
     });
     void reply.type("text/plain; charset=utf-8");
     return note;

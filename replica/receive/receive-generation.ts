@@ -71,6 +71,10 @@ async function runReceive(arrival: Arrival): Promise<Map<Subvolume, InspectedSub
   const flow = decoder
     ? Promise.all([pipeline(stream, watchdog, decoder.stdin), pipeline(decoder.stdout, inspector, receive.stdin)])
     : pipeline(stream, watchdog, inspector, receive.stdin);
+  // A flow can fail before it has joined its ends. Each of the two programs waits for its input until that is closed.
+  flow.catch(() => {
+    for (const part of [watchdog, decoder?.stdin, receive.stdin]) part?.destroy();
+  });
   const [flowed, received] = await Promise.allSettled([flow, receive]);
   await decoder?.catch(() => undefined);
   // The first cause is the one to tell: what we refused ourselves, then a receive that failed (the flow then broke with
@@ -99,6 +103,8 @@ function stallWatchdog(stallMs: number): Transform {
       done(error);
     },
   });
+  // Whether the flow listens or not: an error event that nobody hears would end the daemon.
+  watchdog.on("error", () => undefined);
   timer = setTimeout(() => {
     watchdog.destroy(new ReceiveError("bad-stream", `no byte arrived for ${stallMs} ms`));
   }, stallMs);
@@ -115,7 +121,9 @@ function requireReceived(result: { failed: boolean; stderr?: unknown }, dir: str
     if (/cannot find parent|parent.*not found|clone: did not find source/i.test(raw)) {
       throw new ReceiveError("base-missing", "the base of this increment is not here", { cause });
     }
-    throw new ReceiveError("bad-stream", `btrfs receive refused the stream: ${message}`, { cause });
+    // Its first line says what it is about to do; the reason comes after it.
+    const reason = /^ERROR: (.*)$/m.exec(raw)?.[1] ?? message;
+    throw new ReceiveError("bad-stream", `btrfs receive refused the stream: ${reason}`, { cause });
   }
 }
 

@@ -123,6 +123,7 @@ export const SEND = {
   truncate: 17,
   end: 21,
   uuid: 1,
+  ctransid: 2,
   inode: 3,
   size: 4,
   xattrName: 13,

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { test } from "node:test";
+import { receiveGeneration } from "../../../replica/receive/receive-generation.js";
+import { SpareProcesses } from "../../../shared/store/spare-processes.js";
+import { ROOT, requirePart } from "../../support/require-part.js";
+import { formatStream, type SendCommand, sendCommand } from "../../support/send-by-hand.js";
+import { withVolume } from "../../support/with-volume.js";
+
+function receive(root: string, more: { stream: Readable; encoding?: "identity" | "zstd"; stallMs?: number }) {
+  const common = { encoding: "identity", base: undefined, stallMs: 60_000, spares: new SpareProcesses(0) } as const;
+  return receiveGeneration({ dir: join(root, "arrival"), ...common, ...more });
+}
+
+for (const encoding of ["identity", "zstd"] as const) {
+  test(`a push that has no stream at all ends by itself, and its programs with it (${encoding})`, async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    await withVolume(async (root) => {
+      // The stall comes after the push was refused: nothing may be left that it would fall upon.
+      const noStream = receive(root, { stream: undefined as unknown as Readable, encoding, stallMs: 50 });
+      await assert.rejects(noStream, { name: "ReceiveError", code: "bad-stream" });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.deepEqual(await readdir(join(root, "arrival")), []);
+    });
+  });
+}
+
+test("a push that brings no more bytes is ended by the stall watchdog", async (t) => {
+  if (!(await requirePart(t, ROOT))) return;
+  await withVolume(async (root) => {
+    const stream = new PassThrough();
+    stream.write("btrfs-stream\0");
+    await assert.rejects(receive(root, { stream, stallMs: 50 }), { code: "bad-stream", message: /no byte arrived/ });
+  });
+});
+
+test("what btrfs receive says is told as the reason", async (t) => {
+  if (!(await requirePart(t, ROOT))) return;
+  await withVolume(async (root) => {
+    const subvolume = (path: string, commands: SendCommand[]) =>
+      formatStream([
+        sendCommand("subvol", { path, uuid: Buffer.alloc(16, 1), ctransid: 1 }),
+        ...commands,
+        sendCommand("end", {}),
+      ]);
+    const write = sendCommand("write", { path: "checkpoint", offset: 0, data: "x" });
+    const stream = Readable.from([subvolume("timing", [write]), subvolume("vector", [])]);
+    await assert.rejects(receive(root, { stream }), {
+      code: "bad-stream",
+      message: /stream: cannot open .*checkpoint/,
+    });
+  });
+});

@@ -1,9 +1,7 @@
 // `isochron-primary init`: makes the store this primary will have, once.
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { parseLoopSize } from "../../shared/config/parse-loop-size.js";
-import { initPrimary } from "../../shared/store/init-root.js";
 import { readTransportKey } from "../../shared/store/key-files.js";
-import { missingMountOptions } from "../../shared/store/volume.js";
 import { loadPrimaryConfig } from "../config.js";
 
 interface InitArguments extends GlobalArguments {
@@ -30,6 +28,11 @@ export const init = defineCommand<InitArguments>({
       .example([["$0 init --root /var/lib/isochron/primary --loop 4G --origin host1.example.org/isochron", "A store"]]),
   handler: async ({ json, loop, origin, ...args }) => {
     const { root } = (await loadPrimaryConfig(args)).config;
+    // What runs other programs is loaded when it is needed: commands that only ask a daemon start faster without it.
+    const [{ initPrimary }, { missingMountOptions }] = await Promise.all([
+      import("../../shared/store/init-root.js"),
+      import("../../shared/store/volume.js"),
+    ]);
     const loopBytes = loop === undefined ? undefined : parseLoopSize(loop);
     const identity = await initPrimary({ root, loopBytes, origin });
     const { uuid, signer } = identity;

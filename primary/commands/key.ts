@@ -2,7 +2,6 @@
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { loadPrimaryIdentity } from "../../shared/store/identity.js";
 import { readTransportKey } from "../../shared/store/key-files.js";
-import { ensureMounted } from "../../shared/store/volume.js";
 import { loadPrimaryConfig } from "../config.js";
 
 const FORCED_COMMAND = 'restrict,command="isochron-replica receive"';
@@ -25,6 +24,8 @@ export const key = defineCommand<KeyArguments>({
       .example([["$0 key --only authorized", "The line for ~isochron/.ssh/authorized_keys on a replica"]]),
   handler: async ({ only, json, ...args }) => {
     const { root } = (await loadPrimaryConfig(args)).config;
+    // What runs other programs is loaded when it is needed: commands that only ask a daemon start faster without it.
+    const { ensureMounted } = await import("../../shared/store/volume.js");
     await ensureMounted(root);
     const { signer, origin } = await loadPrimaryIdentity(root);
     const { publicKey: ssh } = await readTransportKey(root);

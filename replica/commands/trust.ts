@@ -2,7 +2,6 @@
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { loadReplicaIdentity } from "../../shared/store/identity.js";
 import { addTrustedKey, readTrustedKeys } from "../../shared/store/key-files.js";
-import { ensureMounted } from "../../shared/store/volume.js";
 import { loadReplicaConfig } from "../config.js";
 
 interface TrustArguments extends GlobalArguments {
@@ -23,6 +22,8 @@ export const trust = defineCommand<TrustArguments>({
       ]),
   handler: async ({ vkey, json, ...args }) => {
     const { root, trust: configured } = (await loadReplicaConfig(args)).config;
+    // What runs other programs is loaded when it is needed: commands that only ask a daemon start faster without it.
+    const { ensureMounted } = await import("../../shared/store/volume.js");
     await ensureMounted(root);
     // A root that was never initialised must not get a lone file of trusted keys.
     await loadReplicaIdentity(root);

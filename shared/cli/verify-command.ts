@@ -1,44 +1,8 @@
-// `verify`, the same on both sides: reads a generation from disk, needs no daemon, changes nothing. Prints the verdict
-// and the first bad place; the exit code tells the verdicts apart (verify-error.ts).
-import { open, readdir, readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { parseCheckpoint } from "../format/checkpoint.js";
-import { MAX_ENTRY_BYTES } from "../format/entry.js";
-import { type NoteVerifier, openNote, parseVkey } from "../format/signed-note.js";
-import { parseTimestamp } from "../format/timestamp.js";
-import { currentGeneration } from "../store/generations.js";
-import { RootLayout, type StoreLayout, TreeLayout } from "../store/layout.js";
-import { StoreError } from "../store/store-error.js";
-import { readStoreFile } from "../store/store-file.js";
-import { MapHeads } from "../verify/map-heads.js";
-import { formatPlace, VERDICT_EXIT_CODES, VerifyError } from "../verify/verify-error.js";
-import { NOTHING_VERIFIED, type VerifiedGeneration, verifyGeneration } from "../verify/verify-generation.js";
-import { parseDuration } from "./parse-duration.js";
-import { defineCommand, type GlobalArguments } from "./run-commands.js";
-import { visible } from "./visible.js";
-
-/** What verify needs to know of the side it runs on. */
-export interface VerifySide {
-  /** The root to look in, mounted, and the keys that are trusted there. */
-  open(args: GlobalArguments): Promise<{ root: string; keys: NoteVerifier[] }>;
-}
-
-interface VerifyArguments extends GlobalArguments {
-  store: string | undefined;
-  dir: string | undefined;
-  key: string[];
-  element: string | undefined;
-  "max-age": string | undefined;
-  json: boolean;
-}
-
-/** What is to be verified, and against which keys and earlier head. */
-interface Subject {
-  tree: TreeLayout;
-  storeUuid: string;
-  keys: NoteVerifier[];
-  accepted: { size: number; root: Buffer } | undefined;
-}
+// `verify`, the same on both sides: reads a generation from disk, needs no daemon, changes nothing. The verifier is loaded
+// when it is to run: the other commands start faster.
+import { resolve } from "node:path";
+import { defineCommand } from "./run-commands.js";
+import type { VerifyArguments, VerifySide } from "./verify-store.js";
 
 export function verifyCommand(side: VerifySide) {
   return defineCommand<VerifyArguments>({
@@ -62,146 +26,10 @@ export function verifyCommand(side: VerifySide) {
           ["$0 verify --dir /mnt/backup/generation --key 'host1+5c310304+AdnT…'", "A copy, with nothing else at hand"],
         ]),
     handler: async (args) => {
-      const subject = await findSubject(side, args);
-      const progress = args.json ? undefined : showProgress();
-      try {
-        const heads = new MapHeads();
-        const { tree, storeUuid, keys, accepted: mustContain } = subject;
-        const options = {
-          tree,
-          storeUuid,
-          keys,
-          mustContain,
-          heads,
-          element: args.element,
-          onProgress: progress?.show,
-        };
-        const verified = await verifyGeneration({ ...options, from: NOTHING_VERIFIED });
-        progress?.clear();
-        requireKnown(args.element, heads);
-        requireFresh(verified, args["max-age"]);
-        printIntact(verified, args, heads);
-      } catch (error) {
-        progress?.clear();
-        if (!(error instanceof VerifyError)) throw error;
-        // Before it is printed: whatever becomes of the output, the exit code is the verdict.
-        process.exitCode = VERDICT_EXIT_CODES[error.verdict];
-        printBad(error, args.json);
-      }
+      const { verifyStore } = await import("./verify-store.js");
+      await verifyStore(side, args);
     },
   });
-}
-
-async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Subject> {
-  const given = args.key.map(parseVkey);
-  if (args.dir !== undefined) {
-    const keys = given.length > 0 ? given : (await side.open(args)).keys;
-    const tree = new TreeLayout(args.dir);
-    return { tree, storeUuid: args.store ?? (await storeOfSeal(tree)), keys, accepted: undefined };
-  }
-  const { root, keys } = await side.open(args);
-  const { layout, uuid } = await findStore(root, args.store);
-  const generation = await currentGeneration(layout);
-  if (generation === 0) {
-    throw new StoreError("missing", `store ${uuid} has no generation yet`, { hint: "seal or push one first" });
-  }
-  const trusted = [...keys, ...given];
-  const accepted = await readAccepted(layout, trusted);
-  return { tree: layout.generation(generation), storeUuid: uuid, keys: trusted, accepted };
-}
-
-async function findStore(root: string, wanted: string | undefined): Promise<{ layout: StoreLayout; uuid: string }> {
-  const layout = new RootLayout(root);
-  const uuids = await readdir(layout.stores);
-  const uuid = wanted ?? (uuids.length === 1 ? uuids[0] : undefined);
-  if (uuid === undefined || !uuids.includes(uuid)) {
-    const message = wanted
-      ? `there is no store ${wanted} under ${root}`
-      : `there are ${uuids.length} stores under ${root}`;
-    throw new StoreError("missing", message, {
-      hint: `choose one with --store: ${uuids.join(", ") || "there is none yet"}`,
-    });
-  }
-  const store = layout.store(uuid);
-  return { layout: store, uuid: (await readStoreFile(store.storeFile)).uuid };
-}
-
-/** The head that a replica accepted last: what stands here now must contain it. A primary has none. */
-async function readAccepted(store: StoreLayout, keys: NoteVerifier[]): Promise<Subject["accepted"]> {
-  const note = await readFile(store.acceptedHead, "utf8").catch(() => undefined);
-  return note === undefined ? undefined : parseCheckpoint(openNote(note, keys).text);
-}
-
-/** A copy carries no store.json; its last entry, the seal, names the store. The signature binds it all the same. */
-async function storeOfSeal(tree: TreeLayout): Promise<string> {
-  const last = (await readdir(tree.entries).catch(() => [])).sort().at(-1);
-  if (last === undefined) return "";
-  const file = await open(join(tree.entries, last), "r");
-  try {
-    const { size } = await file.stat();
-    const tail = Buffer.alloc(Math.min(size, 2 * MAX_ENTRY_BYTES));
-    await file.read(tail, 0, tail.length, size - tail.length);
-    return /"element_id":"store:([0-9a-f-]{36})"/.exec(tail.toString().trimEnd().split("\n").at(-1) ?? "")?.[1] ?? "";
-  } finally {
-    await file.close();
-  }
-}
-
-function requireKnown(element: string | undefined, heads: MapHeads): void {
-  if (element === undefined || heads.all.has(element)) return;
-  throw new StoreError("missing", `there is no element ${JSON.stringify(element)} in this store`, {
-    hint: "`timeline` lists what there is",
-  });
-}
-
-function requireFresh({ sealedAt }: VerifiedGeneration, maxAge: string | undefined): void {
-  if (maxAge === undefined) return;
-  const ageMs = Date.now() - parseTimestamp(sealedAt) / 1000;
-  if (ageMs <= parseDuration(maxAge, "--max-age")) return;
-  throw new VerifyError(
-    "stale",
-    { file: "timing/checkpoint" },
-    `the last seal is of ${sealedAt}; --max-age is ${maxAge}`,
-  );
-}
-
-function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArguments, heads: MapHeads): void {
-  const { checkpoint, generation, sealedAt, rows } = verified;
-  const vectors = [...rows.values()].reduce((sum, count) => sum + count, 0);
-  const head = element === undefined ? undefined : heads.head(element);
-  const found = {
-    verdict: "intact",
-    origin: checkpoint.origin,
-    generation,
-    size: checkpoint.size,
-    root: checkpoint.root.toString("base64"),
-    sealed: sealedAt,
-    ...(head ? { element, height: head.height, hash: head.hash } : { vectors }),
-  };
-  if (json) {
-    process.stdout.write(`${JSON.stringify(found)}\n`);
-    return;
-  }
-  const what = head
-    ? `chain of ${visible(element ?? "")}: heights 0 to ${head.height}, ends in ${head.hash}`
-    : `${vectors} vector rows`;
-  process.stdout.write(
-    `intact: generation ${generation} of ${visible(checkpoint.origin)}\n` +
-      `  ${checkpoint.size} entries under root ${found.root}, sealed ${sealedAt}\n  ${what}\n`,
-  );
-}
-
-function printBad({ verdict, message, place }: VerifyError, json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify({ verdict, reason: message, ...place })}\n`);
-  else process.stdout.write(`${verdict}: ${visible(message)}\n  first bad place: ${visible(formatPlace(place))}\n`);
-}
-
-function showProgress(): { show: (seq: number, size: number) => void; clear: () => void } | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  return {
-    show: (seq, size) => process.stderr.write(`\rverifying ${seq} of ${size}`),
-    clear: () => process.stderr.write("\r\x1b[K"),
-  };
 }
 
 function absolute(dir: string | undefined): string | undefined {

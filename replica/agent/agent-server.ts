@@ -28,7 +28,7 @@ export interface AgentParts {
   find(storeUuid: string, origin: string): Promise<StoreReplica | undefined>;
   /** The store, made now if it is new. @throws ReceiveError */
   open(storeUuid: string): Promise<StoreReplica>;
-  /** Remembers what a primary said of itself. */
+  /** Remembers what a primary said of itself; only of stores that are held here. Nothing vouches for it. */
   heard(storeUuid: string, head: { size: number; generation: number }): void;
   /** Asks for a resync at the next hello. @throws ReceiveError `foreign-store` for a store that is not here */
   want(storeUuid: string | undefined, what: "push" | "full"): string[];
@@ -88,8 +88,9 @@ export class AgentServer {
       throw new ReceiveError("protocol-mismatch", message, { hint: "upgrade the older of the two" });
     }
     const store = await this.#parts.find(hello.store, hello.origin);
-    this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
     const held = (await store?.held()) ?? null;
+    // Whoever can log in can say hello for any number of stores that are not here: those are not remembered.
+    if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
     const { freeBytes } = await freeSpace(this.#parts.root);
     const { uuid, name, signer } = this.#parts.identity;
     return {
@@ -108,14 +109,13 @@ export class AgentServer {
     const headers = parse(pushHeaders, request.headers, "header");
     const stream = parse(pushBody, request.body, "body");
     const store = await this.#parts.open(storeUuid);
-    const size = headers[PUSH_HEADERS.ledgerSize];
-    this.#parts.heard(storeUuid, { size, generation });
     const note = await store.accept({
       generation,
       base: headers[PUSH_HEADERS.base],
       encoding: headers["content-encoding"],
       stream,
     });
+    this.#parts.heard(storeUuid, { size: headers[PUSH_HEADERS.ledgerSize], generation });
     void reply.type("text/plain; charset=utf-8");
     return note;
   }

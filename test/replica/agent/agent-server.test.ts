@@ -1,0 +1,147 @@
+// What reaches the agent's socket from whoever can log in: requests that no primary sends, beside a real push.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { AgentServer } from "../../../replica/agent/agent-server.js";
+import { ReplicaStores } from "../../../replica/agent/replica-stores.js";
+import { askSocket } from "../../../shared/cli/ask-socket.js";
+import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
+import { nowTimestamp } from "../../../shared/format/timestamp.js";
+import { createLogger } from "../../../shared/log.js";
+import { PUSH_HEADERS, STREAM_TYPE } from "../../../shared/protocol/protocol.js";
+import { createSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
+import { RootLayout, SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
+import { SpareProcesses } from "../../../shared/store/spare-processes.js";
+import { StoreBuilder, someEvents } from "../../support/build-store.js";
+import { ROOT } from "../../support/require-part.js";
+import { pushByHand, sendPair } from "../../support/send-by-hand.js";
+import { makeVolume } from "../../support/with-volume.js";
+
+const STALL_MS = 200;
+const skip = process.geteuid?.() === 0 || process.env.CI === "true" ? false : `root is missing; ${ROOT.howToGet}`;
+
+describe("the agent", { skip }, () => {
+  let folder: string;
+  let volume: Awaited<ReturnType<typeof makeVolume>>;
+  let store: StoreBuilder;
+  let stores: ReplicaStores;
+  let agent: AgentServer;
+  let socketPath: string;
+  let honest: Buffer;
+  const heard: { store: string; size: number }[] = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "isochron-agent-"));
+    volume = await makeVolume();
+    store = await StoreBuilder.create({ root: join(folder, "built"), uuid: randomUUID(), dimensions: 4 });
+    await store.seal(someEvents(20, 3, 4));
+    honest = await sendPair(await asSubvolumes(store.layout.generation(1)));
+    await mkdir(new RootLayout(volume.root).stores);
+    const log = createLogger("error");
+    const signer = generateSigner("replica-1", KEY_TYPE.cosignature);
+    stores = new ReplicaStores({
+      root: volume.root,
+      signer,
+      trustedKeys: async () => [store.signer],
+      stallMs: STALL_MS,
+      minFreeBytes: 0,
+      spares: new SpareProcesses(0),
+      onPromoted: () => undefined,
+      log,
+    });
+    await stores.start();
+    agent = new AgentServer({
+      root: volume.root,
+      identity: { role: "replica", uuid: randomUUID(), name: "replica-1", created: nowTimestamp(), signer },
+      find: (uuid, origin) => stores.find(uuid, origin),
+      open: (uuid) => stores.open(uuid),
+      heard: (uuid, { size }) => heard.push({ store: uuid, size }),
+      want: (uuid, what) => stores.want(uuid, what),
+      status: () => ({ stores: stores.status() }),
+      log,
+    });
+    socketPath = join(folder, "agent.sock");
+    await agent.start(socketPath);
+  });
+  after(async () => {
+    await agent?.stop();
+    await stores?.stop();
+    await volume?.remove();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A read-only pair of subvolumes on the volume, as a primary seals one. */
+  async function asSubvolumes(source: TreeLayout): Promise<TreeLayout> {
+    const [open, closed] = ["open", "closed"].map((name) => new TreeLayout(join(volume.root, name))) as [
+      TreeLayout,
+      TreeLayout,
+    ];
+    for (const { dir } of [open, closed]) await mkdir(dir);
+    for (const name of SUBVOLUMES) {
+      await createSubvolume(open.subvolume(name));
+      await cp(source.subvolume(name), open.subvolume(name), { recursive: true });
+      await snapshotReadOnly(open.subvolume(name), closed.subvolume(name));
+    }
+    return closed;
+  }
+
+  const hello = (uuid: string) =>
+    askSocket({
+      socketPath,
+      path: "/v1/hello",
+      method: "POST",
+      body: { protocol: 1, store: uuid, origin: store.origin, size: 1_000_000, generation: 9 },
+    });
+  const push = (body: Buffer, more: { store?: string; headers?: Record<string, string> } = {}) =>
+    pushByHand({ socketPath, store: store.uuid, generation: 1, body, ...more });
+
+  test("refuses a push that is no stream, and neither stays busy nor falls when the stall is over", async () => {
+    await hello(store.uuid);
+    for (const headers of [{ "content-type": "application/json" }, { "content-type": "text/plain" }]) {
+      const refusal = await push(Buffer.from("{}"), { headers });
+      assert.equal(refusal.code, "bad-request", JSON.stringify(refusal));
+    }
+    for (const headers of [{}, { "content-type": STREAM_TYPE }]) {
+      const refusal = await putWithoutBody(headers);
+      assert.match(String(refusal.code), /^bad-(?:request|stream)$/);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2 * STALL_MS));
+    assert.ok(stores.status().every(({ receiving }) => !receiving));
+  });
+
+  /** As `curl -X PUT` without data: no body, no length. */
+  async function putWithoutBody(headers: Record<string, string>): Promise<{ code?: string }> {
+    const lines = [
+      `PUT /v1/stores/${store.uuid}/generations/1 HTTP/1.1`,
+      "host: x",
+      "connection: close",
+      `${PUSH_HEADERS.ledgerSize}: 0`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ];
+    const socket = createConnection(socketPath);
+    socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+    let answer = "";
+    for await (const chunk of socket) answer += chunk;
+    return JSON.parse(answer.slice(answer.indexOf("{")));
+  }
+
+  test("remembers what a primary says of itself only for a store that it holds", async () => {
+    heard.length = 0;
+    for (let i = 0; i < 5; i += 1) await hello(randomUUID());
+    const refusal = await push(Buffer.from("rubbish"), { headers: { [PUSH_HEADERS.ledgerSize]: "777" } });
+    assert.equal(refusal.code, "bad-stream", JSON.stringify(refusal));
+    assert.deepEqual(heard, []);
+    await hello(store.uuid);
+    const accepted = await push(honest, { headers: { [PUSH_HEADERS.ledgerSize]: "25" } });
+    assert.equal(accepted.code, "accepted", JSON.stringify(accepted));
+    await hello(store.uuid);
+    assert.deepEqual(heard, [
+      { store: store.uuid, size: 25 },
+      { store: store.uuid, size: 1_000_000 },
+    ]);
+  });
+});

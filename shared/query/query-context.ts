@@ -51,8 +51,9 @@ export function summarise(row: EventRow): EventSummary {
 }
 
 export function inFull({ entry, payload, hash }: VerifiedEvent): FullEvent {
-  const { salt: _salt, seq: _seq, ...detail } = payload;
-  return { hash, ...entry, ...detail };
+  const { salt: _salt, seq: _seq, state_snapshot = null, ...detail } = payload;
+  // The entry's members last: a payload that holds a member of the same name must not speak for it.
+  return { ...detail, state_snapshot, hash, ...entry };
 }
 
 /** Greatest height of the element. @throws QueryError `unknown-element`, naming elements with names near it */

@@ -308,6 +308,16 @@ test("a sealed line that cannot be read whole stops nothing: the rest is answere
   }
 });
 
+test("an event in full has its entry's members, whatever members its payload has", async () => {
+  const changePayload = (line: string) =>
+    line.replace("{", '{"actor":"nobody","hash":"00",').replace(/"state_snapshot":\{\}/, '"other":1');
+  const { root } = await newStore([{ element: "interface:odd", actor: "admin", state: {}, changePayload }], undefined);
+  await withEngine(root, async (engine) => {
+    const [event] = (await engine.event(undefined, { seq: 0 })).results;
+    assert.deepEqual([event?.actor, event?.hash.length, event?.state_snapshot], ["admin", 64, null]);
+  });
+});
+
 test("a vector row of an event that is not in the store is left out, before and after a restart", async () => {
   const random = seededRandom(4);
   const stray = groupVector(16, 700, random, 0);

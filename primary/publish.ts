@@ -50,6 +50,7 @@ export class Publisher implements EventSink, LinkSource {
   readonly #schedule: SealSchedule;
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #tidier: GenerationTidier;
+  readonly #stopping = new AbortController();
   readonly #local = new Map<number, LocalGeneration>();
   /** Undefined until attached: with nobody's base known, nothing may be deleted. */
   #links: readonly ReplicaLink[] | undefined;
@@ -152,7 +153,8 @@ export class Publisher implements EventSink, LinkSource {
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
       const { store, storeUuid, signer, spares, onSealed, log } = this.#options;
-      const parts = { store, storeUuid, signer, ledger: this.#ledger, vectors: this.#vectorizer, spares, log };
+      const stages = { ledger: this.#ledger, vectors: this.#vectorizer, signal: this.#stopping.signal };
+      const parts = { store, storeUuid, signer, spares, log, ...stages };
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
       this.#local.set(generation, unknownUuids(generation));
@@ -170,6 +172,7 @@ export class Publisher implements EventSink, LinkSource {
 
   /** In reverse order of the flow; what was acked and not yet sealed is sealed at the next start. */
   async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the primary stops"));
     await this.#schedule.stop();
     await this.#seals.onIdle();
     await this.#ledger.close();
@@ -190,6 +193,7 @@ export class Publisher implements EventSink, LinkSource {
     try {
       await this.seal();
     } catch (error) {
+      if (this.#stopping.signal.aborted) return;
       this.#options.log.error("the seal failed", { error });
       this.#schedule.demand("high");
     }

@@ -1,12 +1,14 @@
 // The primary's daemon: volume, publisher, links, query process, control socket, sources, started in that order and
 // stopped in reverse. All adapters are made here.
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
+import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
 import { btrfsVersions, freeSpace } from "../shared/store/btrfs.js";
 import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
 import { readTransportKey } from "../shared/store/key-files.js";
 import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
+import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { createAdmitter } from "./admit/admit-event.js";
@@ -51,15 +53,22 @@ const QUERY_NICENESS = 10;
 const SPARES = 4;
 const ANNOUNCE_DELAY_MS = 100;
 
-/** @throws StoreError, LedgerError `corrupt` */
-export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
+/** @throws StoreError, LedgerError `corrupt`; what was started until then has been stopped */
+export function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
+  return startOrStop((stops) => startPrimary(config, stops));
+}
+
+async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<PrimaryDaemon> {
   const log = createLogger(config.log_level);
   await ensureMounted(config.root);
   const identity = await loadPrimaryIdentity(config.root);
-  const store = new RootLayout(config.root).store(identity.uuid);
+  const lock = lockRoot(config.root);
+  stops.add(() => lock.release());
+  const layout = new RootLayout(config.root);
+  await chmod(layout.stores, 0o700);
+  const store = layout.store(identity.uuid);
   const sockets = primarySockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
-  const ending = new AbortController();
   let fail: (error: LedgerError) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -73,41 +82,45 @@ export async function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon
     niceness: QUERY_NICENESS,
     log,
   });
+  stops.add(() => query.stop());
   const spares = new SpareProcesses(SPARES);
   spares.start();
+  stops.add(() => spares.stop());
   const publisher = await openPublisher(config, identity, store, {
     spares,
     log,
     onSealed: () => announce(),
     onFailure: (error) => fail(error),
   });
+  stops.add(() => publisher.stop());
   const announce = announcer(query, publisher, log);
   const links = await makeLinks(config, store, publisher, { spares, log });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
+  const ending = new AbortController();
+  stops.add(() => Promise.all(links.map((link) => link.stop())));
+  stops.add(() => ending.abort());
   for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
+  stops.add(() => clearInterval(headTimer));
   const sources = makeSources(config, sockets.ingest, publisher, log);
   const control = new ControlServer({
     seal: async (force) => describeSeal(await publisher.seal({ force })),
     resync: (request) => resync(publisher, links, request),
     status: () => describe(config, identity, publisher, links, sources),
   });
+  stops.add(() => control.stop());
   await control.start(sockets.control);
-  for (const source of sources) await source.start(ending.signal);
+  for (const source of sources) {
+    stops.add(() => source.stop());
+    await source.start(ending.signal);
+  }
   log.info("serving", { root: config.root, origin: identity.origin, store: identity.uuid, ingest: sockets.ingest });
 
   return {
     failed,
     async stop() {
-      for (const source of sources.reverse()) await source.stop();
-      await control.stop();
-      clearInterval(headTimer);
-      ending.abort();
-      for (const link of links) await link.stop();
-      await publisher.stop();
-      await spares.stop();
-      await query.stop();
+      await stops.stop();
       log.info("stopped", { root: config.root });
     },
   };
@@ -218,8 +231,9 @@ async function resync(
   const plan = link.plan(full) ?? unknown;
   const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
   if (dryRun) return answer;
-  if (full) await publisher.seal({ force: true });
+  // Asked for before the seal: an increment of the new generation would leave nothing to send in full.
   link.resync(full);
+  if (full) await publisher.seal({ force: true });
   return answer;
 }
 

@@ -35,8 +35,8 @@ export interface StoreReplicaParts {
   layout: StoreLayout;
   storeUuid: string;
   origin: string;
-  /** Trusted keys of this origin. */
-  keys: readonly NoteVerifier[];
+  /** Trusted keys of this origin. Asked for at each push: `trust` needs no restart, nor does a key that is taken away. */
+  keys: () => Promise<readonly NoteVerifier[]>;
   /** This replica's cosigning key. */
   signer: NoteSigner;
   stallMs: number;
@@ -70,6 +70,7 @@ export class StoreReplica {
   #accepted: { checkpoint: Checkpoint; note: string } | undefined;
   #heads: ElementHeads | undefined;
   #held: HeldGeneration | undefined;
+  #damage: VerifyError | undefined;
   #receiving = false;
   #halfPromoted = false;
   #recovering: Promise<void> | undefined;
@@ -98,7 +99,7 @@ export class StoreReplica {
     return this.#receiving;
   }
 
-  /** Makes the store's folders, or recovers what a stop left. @throws VerifyError */
+  /** Makes the store's folders, or recovers what a stop left. A store that is damaged is held, and says so. */
   async start(): Promise<void> {
     const { layout } = this.#parts;
     this.#isNew = (await stat(layout.storeFile).catch(() => undefined)) === undefined;
@@ -111,12 +112,15 @@ export class StoreReplica {
     const { layout, storeUuid, keys, signer, log } = this.#parts;
     this.#heads?.close();
     this.#heads = undefined;
-    const recovered = await recoverStore(layout, storeUuid, keys, signer);
+    const recovered = await recoverStore(layout, storeUuid, await keys(), signer);
     this.#state = recovered.state;
+    this.#damage = recovered.damage;
     this.#accepted = recovered.accepted;
     this.#heads = recovered.heads;
     if (recovered.swept.length > 0) log.warn("swept what a stop left", { swept: recovered.swept });
-    await this.#describeHeld();
+    if (this.#damage) log.error("what is held is not what was accepted", { store: storeUuid, error: this.#damage });
+    this.#held = undefined;
+    if (!this.#damage) await this.#describeHeld();
     this.#halfPromoted = false;
     await this.#tidier.tidy();
   }
@@ -135,9 +139,18 @@ export class StoreReplica {
     this.#heads?.close();
   }
 
-  /** What hello says of this store. */
+  /** Why what is held cannot be built on, in words; `undefined` if it can. */
+  get damage(): string | undefined {
+    return this.#damage && describeDamage(this.#damage);
+  }
+
+  /** What hello says of this store. @throws ReceiveError `not-verified` for a damaged one, until all of it is asked for */
   async held(): Promise<HeldGeneration | null> {
     if (!this.#receiving) await this.#recoverPromotion();
+    if (this.#damage && this.wants !== "full") {
+      const message = `what this replica holds is not what it accepted: ${describeDamage(this.#damage)}`;
+      throw new ReceiveError("not-verified", message, { cause: this.#damage, hint: DAMAGE_HINT });
+    }
     return this.#held ?? null;
   }
 
@@ -162,6 +175,8 @@ export class StoreReplica {
       this.#parts.log.debug("promoted", { generation: push.generation, size: verified.size, ...timing.ms });
       return note;
     } catch (error) {
+      // Links that were followed into an arrival that is refused, and not those of what stands here.
+      if (!this.#halfPromoted) this.#heads?.rollback();
       await deletePair(staging).catch((cause: unknown) => {
         this.#parts.log.error("could not sweep an arrival; the next start will", { staging, cause });
       });
@@ -210,7 +225,8 @@ export class StoreReplica {
 
   async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
     const { storeUuid, keys, layout } = this.#parts;
-    const common = { tree: arrived.tree, storeUuid, keys, generation, mustContain: this.#accepted?.checkpoint };
+    const mustContain = this.#accepted?.checkpoint;
+    const common = { tree: arrived.tree, storeUuid, keys: await keys(), generation, mustContain };
     if (base === undefined) {
       const fresh = new MapHeads();
       return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };
@@ -223,7 +239,6 @@ export class StoreReplica {
       checkUntouched(layout.generation(base), arrived.tree, arrived.inspected),
     ]);
     if (verified.status === "fulfilled" && untouched.status === "fulfilled") return verified.value;
-    heads.rollback();
     throw (untouched.status === "rejected" ? untouched : (verified as PromiseRejectedResult)).reason;
   }
 
@@ -248,6 +263,7 @@ export class StoreReplica {
     if (verified.fresh) replaceHeads(heads, verified.fresh, verified);
     else heads.commit(verified.size, verified.lastHash);
     this.#halfPromoted = false;
+    this.#damage = undefined;
     this.#tidier.notice();
     return note;
   }
@@ -276,12 +292,17 @@ function heldBy(generation: number, size: number, head: string, { uuids, inspect
   return { generation, size, head, uuids: { timing: said("timing"), vector: said("vector") } };
 }
 
+const DAMAGE_HINT = "on the replica: `isochron-replica verify`, then `isochron-replica resync --full`";
+
+function describeDamage({ verdict, message, place }: VerifyError): string {
+  return `${verdict}: ${message} (${place.file})`;
+}
+
 function refusalOf(error: unknown): ReceiveError {
   if (error instanceof ReceiveError) return error;
   if (error instanceof VerifyError) {
     const code = error.verdict === "stale" ? "regressed" : /diverged/.test(error.message) ? "diverged" : "not-verified";
-    const message = `${error.verdict}: ${error.message} (${error.place.file})`;
-    return new ReceiveError(code, message, {
+    return new ReceiveError(code, describeDamage(error), {
       cause: error,
       hint: "nothing was changed here; run `verify` on the primary",
     });

@@ -1,9 +1,12 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
+import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { createLogger } from "../shared/log.js";
 import { startQueryProcess } from "../shared/query/query-process.js";
 import { loadReplicaIdentity } from "../shared/store/identity.js";
 import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
+import { RootLayout } from "../shared/store/layout.js";
+import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
@@ -17,16 +20,24 @@ export interface ReplicaDaemon {
 /** One push: the receive, and beside its verification a list and a sync. */
 const SPARES = 3;
 
-/** @throws StoreError, VerifyError if the root or a store is not what it should be */
-export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {
+/** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
+export function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {
+  return startOrStop((stops) => startReplica(config, stops));
+}
+
+async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<ReplicaDaemon> {
   const log = createLogger(config.log_level);
   await ensureMounted(config.root);
   const identity = await loadReplicaIdentity(config.root);
+  const lock = lockRoot(config.root);
+  stops.add(() => lock.release());
+  await chmod(new RootLayout(config.root).stores, 0o700);
   const sockets = replicaSockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
 
   const spares = new SpareProcesses(SPARES);
   spares.start();
+  stops.add(() => spares.stop());
   const stores = new ReplicaStores({
     root: config.root,
     signer: identity.signer,
@@ -41,6 +52,7 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
     },
     log,
   });
+  stops.add(() => stores.stop());
   await stores.start();
   const { processes } = config.index;
   const query = await startQueryProcess({
@@ -49,6 +61,7 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
     indexProcesses: processes,
     log,
   });
+  stops.add(() => query.stop());
   const agent = new AgentServer({
     root: config.root,
     identity,
@@ -59,15 +72,13 @@ export async function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon
     status: () => ({ stores: stores.status() }),
     log,
   });
+  stops.add(() => agent.stop());
   await agent.start(sockets.agent);
   log.info("serving", { root: config.root, replica: identity.name, agent: sockets.agent, query: sockets.query });
 
   return {
     async stop() {
-      await agent.stop();
-      await query.stop();
-      await stores.stop();
-      await spares.stop();
+      await stops.stop();
       log.info("stopped", { root: config.root });
     },
   };

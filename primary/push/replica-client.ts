@@ -19,13 +19,21 @@ import { PushError } from "./push-error.js";
 import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
 import { streamGeneration } from "./stream-generation.js";
 
+/** A hello costs the replica nothing but a look at what it holds; sshd answers keep-alives for an agent that hangs. */
+const HELLO_MS = 60_000;
+
 /** @throws PushError */
 export async function sayHello(connection: SshConnection, hello: Hello): Promise<HelloAnswer> {
   const body = JSON.stringify(hello);
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   const request = connection.request("POST", "/v1/hello", headers);
+  const stall = new StallWatchdog(HELLO_MS, () => request.destroy(stalled(HELLO_MS)));
   request.end(body);
-  const text = readAnswer(await answerTo(request).catch(lostOn));
+  const text = readAnswer(
+    await answerTo(request)
+      .catch(lostOn)
+      .finally(() => stall.stop()),
+  );
   const parsed = helloAnswerSchema.safeParse(safeJson(text));
   if (parsed.success) return parsed.data;
   throw new PushError("conflict", "bad-answer", `the hello's answer is not of the protocol: ${parsed.error.message}`);

@@ -181,14 +181,10 @@ export class ReplicaLink {
 
   /** Hello, push, wait, for as long as the connection lasts. @throws PushError when it is lost or refused */
   async #serve(connection: SshConnection, signal: AbortSignal, onHealthy: () => void): Promise<void> {
-    const lost = connection.lost.then((error) => {
-      throw error;
-    });
-    lost.catch(() => undefined);
     this.#answer = undefined;
     while (!signal.aborted) {
       this.#woken = false;
-      const answer: HelloAnswer = this.#answer ?? (await Promise.race([this.#hello(connection), lost]));
+      const answer: HelloAnswer = this.#answer ?? (await connection.unlessLost(this.#hello(connection)));
       this.#answer = answer;
       if (answer.wants === "full" && !this.#fullWanted) {
         this.#fullWanted = true;
@@ -196,16 +192,22 @@ export class ReplicaLink {
       }
       const plan = this.plan(false) as PushPlan;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      if (plan.kind === "nothing") {
+      const idle = plan.kind === "nothing" || this.#awaitsSeal(plan);
+      if (idle) {
         this.#set("healthy", plan.reason);
         onHealthy();
         // A generation that is sealed while idle is pushed on what the last hello said; only quiet needs a new hello.
-        if (!(await Promise.race([this.#quiet(signal), lost]))) this.#answer = undefined;
+        if (!(await connection.unlessLost(this.#quiet(signal)))) this.#answer = undefined;
         continue;
       }
-      await Promise.race([this.#push(connection, plan, answer, signal), lost]);
+      await connection.unlessLost(this.#push(connection, plan, answer, signal));
       onHealthy();
     }
+  }
+
+  /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
+  #awaitsSeal(plan: PushPlan): boolean {
+    return plan.kind === "full" && this.#held?.generation === plan.generation;
   }
 
   async #hello(connection: SshConnection): Promise<HelloAnswer> {

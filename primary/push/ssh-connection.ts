@@ -17,17 +17,19 @@ export interface SshTarget {
 
 const READY_TIMEOUT_MS = 20_000;
 const KEEPALIVE_MS = 15_000;
+/** A hello or a cosigned note is a few hundred; a replica must not fill this host's memory. */
+const MAX_ANSWER_CHARS = 64 * 1024;
 /** AES-GCM first: with AES-NI it costs a third of chacha20-poly1305. */
 const CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr"];
 
 export class SshConnection {
   readonly #client: ssh2.Client;
   readonly #agent: Agent;
-  readonly lost: Promise<PushError>;
+  readonly #lost: AbortSignal;
 
-  private constructor(client: ssh2.Client, channel: ClientChannel, lost: Promise<PushError>) {
+  private constructor(client: ssh2.Client, channel: ClientChannel, lost: AbortSignal) {
     this.#client = client;
-    this.lost = lost;
+    this.#lost = lost;
     this.#agent = channelAgent(channel);
   }
 
@@ -35,7 +37,7 @@ export class SshConnection {
   static async open(target: SshTarget, signal?: AbortSignal): Promise<SshConnection> {
     signal?.throwIfAborted();
     const client = new ssh2.Client();
-    const lost = lostPromise(client, target);
+    const lost = lostSignal(client, target);
     const onAbort = () => client.destroy();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -55,9 +57,15 @@ export class SshConnection {
     return httpRequest({ agent: this.#agent, host: "agent", method, path, headers });
   }
 
-  close(): void {
-    this.#agent.destroy();
-    this.#client.end();
+  /** `work`, or the loss of the connection if that comes first. Leaves nothing behind on a connection that lives for weeks. */
+  unlessLost<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const onLost = () => reject(this.#lost.reason);
+      if (this.#lost.aborted) onLost();
+      this.#lost.addEventListener("abort", onLost, { once: true });
+      const done = () => this.#lost.removeEventListener("abort", onLost);
+      void work.then(resolve, reject).finally(done);
+    });
   }
 
   /** Ends it at once, with whatever was under way. */
@@ -84,13 +92,15 @@ export function answerTo(request: ClientRequest): Promise<Answer> {
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
         text += chunk;
+        if (text.length > MAX_ANSWER_CHARS)
+          request.destroy(new Error(`an answer of over ${MAX_ANSWER_CHARS} characters`));
       });
       response.once("close", () => resolve({ status: response.statusCode ?? 0, text }));
     });
   });
 }
 
-function ready(client: ssh2.Client, target: SshTarget, lost: Promise<PushError>): Promise<void> {
+function ready(client: ssh2.Client, target: SshTarget, lost: AbortSignal): Promise<void> {
   const pinned = publicKeyBytes(target.hostKey);
   const config: ConnectConfig = {
     host: target.host,
@@ -106,7 +116,7 @@ function ready(client: ssh2.Client, target: SshTarget, lost: Promise<PushError>)
   };
   return new Promise((resolve, reject) => {
     client.once("ready", () => resolve());
-    void lost.then(reject);
+    lost.addEventListener("abort", () => reject(lost.reason), { once: true });
     client.connect(config);
   });
 }
@@ -121,13 +131,13 @@ function openChannel(client: ssh2.Client): Promise<ClientChannel> {
   });
 }
 
-function lostPromise(client: ssh2.Client, target: SshTarget): Promise<PushError> {
+/** Aborted, with a PushError as its reason, when the connection is gone or never came. */
+function lostSignal(client: ssh2.Client, target: SshTarget): AbortSignal {
   const where = `${target.user}@${target.host}:${target.port}`;
-  return new Promise((resolve) => {
-    client.once("error", (error: Error & { level?: string }) => resolve(sshError(error, where)));
-    client.once("close", () => resolve(new PushError("retryable", "unreachable", `${where} closed the connection`)));
-    client.on("error", () => undefined);
-  });
+  const lost = new AbortController();
+  client.on("error", (error: Error & { level?: string }) => lost.abort(sshError(error, where)));
+  client.once("close", () => lost.abort(new PushError("retryable", "unreachable", `${where} closed the connection`)));
+  return lost.signal;
 }
 
 function sshError(error: Error & { level?: string }, where: string): PushError {

@@ -4,7 +4,7 @@
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
 // and only `current` may lag: the start swaps it.
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { canonicalise } from "../../shared/format/canonical-json.js";
 import { formatCheckpoint } from "../../shared/format/checkpoint.js";
 import { sha256Hex } from "../../shared/format/hash.js";
@@ -17,10 +17,11 @@ import {
 } from "../../shared/format/seal.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
+import { isSpaceName } from "../../shared/format/vector-row.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
-import { type StoreLayout, SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
+import { type StoreLayout, SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, VectorRows } from "../event.js";
 
@@ -31,18 +32,23 @@ export interface SealParts {
   ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
   vectors: VectorRows;
   spares: SpareProcesses;
+  /** Ends the waiting for vectors: the daemon stops. */
+  signal: AbortSignal;
   log: Logger;
 }
 
 /** How long a seal waits for a backlog of vectors before it makes appends wait for them too. */
 const MAX_UNHELD_WAIT_MS = 2_000;
+/** How long it makes appends wait. Vectors that cannot be written, on a full disk, must not stop the ledger with them. */
+const MAX_HELD_WAIT_MS = 10_000;
 
 /** Makes generation `generation` of everything in the ledger. */
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedGeneration> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
   const sealed = await parts.ledger.held(async (ledger) => {
-    await times.stage("vectors_ms", parts.vectors.drained(ledger.size));
+    const deadline = AbortSignal.any([parts.signal, AbortSignal.timeout(MAX_HELD_WAIT_MS)]);
+    await times.stage("vectors_ms", parts.vectors.drained(ledger.size, deadline));
     await times.stage(
       "entry_ms",
       sealEvent(parts, generation).then((event) => ledger.append(event)),
@@ -58,18 +64,22 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
 }
 
 /** Most vectors are waited for before the ledger is held; under a load that never lets them catch up, not for ever. */
-async function waitForVectors({ ledger, vectors }: SealParts): Promise<void> {
+async function waitForVectors({ ledger, vectors, signal }: SealParts): Promise<void> {
   const deadline = AbortSignal.timeout(MAX_UNHELD_WAIT_MS);
-  await vectors.drained(ledger.size, deadline).catch((error: unknown) => {
+  await vectors.drained(ledger.size, AbortSignal.any([signal, deadline])).catch((error: unknown) => {
     if (!deadline.aborted) throw error;
   });
+  signal.throwIfAborted();
 }
 
 async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: number): Promise<AdmittedEvent> {
-  const spaces: SealedSpace[] = [];
-  for (const { space, added } of await vectors.takeAdded()) {
-    spaces.push({ space, definition: sha256Hex(await readFile(store.live.spaceFile(space))), added });
-  }
+  // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
+  const definitions = await readDefinitions(store.live);
+  const spaces: SealedSpace[] = (await vectors.takeAdded()).map(({ space, added }) => ({
+    space,
+    definition: definitions.get(space) as string,
+    added,
+  }));
   return {
     elementId: sealElementId(storeUuid),
     elementType: SEAL_ELEMENT_TYPE,
@@ -80,6 +90,13 @@ async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: n
     source: "seal",
     stateJson: canonicalise(sealState({ generation, spaces })),
   };
+}
+
+/** SHA-256 of each space's definition. */
+async function readDefinitions(live: TreeLayout): Promise<Map<string, string>> {
+  const spaces = (await readdir(live.vector)).filter(isSpaceName);
+  const read = async (space: string) => [space, sha256Hex(await readFile(live.spaceFile(space)))] as const;
+  return new Map(await Promise.all(spaces.map(read)));
 }
 
 /** The generation's number into `vector`, then the checkpoint into `timing`: written last. */

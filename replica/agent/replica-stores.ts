@@ -1,6 +1,6 @@
 // The stores that a replica holds, and the rule by which a new one is let in: its origin's key is trusted, and no other
 // store of that origin is here. Anything else is refused and said aloud, never mended silently.
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import type { NoteSigner, NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
 import { RootLayout } from "../../shared/store/layout.js";
@@ -12,7 +12,7 @@ import { StoreReplica } from "../replicate.js";
 export interface ReplicaStoresParts {
   root: string;
   signer: NoteSigner;
-  /** Read anew for each store that is not known: `trust` needs no restart. */
+  /** Read anew for each push: `trust` needs no restart. */
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
   minFreeBytes: number;
@@ -29,6 +29,8 @@ export interface HeldStatus {
   size: number;
   receiving: boolean;
   wants: "nothing" | "push" | "full";
+  /** Why what is held cannot be built on; null if it can. */
+  damage: string | null;
   last_ack: string | null;
 }
 
@@ -45,14 +47,17 @@ export class ReplicaStores {
     this.#parts = parts;
   }
 
-  /** Recovers every store under the root. @throws VerifyError, StoreError if one is not what it was */
+  /** Recovers every store under the root. One that cannot be held is logged, and does not stand in the way of others. */
   async start(): Promise<void> {
     const layout = new RootLayout(this.#parts.root);
-    const keys = await this.#parts.trustedKeys();
     for (const uuid of await readdir(layout.stores)) {
-      const file = await readStoreFile(layout.store(uuid).storeFile).catch(() => undefined);
-      if (file) await this.#add(uuid, file.origin, keys);
-      else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
+      try {
+        const file = await readStoreFile(layout.store(uuid).storeFile).catch(() => undefined);
+        if (file) await this.#add(uuid, file.origin);
+        else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
+      } catch (error) {
+        this.#parts.log.error("a store cannot be held", { store: uuid, error });
+      }
     }
   }
 
@@ -79,6 +84,7 @@ export class ReplicaStores {
       size: store.size,
       receiving: store.receiving,
       wants: store.wants,
+      damage: store.damage ?? null,
       last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
     }));
   }
@@ -106,7 +112,9 @@ export class ReplicaStores {
       if (origin === undefined) throw new ReceiveError("bad-request", `store ${storeUuid} has not said hello`);
       this.#expected.delete(storeUuid);
       this.#requireFree(origin, storeUuid);
-      return this.#add(storeUuid, origin, await this.#requireTrusted(origin));
+      await this.#requireTrusted(origin);
+      await this.#dropUnused(origin);
+      return this.#add(storeUuid, origin);
     });
     this.#opening = opened.catch(() => undefined);
     return opened;
@@ -120,21 +128,31 @@ export class ReplicaStores {
     }
   }
 
-  async #requireTrusted(origin: string): Promise<NoteVerifier[]> {
-    const keys = (await this.#parts.trustedKeys()).filter(({ name }) => name === origin);
-    if (keys.length > 0) return keys;
+  async #requireTrusted(origin: string): Promise<void> {
+    const keys = await this.#parts.trustedKeys();
+    if (keys.some(({ name }) => name === origin)) return;
     throw new ReceiveError("untrusted-origin", `no key of origin ${origin} is trusted here`, {
       hint: "on the replica: isochron-replica trust VKEY, with what `isochron-primary key --only vkey` prints",
     });
   }
 
-  async #add(storeUuid: string, origin: string, keys: readonly NoteVerifier[]): Promise<StoreReplica> {
-    const { root, signer, stallMs, minFreeBytes, spares, onPromoted, log } = this.#parts;
+  /** Whoever can log in can begin a store under any UUID: of those that came to nothing no second one is kept. */
+  async #dropUnused(origin: string): Promise<void> {
+    for (const [uuid, store] of this.#stores) {
+      if (store.origin !== origin || store.generation > 0 || store.receiving) continue;
+      this.#stores.delete(uuid);
+      await store.stop();
+      await rm(new RootLayout(this.#parts.root).store(uuid).dir, { recursive: true, force: true });
+    }
+  }
+
+  async #add(storeUuid: string, origin: string): Promise<StoreReplica> {
+    const { root, signer, trustedKeys, stallMs, minFreeBytes, spares, onPromoted, log } = this.#parts;
     const store = new StoreReplica({
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
       origin,
-      keys: keys.filter(({ name }) => name === origin),
+      keys: async () => (await trustedKeys()).filter(({ name }) => name === origin),
       signer,
       stallMs,
       minFreeBytes,

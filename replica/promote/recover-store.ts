@@ -9,6 +9,7 @@ import type { StoreLayout } from "../../shared/store/layout.js";
 import { headsPath, makeIndexFolder } from "../../shared/store/make-index-folder.js";
 import { loadVerifiedState } from "../../shared/verify/load-verified-state.js";
 import { MapHeads } from "../../shared/verify/map-heads.js";
+import { VerifyError } from "../../shared/verify/verify-error.js";
 import { NOTHING_VERIFIED, type VerifiedState, verifyGeneration } from "../../shared/verify/verify-generation.js";
 import { acceptHead } from "./promote-generation.js";
 
@@ -19,9 +20,10 @@ export interface RecoveredStore {
   accepted: { checkpoint: Checkpoint; note: string } | undefined;
   heads: ElementHeads;
   swept: string[];
+  /** The current generation is no longer what was accepted. `state` then holds its number and nothing else. */
+  damage: VerifyError | undefined;
 }
 
-/** @throws VerifyError if the current generation is no longer what was accepted */
 export async function recoverStore(
   store: StoreLayout,
   storeUuid: string,
@@ -34,10 +36,17 @@ export async function recoverStore(
   if (newest !== 0 && newest !== (await currentGeneration(store))) await swapCurrent(store, newest);
   await makeIndexFolder(store.index);
   const heads = ElementHeads.open(headsPath(store.index));
-  const state = newest === 0 ? NOTHING_VERIFIED : await recoverState(store, storeUuid, newest, keys, heads);
   if (newest === 0) heads.clear();
-  const accepted = await recoverHead(store, newest, keys, signer);
-  return { state, accepted, heads, swept };
+  try {
+    const state = newest === 0 ? NOTHING_VERIFIED : await recoverState(store, storeUuid, newest, keys, heads);
+    const accepted = await recoverHead(store, newest, keys, signer);
+    return { state, accepted, heads, swept, damage: undefined };
+  } catch (error) {
+    if (!(error instanceof VerifyError)) throw error;
+    heads.clear();
+    const accepted = await recoverHead(store, 0, keys, signer);
+    return { state: { ...NOTHING_VERIFIED, generation: newest }, accepted, heads, swept, damage: error };
+  }
 }
 
 async function recoverState(

@@ -29,9 +29,9 @@ export function spaceName(space: Space): string {
   return `${space.model}-${space.fingerprint.slice(0, 12)}`;
 }
 
-/** Whether `name` may be the name of a space's folder; anything else in `vector/` is not ours. */
+/** Whether `name` may be the name of a space's folder. `vector/generation` is a file, and anything else there not ours. */
 export function isSpaceName(name: string): boolean {
-  return SPACE_NAME.test(name);
+  return SPACE_NAME.test(name) && name !== "generation";
 }
 
 export function formatSpace(space: Space): string {

@@ -45,6 +45,13 @@ export async function deleteGenerations(store: StoreLayout, generations: readonl
   for (const { dir } of trees) await deletePair(dir);
 }
 
+/** Folders of older generations that are not whole: a deletion got no further than one of the two. */
+export async function listHalfDeleted(store: StoreLayout, newest: number): Promise<string[]> {
+  const whole = new Set((await listGenerations(store)).map(String));
+  const names = await readdir(store.generations).catch(emptyIfMissing);
+  return names.filter((name) => /^[1-9]\d*$/.test(name) && Number(name) < newest && !whole.has(name));
+}
+
 /** Removes what crashes left: generations that are not whole, and (on a replica) every arrival in staging. */
 export async function sweepStore(store: StoreLayout): Promise<string[]> {
   const swept: string[] = [];

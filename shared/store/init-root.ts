@@ -62,7 +62,7 @@ export async function initReplica({ root, loopBytes, name, trust }: InitReplicaO
   await makeKeysFolder(root);
   await ensureSigner(layout.cosignKey, name, KEY_TYPE.cosignature);
   for (const vkey of trust) await addTrustedKey(root, vkey);
-  await mkdir(layout.stores, { recursive: true });
+  await mkdir(layout.stores, { recursive: true, mode: 0o700 });
   await syncFilesystem(root);
   await writeIdentity(root, { role: "replica", uuid: randomUUID(), name, created: nowTimestamp() });
   return loadReplicaIdentity(root);
@@ -93,7 +93,7 @@ async function prepareRoot(root: string, loopBytes: number | undefined): Promise
 }
 
 async function ensureStore(layout: RootLayout, origin: string): Promise<string> {
-  await mkdir(layout.stores, { recursive: true });
+  await mkdir(layout.stores, { recursive: true, mode: 0o700 });
   const uuid = (await findStore(layout, origin)) ?? randomUUID();
   const store = layout.store(uuid);
   await mkdir(store.dir, { recursive: true });

@@ -12,6 +12,7 @@ export class RootLayout {
   constructor(root: string) {
     this.root = root;
   }
+  /** 0700: it holds the events themselves, and who may read those is decided by the query socket's mode. */
   get stores(): string {
     return join(this.root, "stores");
   }

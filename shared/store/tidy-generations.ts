@@ -1,9 +1,10 @@
 // Deletes the generations that nobody needs any more, a moment after the last push or seal: each deletion commits the
 // filesystem, and a commit in the middle of the next increment costs it 10 to 30 ms. What cannot go now (a send still
-// reads it) goes at the next turn, at the latest at the next start.
+// reads it), or only one of its two, goes at the next turn, at the latest at the next start.
+import { join } from "node:path";
 import PQueue from "p-queue";
 import type { Logger } from "../log.js";
-import { deleteGenerations, listGenerations } from "./generations.js";
+import { deleteGenerations, deletePair, listGenerations, listHalfDeleted } from "./generations.js";
 import type { StoreLayout } from "./layout.js";
 
 const QUIET_MS = 1000;
@@ -48,9 +49,12 @@ export class GenerationTidier {
     this.#firstNoticeMs = undefined;
     return this.#runs.add(async () => {
       try {
-        const unneeded = (await listGenerations(this.#store)).filter((generation) => !this.#isNeeded(generation));
+        const whole = await listGenerations(this.#store);
+        const half = await listHalfDeleted(this.#store, whole.at(-1) ?? 0);
+        const unneeded = whole.filter((generation) => !this.#isNeeded(generation));
         for (const generation of unneeded) this.#onDelete(generation);
         await deleteGenerations(this.#store, unneeded);
+        for (const name of half) await deletePair(join(this.#store.generations, name));
       } catch (error) {
         this.#log.warn("older generations stay for now", { error });
       }

@@ -1,5 +1,5 @@
-// The hash files against the hashes that the walk computed: every new hash of every level, and not a byte more. They
-// are derived, but proofs are served from them, so a wrong one is as bad as a wrong entry.
+// The hash files against the hashes that the walk computed: every new hash of every level above the leaves, which the
+// walk has compared itself, and not a byte more in any. They are derived, but proofs are served from them, so a wrong one is as bad as a wrong entry.
 import { open, readdir, stat } from "node:fs/promises";
 import { HASH_BYTES } from "../format/hash.js";
 import { hashesInLevel, levelCount } from "../format/tree.js";

@@ -20,7 +20,7 @@ export interface FoundSeal {
 
 export interface WalkedEvents {
   tree: MerkleTree;
-  /** Hashes of the subtrees completed on the way, by level. */
+  /** Hashes of the subtrees completed on the way, by level from 1 on: leaves are compared as they come, and not kept. */
   levels: Buffer[][];
   seals: FoundSeal[];
   lastHash: string;
@@ -38,6 +38,7 @@ export async function walkEvents(options: GenerationToVerify, checkpoint: Checkp
   };
   const sealElement = sealElementId(options.storeUuid);
   const keepHash = (level: number, hash: Buffer) => {
+    if (level === 0) return;
     const row = walk.levels[level];
     if (row) row.push(hash);
     else walk.levels[level] = [hash];
@@ -161,20 +162,31 @@ function checkRoot({ tree, seals }: WalkedEvents, { size, root }: Checkpoint): v
 
 /** An entry and its stored leaf hash disagree. The signed root tells which of the two was changed. */
 async function blame(options: GenerationToVerify, event: StoredEvent, checkpoint: Checkpoint): Promise<never> {
-  const tree = new MerkleTree();
-  const stored = await readTreeHashes(options.tree, 0, 0, checkpoint.size);
-  for (let at = 0; at + HASH_BYTES <= stored.length; at += HASH_BYTES)
-    tree.append(stored.subarray(at, at + HASH_BYTES));
+  const tree = await treeOfStoredLeaves(options, checkpoint.size);
   if (tree.size === checkpoint.size && !tree.root().equals(checkpoint.root)) {
     const place = { file: "timing/tree/0.hashes", offset: event.seq * HASH_BYTES, seq: event.seq };
     throw new VerifyError("tampered", place, "the stored hash is not that of the entry, nor what was signed");
   }
   const verdict = tree.size < checkpoint.size ? "incomplete" : "tampered";
   if (verdict === "incomplete") {
-    const place = { file: "timing/tree/0.hashes", offset: stored.length };
+    const place = { file: "timing/tree/0.hashes", offset: tree.size * HASH_BYTES };
     throw new VerifyError(verdict, place, `it holds ${tree.size} hashes; the checkpoint covers ${checkpoint.size}`);
   }
   throw bad(event, "the entry is not the one that was signed");
+}
+
+const LEAVES_AT_ONCE = 32_768;
+
+/** The tree over the leaf hashes as stored, up to `size` or to where they end. */
+async function treeOfStoredLeaves({ tree: files }: GenerationToVerify, size: number): Promise<MerkleTree> {
+  const tree = new MerkleTree();
+  while (tree.size < size) {
+    const stored = await readTreeHashes(files, 0, tree.size, Math.min(LEAVES_AT_ONCE, size - tree.size));
+    if (stored.length < HASH_BYTES) break;
+    for (let at = 0; at + HASH_BYTES <= stored.length; at += HASH_BYTES)
+      tree.append(stored.subarray(at, at + HASH_BYTES));
+  }
+  return tree;
 }
 
 function bad(event: StoredEvent, message: string, elementId?: string, cause?: unknown): VerifyError {

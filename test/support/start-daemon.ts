@@ -7,6 +7,8 @@ export class DaemonProcess {
   readonly #role: "primary" | "replica";
   readonly #args: string[];
   readonly #ownGroup: boolean;
+  /** Added to the environment at the next start. */
+  readonly env: Record<string, string> = {};
   #child: ChildProcess | undefined;
   #log = "";
 
@@ -31,7 +33,7 @@ export class DaemonProcess {
     const child = spawn(process.execPath, [binPath(this.#role), "serve", ...this.#args], {
       stdio: ["ignore", "ignore", "pipe"],
       detached: this.#ownGroup,
-      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null" },
+      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null", ...this.env },
     });
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
@@ -43,6 +45,13 @@ export class DaemonProcess {
         reject(new Error(`isochron-${this.#role} ended (${code ?? signal}):\n${this.#log}`));
       });
     });
+  }
+
+  /** Waits until it ends by itself; resolves with the exit code. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    return child?.exitCode ?? null;
   }
 
   /** An orderly stop; resolves with the exit code. */

@@ -89,9 +89,9 @@ export async function wakeLink(fleet: Fleet): Promise<void> {
   await mustRun(fleet.primary, "resync", REPLICA_NAME);
 }
 
-/** Waits up to two minutes for `holds`. */
+/** Waits up to a minute for `holds`. */
 export async function eventually(holds: () => Promise<boolean>, why: () => string): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 300; tries += 1) {
     if (await holds()) return;
     await sleep(200);
   }

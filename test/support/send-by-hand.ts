@@ -183,7 +183,8 @@ export function rewriteStream(stream: Buffer, edit: (command: SendCommand) => Se
   return Buffer.concat(parts);
 }
 
-function formatCommand({ code, attributes }: SendCommand): Buffer {
+/** The bytes of one command, with its checksum. */
+export function formatCommand({ code, attributes }: SendCommand): Buffer {
   const body = attributes.map(({ type, value }) => {
     const head = Buffer.alloc(4);
     head.writeUInt16LE(type, 0);

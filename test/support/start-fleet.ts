@@ -97,10 +97,10 @@ export async function withFleet<T>(options: FleetOptions, body: (fleet: Fleet) =
   }
 }
 
-/** Waits until the replica answers from at least `size` entries; fails after two minutes, with what it last said. */
+/** Waits until the replica answers from at least `size` entries; fails after a minute, with what it last said. */
 export async function replicaAnswers(fleet: Fleet, size: number): Promise<void> {
   let last: unknown;
-  for (let tries = 0; tries < 2400; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     const answer = await askSocket({ socketPath: fleet.replica.socket("query"), path: "/v1/status" }).catch(
       (error: unknown) => {
         last = error;

@@ -1,0 +1,99 @@
+// Every btrfs command that the flow runs fails once, before and after it has done its work. Whatever was acked must stay,
+// nothing may be promoted that is not whole, and once the fault is gone the fleet must come back by itself.
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { currentGeneration } from "../../shared/store/generations.js";
+import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
+import {
+  eventually,
+  expectConverged,
+  ingest,
+  linkBecomes,
+  mustRun,
+  primaryStatus,
+  seal,
+  someEvents,
+  storeOf,
+  wakeLink,
+} from "../support/drive-fleet.js";
+import { type Fleet, makeFleet } from "../support/start-fleet.js";
+
+const HOUR_MS = 3_600_000;
+const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
+
+describe("a btrfs command that fails", () => {
+  let fleet: Fleet;
+  let btrfs: BreakableBtrfs;
+  before(async () => {
+    fleet = await makeFleet({ volume: "256M", primary: QUIET });
+    btrfs = await makeBreakableBtrfs(fleet.folder);
+    for (const side of [fleet.replica, fleet.primary]) {
+      side.daemon.env.PATH = btrfs.path;
+      await side.daemon.start();
+    }
+    await ingest(fleet, someEvents(10));
+    await seal(fleet);
+    await expectConverged(fleet);
+  });
+  after(() => fleet?.stop());
+
+  for (const late of [false, true]) {
+    const when = late ? "after its work is done" : "at its start";
+
+    test(`subvolume snapshot, in a seal, ${when}: the primary ends, and its next start seals anew`, async () => {
+      const acks = await ingest(fleet, someEvents(5));
+      const { ledger } = await primaryStatus(fleet);
+      await btrfs.breakAt("subvolume snapshot", { after: late });
+      await assert.rejects(seal(fleet));
+      assert.equal(await fleet.primary.daemon.ended(), 1);
+      await btrfs.mend();
+      await fleet.primary.daemon.start();
+      assert.equal((await primaryStatus(fleet)).ledger.size >= ledger.size, true);
+      await seal(fleet, { force: true });
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+      for (const { seq, hash } of acks) {
+        assert.match(await mustRun(fleet.replica, "event", String(seq), "--json"), new RegExp(hash));
+      }
+    });
+
+    for (const { words, step } of [
+      { words: "send", step: "the push" },
+      { words: "receive", step: "the receive" },
+      { words: "filesystem sync", step: "the sync before the promotion" },
+      { words: "subvolume list", step: "the look at what arrived" },
+    ]) {
+      test(`${words}, ${step}, ${when}: nothing is promoted, and the same increment is taken afterwards`, async () => {
+        const replica = await storeOf(fleet, "replica");
+        const held = await currentGeneration(replica);
+        await ingest(fleet, someEvents(5));
+        await btrfs.breakAt(words, { after: late });
+        const next = await seal(fleet);
+        await linkBecomes(fleet, ({ health }) => health === "unreachable");
+        assert.equal(await currentGeneration(replica), held);
+        await btrfs.mend();
+        await wakeLink(fleet);
+        const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === next);
+        assert.equal(last_push?.kind, "increment");
+        await expectConverged(fleet);
+        assert.deepEqual(await readdir(replica.staging), []);
+      });
+    }
+
+    test(`subvolume delete, ${when}: older generations stay until the next turn`, async () => {
+      await btrfs.breakAt("subvolume delete", { after: late });
+      await ingest(fleet, someEvents(5));
+      const next = await seal(fleet);
+      await linkBecomes(fleet, ({ generation }) => generation === next);
+      await eventually(
+        async () => /older generations stay/.test(fleet.primary.daemon.log + fleet.replica.daemon.log),
+        () => "no deletion was tried",
+      );
+      await btrfs.mend();
+      await ingest(fleet, someEvents(5));
+      await seal(fleet);
+      await expectConverged(fleet);
+    });
+  }
+});

@@ -7,6 +7,9 @@ import { readEventBatches, type StoredEvent } from "../../shared/store/read-even
 import type { LinePlace } from "../../shared/store/read-lines.js";
 import type { AppendedEvent } from "../event.js";
 
+/** States read at the most for one answer, one event aside. */
+const MOST_BYTES = 4 * 1024 * 1024;
+
 export class AppendedReader {
   readonly #live: TreeLayout;
   #last: { entry: LinePlace; payload: LinePlace } | undefined;
@@ -15,17 +18,19 @@ export class AppendedReader {
     this.#live = live;
   }
 
-  /** Up to `limit` events from `fromSeq`, fewer at the ledger's end. */
+  /** Up to `limit` events from `fromSeq`, fewer at the ledger's end or where they are large. */
   async read(fromSeq: number, limit: number): Promise<AppendedEvent[]> {
     const known = this.#last && this.#last.entry.seq <= fromSeq ? this.#last : undefined;
     const events: AppendedEvent[] = [];
+    let bytes = 0;
     for await (const batch of readEventBatches(this.#live, fromSeq, known)) {
       if (!Array.isArray(batch)) break;
-      for (const event of batch.slice(0, limit - events.length)) {
+      for (const event of batch) {
         events.push(toAppended(event));
+        bytes += event.payload.bytes.length;
         this.#last = { entry: placeOf(event.entry), payload: placeOf(event.payload) };
+        if (events.length >= limit || bytes >= MOST_BYTES) return events;
       }
-      if (events.length >= limit) break;
     }
     return events;
   }

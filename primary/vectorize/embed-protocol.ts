@@ -36,6 +36,6 @@ export interface EmbedReply {
   id: number;
   /** Rows as they are stored, in the order of the request: the primary's own process only has to append them. */
   rows: Uint8Array;
-  /** Of a range: the place of its last event. */
+  /** Of a range: the place of the last event that was read. What comes after it in the range is to be asked for again. */
   last?: EventPlace | undefined;
 }

@@ -53,21 +53,27 @@ function embedEvents({ seqs, texts }: EventsToEmbed): VectorRow[] {
 
 type Strings = [action: string, elementId: string, elementType: string, timestamp: string, state: string];
 
+/** Read at the most for one reply: a job must end well before it counts as silent. */
+const MOST_RANGE_BYTES = 16 * 1024 * 1024;
+
 async function embedRange(range: RangeToEmbed): Promise<{ rows: Buffer; last: EventPlace | undefined }> {
   const skip = new Set(range.skip);
   const rows: VectorRow[] = [];
   let last: EventPlace | undefined;
+  let bytes = 0;
+  const enough = () => last?.entry.seq === range.to - 1 || bytes >= MOST_RANGE_BYTES;
   for await (const batch of readEventBatches(range, range.from, range.known)) {
     if (!Array.isArray(batch)) break;
     for (const event of batch) {
-      if (event.seq >= range.to) break;
       last = { entry: placeOf(event.entry), payload: placeOf(event.payload) };
+      bytes += event.payload.bytes.length;
       const row = skip.has(event.seq) ? undefined : embedStored(event);
       if (row) rows.push(row);
+      if (enough()) break;
     }
-    if ((batch.at(-1) as StoredEvent).seq >= range.to - 1) break;
+    if (enough()) break;
   }
-  if (last?.entry.seq !== range.to - 1) throw new Error("the ledger ends before the range");
+  if (!enough()) throw new Error("the ledger ends before the range");
   return { rows: formatRows(rows, heuristicSpace.dimensions), last };
 }
 

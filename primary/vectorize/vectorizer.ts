@@ -13,7 +13,7 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { AppendedEvent } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
 import type { EventPlace } from "./embed-protocol.js";
-import { PendingEvents } from "./pending-events.js";
+import { PendingEvents, type TakenEvents } from "./pending-events.js";
 import { recoverRows } from "./recover-rows.js";
 import { RowFiles } from "./row-files.js";
 import { SeqSet } from "./seq-set.js";
@@ -30,7 +30,12 @@ export interface VectorizerOptions {
   workers: number;
   /** Events kept in memory; the rest is read from the ledger by the workers. */
   maxQueuedEvents: number;
-  /** Up to `limit` events from `fromSeq` on, in order, at least one: it is asked only for events it has written. */
+  /** Bytes of their states kept in memory. Default 16 MiB. */
+  maxQueuedBytes?: number;
+  /**
+   * Up to `limit` events from `fromSeq` on, in order, fewer where they are large, at least one: it is asked only for events
+   * it has written.
+   */
   readAppended: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>;
   log: Logger;
   /** Default SEGMENT_BYTES. */
@@ -42,11 +47,24 @@ export interface VectorizerOptions {
 /** Rows that seals cover: by space, by file, a count. */
 export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-const JOB_EVENTS = 256;
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+/** A job is copied to its worker, so it is held twice for a moment. */
+const JOB = { events: 256, bytes: 4 * 1024 * 1024 };
 /** A range is an eighth of the backlog: short while an urgent event should not wait behind it, long while events pour in. */
 const LEAST_RANGE_EVENTS = 256;
 const MOST_RANGE_EVENTS = 8192;
 const RETRY_MS = 500;
+
+/** Rows, and the events that have theirs now: a seal among them has none. */
+interface Embedded {
+  seqs: number[];
+  rows: Uint8Array;
+}
+
+/** Of a range, up to but not including `end`. */
+interface EmbeddedPart extends Embedded {
+  end: number;
+}
 
 export class Vectorizer {
   readonly #options: VectorizerOptions;
@@ -69,7 +87,8 @@ export class Vectorizer {
 
   constructor(options: VectorizerOptions) {
     this.#options = options;
-    this.#pending = new PendingEvents(options.maxQueuedEvents);
+    const { maxQueuedEvents, maxQueuedBytes = MAX_QUEUED_BYTES } = options;
+    this.#pending = new PendingEvents({ events: maxQueuedEvents, bytes: maxQueuedBytes });
   }
 
   /**
@@ -201,7 +220,7 @@ export class Vectorizer {
     if (!jobs || this.#stop.signal.aborted) return;
     for (let next = this.#pending.mostUrgent(); next; next = this.#pending.mostUrgent()) {
       if (next !== "critical" && jobs.waiting >= this.#options.workers) break;
-      const job = this.#runJob(jobs, this.#pending.take(next, JOB_EVENTS), next);
+      const job = this.#runJob(jobs, this.#pending.take(next, JOB), next);
       this.#work.add(job);
       void job.finally(() => this.#work.delete(job));
     }
@@ -224,57 +243,70 @@ export class Vectorizer {
   }
 
   /** Embeds and writes one job, for as long as it takes. Never rejects. */
-  async #runJob(jobs: EmbedJobs, events: AppendedEvent[], priority: Priority): Promise<void> {
-    const seqs = events.map(({ seq }) => seq);
-    await this.#untilWritten(seqs, () => jobs.embed(events, priority));
+  async #runJob(jobs: EmbedJobs, taken: TakenEvents, priority: Priority): Promise<void> {
+    const seqs = taken.events.map(({ seq }) => seq);
+    await this.#untilWritten(async () => ({ seqs, rows: await jobs.embed(taken.events, priority) }));
+    this.#pending.release(taken);
   }
 
-  /** As `#runJob`. A range that ends its workers is read here and embedded event by event, to find the one that does it. */
+  /** As `#runJob`, in parts. A range that ends its workers is read here from there on, to find the event that does it. */
   async #runRange(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<void> {
-    const skipped = new Set(skip);
-    const seqs = Array.from({ length: to - from }, (_, i) => from + i).filter((seq) => !skipped.has(seq));
-    const { entries, payloads } = this.#options.tree;
-    await this.#untilWritten(seqs, async () => {
-      try {
-        const reply = await jobs.embedRange({ entries, payloads, from, to, skip }, () => this.#placeBefore(from));
-        this.#place = reply.last;
-        return reply.rows;
-      } catch (error) {
-        if (!(error instanceof WorkerDied)) throw error;
-        return jobs.embed(await this.#readBack(from, to, skipped), "low");
-      }
-    });
+    let readHere = false;
+    for (let at = from; at < to; ) {
+      const part = await this.#untilWritten(async () => {
+        try {
+          if (!readHere) return await this.#embedRange(jobs, at, to, skip);
+        } catch (error) {
+          if (!(error instanceof WorkerDied)) throw error;
+          readHere = true;
+        }
+        return this.#embedReadBack(jobs, at, to, skip);
+      });
+      if (!part) return;
+      at = part.end;
+    }
   }
 
-  async #untilWritten(seqs: number[], embed: () => Promise<Uint8Array>): Promise<void> {
+  /** A range, or as much of it as the worker takes in one go. */
+  async #embedRange(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<EmbeddedPart> {
+    const { entries, payloads } = this.#options.tree;
+    const { rows, last } = await jobs.embedRange({ entries, payloads, from, to, skip }, () => this.#placeBefore(from));
+    this.#place = last;
+    const end = last ? last.entry.seq + 1 : to;
+    return { seqs: seqsBetween(from, end, skip), rows, end };
+  }
+
+  async #embedReadBack(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<EmbeddedPart> {
+    const read = await this.#options.readAppended(from, Math.min(to - from, JOB.events));
+    const last = read.at(-1);
+    if (!last) throw new Error(`event ${from} is in the ledger and was not read`);
+    const end = last.seq + 1;
+    const seqs = seqsBetween(from, end, skip);
+    const wanted = new Set(seqs);
+    const events = read.filter((event) => wanted.has(event.seq) && !isSeal(event));
+    return { seqs, rows: events.length > 0 ? await jobs.embed(events, "low") : new Uint8Array(), end };
+  }
+
+  /** What was embedded and written; `undefined` once the vectorizer was stopped. */
+  async #untilWritten<T extends Embedded>(embed: () => Promise<T>): Promise<T | undefined> {
     while (!this.#stop.signal.aborted) {
       try {
-        const rows = await embed();
+        const embedded = await embed();
+        const { seqs, rows } = embedded;
         if (rows.length > 0) await (this.#files as RowFiles).append(rows, seqs[0] as number);
         for (const seq of seqs) this.#finish(seq);
         this.#wakeWaiters();
         this.#pump();
-        return;
+        return embedded;
       } catch (error) {
         await this.#retryAfter("rows not written, the job is done again", error as Error);
       }
     }
+    return undefined;
   }
 
   #placeBefore(seq: number): EventPlace | undefined {
     return this.#place && this.#place.entry.seq <= seq ? this.#place : undefined;
-  }
-
-  async #readBack(from: number, to: number, skipped: ReadonlySet<number>): Promise<AppendedEvent[]> {
-    const events: AppendedEvent[] = [];
-    for (let at = from; at < to; ) {
-      const read = await this.#options.readAppended(at, to - at);
-      const last = read.at(-1);
-      if (!last) throw new Error(`event ${at} is in the ledger and was not read`);
-      events.push(...read.filter((event) => !skipped.has(event.seq) && !isSeal(event)));
-      at = last.seq + 1;
-    }
-    return events;
   }
 
   async #retryAfter(message: string, error: Error): Promise<void> {
@@ -298,6 +330,11 @@ export class Vectorizer {
   #wakeWaiters(): void {
     for (const wake of [...this.#waiters]) wake();
   }
+}
+
+function seqsBetween(from: number, end: number, skip: readonly number[]): number[] {
+  const skipped = new Set(skip);
+  return Array.from({ length: end - from }, (_, i) => from + i).filter((seq) => !skipped.has(seq));
 }
 
 function isSeal({ entry }: AppendedEvent): boolean {

@@ -9,6 +9,7 @@ import type { Ack, AdmittedEvent, AppendedEvent } from "../../../primary/event.j
 import { Ledger } from "../../../primary/ledger/ledger.js";
 import type { LedgerError } from "../../../primary/ledger/ledger-error.js";
 import { openLedger } from "../../../primary/ledger/open-ledger.js";
+import { AppendedReader } from "../../../primary/ledger/read-appended.js";
 import { parseEntry } from "../../../shared/format/entry.js";
 import { GENESIS_HASH, leafHash } from "../../../shared/format/hash.js";
 import { sealElementId } from "../../../shared/format/seal.js";
@@ -276,6 +277,19 @@ ledgerTest("segments roll at their size and are read across", async (store) => {
   const { ledger } = await openStore(store, 2000);
   assert.equal(ledger.size, 20);
   await appendMany(ledger, 20, 20);
+  await ledger.close();
+});
+
+ledgerTest("events are read back in order, few at a time where they are large", async (store) => {
+  const { ledger } = await openStore(store);
+  const large = (i: number) => event(i, { stateJson: JSON.stringify({ text: "x".repeat(1024 * 1024) }) });
+  await Promise.all(Array.from({ length: 12 }, (_, i) => ledger.append(i < 2 ? event(i) : large(i))));
+  const reader = new AppendedReader(store.live);
+  const read: number[][] = [];
+  for (let at = 0; at < 12; at = (read.at(-1)?.at(-1) as number) + 1) {
+    read.push((await reader.read(at, at === 0 ? 1 : 100)).map(({ seq }) => seq));
+  }
+  assert.deepEqual(read, [[0], [1, 2, 3, 4, 5], [6, 7, 8, 9], [10, 11]]);
   await ledger.close();
 });
 

@@ -19,6 +19,8 @@ const SPACE = spaceName(heuristicSpace);
 const WIDTH = rowBytes(heuristicSpace.dimensions);
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
+const MEMORY_STATE = JSON.stringify({ text: "the copy in memory" });
+
 function appended(seq: number, priority: Priority = "low", more: Partial<AppendedEvent["entry"]> = {}): AppendedEvent {
   const entry = {
     action: "modified",
@@ -43,6 +45,8 @@ class Fixture {
   /** The ledger. */
   readonly events: AppendedEvent[] = [];
   reads = 0;
+  /** The most that was asked for at once. */
+  mostRead = 0;
   constructor(folder: string) {
     this.tree = new TreeLayout(join(folder, "live"));
   }
@@ -55,6 +59,7 @@ class Fixture {
       log,
       readAppended: async (from, limit) => {
         this.reads += 1;
+        this.mostRead = Math.max(this.mostRead, limit);
         return this.events.slice(from, from + limit);
       },
       ...options,
@@ -196,6 +201,42 @@ describe("the vectorizer", () => {
       await fixture.assertComplete();
     }));
 
+  for (const [what, room] of [
+    ["number", { maxQueuedEvents: 10 }],
+    ["bytes", { maxQueuedBytes: 10 * Buffer.byteLength(MEMORY_STATE) }],
+  ] as const) {
+    test(`holds a flood of critical events in memory only up to twice the bound in ${what}`, () =>
+      withVectors(async (fixture) => {
+        const vectorizer = fixture.make(room);
+        await running(vectorizer, [0, 0], async () => {
+          // What is embedded from memory can be told from what is embedded from the ledger.
+          for (const event of fixture.write(100, "critical")) {
+            vectorizer.appended([{ ...event, stateJson: MEMORY_STATE }]);
+          }
+          await vectorizer.drained(100);
+        });
+        for (const event of fixture.events.slice(0, 20))
+          fixture.events[event.seq] = { ...event, stateJson: MEMORY_STATE };
+        await fixture.assertComplete();
+      }));
+  }
+
+  test("has large events of a range embedded in parts", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make({ maxQueuedEvents: 1 });
+      const backlogs = new Set<number>();
+      await running(vectorizer, [0, 0], async () => {
+        const stateJson = JSON.stringify({ text: "x".repeat(1024 * 1024) });
+        vectorizer.appended(fixture.add(Array.from({ length: 20 }, (_, seq) => ({ ...appended(seq), stateJson }))));
+        while (vectorizer.backlog() > 0) {
+          backlogs.add(vectorizer.backlog());
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      });
+      assert.ok([...backlogs].some((backlog) => backlog > 0 && backlog < 19));
+      await fixture.assertComplete();
+    }));
+
   test("rolls to a new file on whole rows, with names that rise", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ segmentBytes: 300 * WIDTH });
@@ -268,6 +309,24 @@ describe("a worker that dies", () => {
         assert.equal(vectorizer.state().degraded, 1);
         fixture.events[1] = { ...poison, stateJson: "{}" };
       });
+      await fixture.assertComplete();
+    }));
+
+  test("of an event in a long range has the range read back in pieces", () =>
+    withVectors(async (fixture) => {
+      const poison = { ...appended(290), stateJson: "this ends the worker: no JSON" };
+      fixture.write(290);
+      fixture.add([poison]);
+      fixture.write(2500);
+      const vectorizer = fixture.make();
+      await running(vectorizer, [0, 2791], async () => {
+        await vectorizer.drained(2791);
+        assert.equal(vectorizer.state().degraded, 1);
+        // The range, the piece, the event: three workers each.
+        assert.equal(vectorizer.state().workerDeaths, 9);
+      });
+      assert.ok(fixture.mostRead > 0 && fixture.mostRead <= 256);
+      fixture.events[290] = { ...poison, stateJson: "{}" };
       await fixture.assertComplete();
     }));
 

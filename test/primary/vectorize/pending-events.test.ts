@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AppendedEvent } from "../../../primary/event.js";
+import { PendingEvents } from "../../../primary/vectorize/pending-events.js";
+import type { Priority } from "../../../shared/format/entry.js";
+import { GENESIS_HASH } from "../../../shared/format/hash.js";
+
+/** An event whose state takes `bytes`. */
+function event(seq: number, bytes: number, priority: Priority = "low"): AppendedEvent {
+  const entry = {
+    action: "modified",
+    actor: "admin",
+    element_id: "interface:eth0",
+    element_type: "NetworkInterface",
+    height: seq,
+    payload_hash: GENESIS_HASH,
+    previous_event_hash: GENESIS_HASH,
+    priority,
+    recorded: "2026-11-20T10:05:00.123456Z",
+    seq,
+    source: "socket",
+    timestamp: "2026-11-20T10:05:00.123456Z",
+  };
+  return { seq, entry, stateJson: JSON.stringify("x".repeat(bytes - 2)) };
+}
+
+const seqsOf = (events: AppendedEvent[]) => events.map(({ seq }) => seq);
+
+test("events are held up to their number and up to the bytes of their states, critical ones up to twice that", () => {
+  const byNumber = new PendingEvents({ events: 2, bytes: 1000 });
+  assert.deepEqual(
+    [event(0, 10), event(1, 10), event(2, 10), event(3, 10, "critical")].map((offered) => byNumber.offer(offered)),
+    [true, true, false, true],
+  );
+  const byBytes = new PendingEvents({ events: 100, bytes: 1000 });
+  assert.deepEqual(
+    [event(0, 600), event(1, 500), event(2, 400), event(3, 1000, "critical"), event(4, 10, "critical")].map((offered) =>
+      byBytes.offer(offered),
+    ),
+    [true, false, true, true, false],
+  );
+});
+
+test("characters of more than one byte count for their bytes", () => {
+  const pending = new PendingEvents({ events: 100, bytes: 100 });
+  assert.equal(pending.offer({ ...event(0, 10), stateJson: JSON.stringify("€".repeat(40)) }), false);
+});
+
+test("what was taken keeps its room until it is released", () => {
+  const pending = new PendingEvents({ events: 2, bytes: 1000 });
+  pending.offer(event(0, 100));
+  pending.offer(event(1, 100));
+  const taken = pending.take("low", { events: 10, bytes: 1000 });
+  assert.equal(pending.mostUrgent(), undefined);
+  assert.equal(pending.offer(event(2, 100)), false);
+  pending.release(taken);
+  assert.deepEqual(pending.held, { events: 0, bytes: 0 });
+  assert.equal(pending.offer(event(3, 100)), true);
+});
+
+test("a job takes the oldest first, up to its number and its bytes, and one that is larger by itself", () => {
+  const pending = new PendingEvents({ events: 100, bytes: 10_000 });
+  for (const [seq, bytes] of [600, 300, 300, 2000, 10, 10, 10].entries()) pending.offer(event(seq, bytes));
+  const most = { events: 2, bytes: 1000 };
+  assert.deepEqual(seqsOf(pending.take("low", most).events), [0, 1]);
+  assert.deepEqual(seqsOf(pending.take("low", most).events), [2]);
+  assert.deepEqual(seqsOf(pending.take("low", most).events), [3]);
+  assert.deepEqual(seqsOf(pending.take("low", most).events), [4, 5]);
+});

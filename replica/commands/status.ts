@@ -25,10 +25,7 @@ const COLUMNS: Column<Row>[] = [
   { title: "ANSWERED", value: ({ answered }) => String(answered?.size ?? "-"), right: true },
   { title: "BEHIND", value: ({ answered }) => formatBehind(answered), right: true },
   { title: "LAST ACK", value: ({ held }) => toSeconds(held.last_ack) ?? "not since the start" },
-  {
-    title: "NOW",
-    value: ({ held }) => (held.receiving ? "receiving" : held.wants === "nothing" ? "idle" : `wants ${held.wants}`),
-  },
+  { title: "NOW", value: ({ held }) => describeNow(held), shrink: true },
 ];
 
 export const status = defineCommand<StatusArguments>({
@@ -63,6 +60,12 @@ async function askEngine(socketPath: string): Promise<EngineStatus | undefined> 
     if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
     throw error;
   }
+}
+
+function describeNow({ receiving, damage, wants }: HeldStatus): string {
+  if (receiving) return "receiving";
+  const asked = wants === "nothing" ? "idle" : `wants ${wants}`;
+  return damage === null ? asked : `${asked}, damaged: ${damage}`;
 }
 
 function formatBehind(answered: StoreStatus | undefined): string {

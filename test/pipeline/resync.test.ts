@@ -77,6 +77,7 @@ describe("resync", () => {
     assert.equal(link.health, "refused");
     assert.match(link.reason, /what this replica holds is not what it accepted: tampered/);
     assert.match(link.hint ?? "", /resync --full/);
+    assert.match(await mustRun(fleet.replica, "status"), /damaged: tamp/);
     assert.match((await fleet.replica.run("verify")).stdout, new RegExp(`^tampered: .*\\n.*${place}`));
     await mustRun(fleet.replica, "resync", "--full");
     await wakeLink(fleet);

@@ -1,6 +1,6 @@
 // Reads the append-only line files (`entries/`, `payloads/`) in ledger order. Lines come as stored bytes, so that they
 // can be hashed as stored. A last line without its newline is reported, never passed off as a line.
-import { open, readdir } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { firstSeqOf } from "../format/segment-name.js";
 
@@ -14,9 +14,12 @@ export interface StoredLine {
   offset: number;
 }
 
-/** What stands where a line should be: bytes after the last newline of a segment, or a hole between two segments. */
+/**
+ * What stands where a line should be: bytes after the last newline of a segment, a line longer than any may be, or a hole
+ * before a segment.
+ */
 export interface LineFault {
-  fault: "torn-line" | "gap";
+  fault: "torn-line" | "long-line" | "gap";
   seq: number;
   file: string;
   offset: number;
@@ -24,6 +27,10 @@ export interface LineFault {
 
 const READ_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
+/** No line is longer; a file of terabytes without a newline, which takes no space on disk, would else fill the memory. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+/** Far more than 1 MiB of real lines; empty ones would make a batch of a million. */
+const MAX_BATCH_LINES = 16_384;
 
 /** Names of the segments in `dir`, in ledger order. Anything else in the folder is left out. */
 export async function listSegments(dir: string, extension: "jsonl" | "vec"): Promise<string[]> {
@@ -41,12 +48,13 @@ export interface LinePlace {
 /**
  * Batches of lines from `fromSeq` (inclusive), at most about 1 MiB each. Ends after the last whole line, or with a batch
  * that ends in a fault. The buffers of a batch are valid until the next batch. `known` is a place at or before `fromSeq`
- * from which to start reading.
+ * from which to start reading. A line longer than `maxLineBytes` is a fault and is not read to its end.
  */
 export async function* readLineBatches(
   dir: string,
   fromSeq = 0,
   known?: LinePlace,
+  maxLineBytes = MAX_LINE_BYTES,
 ): AsyncGenerator<(StoredLine | LineFault)[]> {
   const segments = await listSegments(dir, "jsonl");
   // Begins with the line before, where there is one: what a segment holds beyond its own lines is found as a gap.
@@ -55,12 +63,13 @@ export async function* readLineBatches(
   let nextSeq: number | undefined;
   for (const file of segments.slice(start)) {
     const first = firstSeqOf(file);
-    if (nextSeq !== undefined && first !== nextSeq) {
-      yield [{ fault: "gap", seq: nextSeq, file, offset: 0 }];
+    // The first one that is read may begin before `fromSeq`, but not behind it.
+    if (nextSeq === undefined ? first > fromSeq : first !== nextSeq) {
+      yield [{ fault: "gap", seq: nextSeq ?? fromSeq, file, offset: 0 }];
       return;
     }
     const at = known?.file === file && known.seq <= fromSeq ? known : { seq: first, offset: 0 };
-    nextSeq = yield* readSegment(join(dir, file), file, at, fromSeq);
+    nextSeq = yield* readSegment(join(dir, file), file, at, { fromSeq, maxLineBytes });
     if (nextSeq < 0) return;
   }
 }
@@ -70,33 +79,45 @@ async function* readSegment(
   path: string,
   file: string,
   start: { seq: number; offset: number },
-  fromSeq: number,
+  { fromSeq, maxLineBytes }: { fromSeq: number; maxLineBytes: number },
 ): AsyncGenerator<(StoredLine | LineFault)[], number> {
   const handle = await open(path, "r");
   try {
     let { seq, offset } = start;
     let rest: Buffer = Buffer.alloc(0);
-    let atEnd = false;
-    while (!atEnd) {
-      const chunk = Buffer.allocUnsafe(rest.length + READ_BYTES);
-      rest.copy(chunk);
-      const { bytesRead } = await handle.read(chunk, rest.length, READ_BYTES, offset + rest.length);
-      atEnd = bytesRead === 0;
-      const bytes = chunk.subarray(0, rest.length + bytesRead);
-      const batch: (StoredLine | LineFault)[] = [];
+    for (;;) {
+      const bytes = await readOn(handle, rest, offset);
+      const atEnd = bytes.length === rest.length;
+      let batch: (StoredLine | LineFault)[] = [];
       let at = 0;
-      for (let end = bytes.indexOf(NEWLINE, at); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+      for (let end = bytes.indexOf(NEWLINE, rest.length); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+        if (end - at > maxLineBytes) break;
         if (seq >= fromSeq) batch.push({ seq, bytes: bytes.subarray(at, end), file, offset: offset + at });
         seq += 1;
         at = end + 1;
+        if (batch.length < MAX_BATCH_LINES) continue;
+        yield batch;
+        batch = [];
       }
       rest = bytes.subarray(at);
       offset += at;
-      if (atEnd && rest.length > 0) batch.push({ fault: "torn-line", seq, file, offset });
+      const fault = rest.length > maxLineBytes ? "long-line" : "torn-line";
+      const isFaulty = fault === "long-line" || (atEnd && rest.length > 0);
+      if (isFaulty) batch.push({ fault, seq, file, offset });
       if (batch.length > 0) yield batch;
+      if (isFaulty) return -1;
+      if (atEnd) return seq;
     }
-    return rest.length > 0 ? -1 : seq;
   } finally {
     await handle.close();
   }
+}
+
+/** `rest`, which begins at `offset`, and what follows it: as much again, so that a long line is not copied for each MiB. */
+async function readOn(handle: FileHandle, rest: Buffer, offset: number): Promise<Buffer> {
+  const moreBytes = Math.max(READ_BYTES, rest.length);
+  const chunk = Buffer.allocUnsafe(rest.length + moreBytes);
+  rest.copy(chunk);
+  const { bytesRead } = await handle.read(chunk, rest.length, moreBytes, offset + rest.length);
+  return chunk.subarray(0, rest.length + bytesRead);
 }

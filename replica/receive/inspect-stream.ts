@@ -28,10 +28,18 @@ export interface TouchedRange {
 const MAGIC = Buffer.from("btrfs-stream\0");
 const HEADER_BYTES = MAGIC.length + 4;
 const COMMAND_HEADER_BYTES = 10;
-/** Everything but data: paths, numbers, times. The kernel's own limit for protocol 1 is 64 KiB. */
+/**
+ * `btrfs receive` takes as much memory as a command says it is long, up to 4 GiB. The kernel's own commands have at most
+ * 64 KiB in protocol 1 and 144 KiB in protocol 2.
+ */
 const MAX_COMMAND_BYTES = 1024 * 1024;
 /** Ranges of old files in one push; each is one write. Beyond it the stream is none that an append makes. */
 const MAX_TOUCHED = 100_000;
+/** Names that one stream makes, two for each file: a ledger of terabytes has fewer. */
+const MAX_MADE = 100_000;
+/** Files that are read whole when they are checked. A hole takes no space in the stream, but in memory. */
+const READ_WHOLE = /^(?:checkpoint|generation)(?:\.new)?$|\/space\.json$/;
+const MAX_READ_WHOLE_BYTES = 64 * 1024;
 
 const COMMAND = {
   subvol: 1,
@@ -89,6 +97,8 @@ export class StreamInspector extends Transform {
   #skip = 0;
   #current: { name: Subvolume; info: InspectedSubvolume } | undefined;
   #touchedCount = 0;
+  /** Of the present subvolume: how far into each file that this stream makes, or that is read whole, it has written. */
+  #lengths = new Map<string, number>();
 
   readonly #base: Record<Subvolume, string> | undefined;
 
@@ -151,6 +161,7 @@ export class StreamInspector extends Transform {
   #readCommand(bytes: Buffer, at: number): number {
     if (bytes.length - at < COMMAND_HEADER_BYTES) return 0;
     const lengthBytes = bytes.readUInt32LE(at);
+    if (lengthBytes > MAX_COMMAND_BYTES) throw refused(`it has a command of ${lengthBytes} bytes`);
     const code = bytes.readUInt16LE(at + 4);
     const begin = at + COMMAND_HEADER_BYTES;
     const command = readAttributes(bytes, begin, lengthBytes, code, this.#version);
@@ -194,7 +205,7 @@ export class StreamInspector extends Transform {
         this.#touch(command, (offset) => offset + numberOf(command, ATTRIBUTE.unencodedFileLength));
         return;
       case COMMAND.truncate:
-        this.#note(this.#path(command), { from: numberOf(command, ATTRIBUTE.size), to: Number.MAX_SAFE_INTEGER });
+        this.#truncate(this.#path(command), numberOf(command, ATTRIBUTE.size));
         return;
       case COMMAND.chmod:
       case COMMAND.chown:
@@ -226,6 +237,7 @@ export class StreamInspector extends Transform {
     };
     this.subvolumes.set(name, info);
     this.#current = { name, info };
+    this.#lengths = new Map();
   }
 
   #path(command: Command, attribute: number = ATTRIBUTE.path): string {
@@ -238,12 +250,15 @@ export class StreamInspector extends Transform {
   #make(path: string): void {
     const { name, info } = this.#current as { name: Subvolume; info: InspectedSubvolume };
     if (!REPLACED[name].has(path)) info.made.add(path);
+    if (info.made.size > MAX_MADE) throw refused("it makes far more files than a generation has");
   }
 
   /** `from` stays among what was made: to make an old file (which empties it) and rename it would else hide that. */
   #rename(from: string, to: string): void {
     this.#requireReplaceable(from, "renames");
     this.#make(to);
+    this.#lengthen(to, this.#lengths.get(from) ?? 0);
+    this.#lengths.delete(from);
   }
 
   #requireReplaceable(path: string, verb: string): void {
@@ -254,7 +269,26 @@ export class StreamInspector extends Transform {
 
   #touch(command: Command, end: (offset: number) => number): void {
     const from = numberOf(command, ATTRIBUTE.offset);
-    this.#note(this.#path(command), { from, to: end(from) });
+    const [path, to] = [this.#path(command), end(from)];
+    this.#lengthen(path, to);
+    this.#note(path, { from, to });
+  }
+
+  #truncate(path: string, size: number): void {
+    this.#lengthen(path, size);
+    this.#note(path, { from: size, to: Number.MAX_SAFE_INTEGER });
+  }
+
+  /** Names can change after the bytes have come, so all that may become a file that is read whole is measured. */
+  #lengthen(path: string, toBytes: number): void {
+    const { info, name } = this.#current as { name: Subvolume; info: InspectedSubvolume };
+    const isReadWhole = READ_WHOLE.test(path);
+    if (!isReadWhole && !info.made.has(path)) return;
+    const lengthBytes = Math.max(toBytes, this.#lengths.get(path) ?? 0);
+    if (isReadWhole && lengthBytes > MAX_READ_WHOLE_BYTES) {
+      throw forbidden(`${name}/${path} is ${lengthBytes} bytes long; ${MAX_READ_WHOLE_BYTES} are allowed`);
+    }
+    this.#lengths.set(path, lengthBytes);
   }
 
   #note(path: string, range: TouchedRange): void {
@@ -282,7 +316,6 @@ function readAttributes(
     // Protocol 2 leaves out the length of data: it is the rest of the command.
     const bare = version === 2 && at + 2 <= bytes.length && bytes.readUInt16LE(at) === ATTRIBUTE.data;
     if (bare) return { code, attributes, dataBytes: end - at - 2 };
-    if (at - begin > MAX_COMMAND_BYTES) throw refused("it has a command that is too long");
     if (at + 4 > bytes.length) return undefined;
     const type = bytes.readUInt16LE(at);
     const length = bytes.readUInt16LE(at + 2);

@@ -14,6 +14,7 @@ import { makePairFolder } from "../../shared/store/generations.js";
 import { type Subvolume, TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { StoreError } from "../../shared/store/store-error.js";
+import { guardRoom } from "./guard-room.js";
 import { type InspectedSubvolume, StreamInspector } from "./inspect-stream.js";
 import { ReceiveError } from "./receive-error.js";
 
@@ -26,6 +27,8 @@ export interface Arrival {
   base: Record<Subvolume, string> | undefined;
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
+  /** The push is ended once less than this is free. */
+  minFreeBytes?: number | undefined;
   spares: SpareProcesses;
 }
 
@@ -63,14 +66,18 @@ async function settle(
 }
 
 async function runReceive(arrival: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
-  const { dir, stream, encoding, base, stallMs, spares } = arrival;
+  const { dir, stream, encoding, base, stallMs, minFreeBytes = 0, spares } = arrival;
   const receive = spawnReceive(dir, { spares });
   const watchdog = stallWatchdog(stallMs);
   const inspector = new StreamInspector(base);
+  const guard = guardRoom(dir, minFreeBytes, spares);
   const decoder = encoding === "zstd" ? spawnDecoder() : undefined;
   const flow = decoder
-    ? Promise.all([pipeline(stream, watchdog, decoder.stdin), pipeline(decoder.stdout, inspector, receive.stdin)])
-    : pipeline(stream, watchdog, inspector, receive.stdin);
+    ? Promise.all([
+        pipeline(stream, watchdog, decoder.stdin),
+        pipeline(decoder.stdout, inspector, guard, receive.stdin),
+      ])
+    : pipeline(stream, watchdog, inspector, guard, receive.stdin);
   // A flow can fail before it has joined its ends. Each of the two programs waits for its input until that is closed.
   flow.catch(() => {
     for (const part of [watchdog, decoder?.stdin, receive.stdin]) part?.destroy();

@@ -1,6 +1,7 @@
 // A stolen transport key: streams that a primary would never send, some under a valid, signed checkpoint. Each must be
 // refused with its place named, change nothing, and leave the next honest push to go through as an increment.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -24,10 +25,13 @@ import {
 } from "../support/drive-fleet.js";
 import {
   forgePair,
+  formatStream,
   pushByHand,
   type Refusal,
   rewriteStream,
   SEND,
+  type SendCommand,
+  sendCommand,
   sendPair,
   sendStream,
 } from "../support/send-by-hand.js";
@@ -277,6 +281,31 @@ describe("a replica that gets a hostile stream", () => {
       }
       const found = await execa("find", [fleet.replica.root, "-name", "*escaped*"]);
       assert.equal(found.stdout, "");
+    });
+  });
+
+  test("refuses a ledger that is a hole of a terabyte under the head that hello gives away", async () => {
+    await withUnsentGeneration(async () => {
+      const checkpoint = await readFile(primary.generation(held).checkpoint);
+      const commands = ["entries", "payloads", "tree"].map((path) => sendCommand("mkdir", { path, inode: 1 }));
+      for (const folder of ["entries", "payloads"]) {
+        const path = `${folder}/${FIRST}`;
+        commands.push(sendCommand("mkfile", { path, inode: 2 }), sendCommand("truncate", { path, size: 2 ** 40 }));
+      }
+      const write = (path: string, data: Buffer) => [
+        sendCommand("mkfile", { path, inode: 3 }),
+        sendCommand("write", { path, offset: 0, data }),
+      ];
+      commands.push(...write("checkpoint", checkpoint));
+      const subvolume = (path: string, body: SendCommand[]) => {
+        const begin = sendCommand("subvol", { path, uuid: randomBytes(16), ctransid: 1 });
+        return formatStream([begin, ...body, sendCommand("end", {})]);
+      };
+      const vector = write("generation", Buffer.from(`${held + 1}\n`));
+      const body = Buffer.concat([subvolume("timing", commands), subvolume("vector", vector)]);
+      const refusal = await push(body, { base: undefined });
+      assert.equal(refusal.code, "not-verified", JSON.stringify(refusal));
+      assert.match(refusal.detail, /the events end at 0; .*timing\/(?:entries|payloads)/);
     });
   });
 

@@ -116,6 +116,7 @@ export const SEND = {
   subvol: 1,
   snapshot: 2,
   mkfile: 3,
+  mkdir: 4,
   rename: 9,
   unlink: 11,
   setXattr: 13,
@@ -135,7 +136,17 @@ export const SEND = {
   cloneUuid: 20,
 } as const;
 
-type CommandName = "subvol" | "snapshot" | "mkfile" | "rename" | "unlink" | "setXattr" | "write" | "truncate" | "end";
+type CommandName =
+  | "subvol"
+  | "snapshot"
+  | "mkfile"
+  | "mkdir"
+  | "rename"
+  | "unlink"
+  | "setXattr"
+  | "write"
+  | "truncate"
+  | "end";
 
 /** A command by the names of its attributes; numbers are 64 bits wide. */
 export function sendCommand(
@@ -201,9 +212,12 @@ export function formatCommand({ code, attributes }: SendCommand): Buffer {
 /** CRC-32C as btrfs uses it here: from 0, and not inverted at the end. */
 function crc32c(bytes: Buffer): number {
   let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  }
+  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC_OF_BYTE[(crc ^ byte) & 0xff] as number);
   return crc >>> 0;
 }
+
+const CRC_OF_BYTE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  return crc;
+});

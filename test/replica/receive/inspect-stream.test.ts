@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
 import { StreamInspector } from "../../../replica/receive/inspect-stream.js";
 import { segmentName } from "../../../shared/format/segment-name.js";
-import { formatStream, type SendCommand, sendCommand } from "../../support/send-by-hand.js";
+import { formatCommand, formatStream, type SendCommand, sendCommand } from "../../support/send-by-hand.js";
 
 const UUID = Buffer.alloc(16, 1);
 const PARENT_UUID = Buffer.alloc(16, 2);
@@ -64,5 +64,62 @@ describe("the inspector", () => {
     const label = (path: string) => sendCommand("setXattr", { path, xattrName: "security.selinux", xattrData: "x" });
     await inspect(fullPush(label(ENTRIES)));
     await assert.rejects(inspect(fullPush(label("../../../etc/passwd"))), { code: "not-verified" });
+  });
+
+  test("refuses a file that is read whole and longer than any, under whichever name it grows", async () => {
+    const [path, orphan] = ["checkpoint", "o1-1-1"];
+    const hole = (file: string, size: number) => sendCommand("truncate", { path: file, size });
+    const written = sendCommand("write", { path, offset: 2 ** 31, data: "x" });
+    const renamed = [
+      sendCommand("mkfile", { path: orphan, inode: 1 }),
+      hole(orphan, 2 ** 31),
+      sendCommand("rename", { path: orphan, pathTo: path }),
+    ];
+    const twice = [
+      sendCommand("mkfile", { path: ENTRIES, inode: 1 }),
+      hole(ENTRIES, 2 ** 31),
+      sendCommand("rename", { path: ENTRIES, pathTo: orphan }),
+      sendCommand("rename", { path: orphan, pathTo: path }),
+    ];
+    for (const commands of [[hole(path, 2 ** 31)], [written], renamed, twice]) {
+      await assert.rejects(inspect(fullPush(...commands)), { code: "not-verified", message: /65536 are allowed/ });
+    }
+    const old = Buffer.concat([
+      formatStream([snapshot("timing"), end]),
+      formatStream([snapshot("vector"), hole("space/space.json", 2 ** 31), end]),
+    ]);
+    await assert.rejects(inspect(old, { base: PARENT }), { code: "not-verified", message: /65536 are allowed/ });
+    await inspect(
+      fullPush(sendCommand("mkfile", { path: ENTRIES, inode: 1 }), hole(ENTRIES, 2 ** 31), hole(path, 300)),
+    );
+  });
+
+  test("refuses a stream that makes files without end", async () => {
+    function* endless(): Generator<Buffer> {
+      yield formatStream([subvol("timing")]);
+      for (let i = 0; i < 200_000; i += 1) yield formatCommand(sendCommand("mkfile", { path: `o${i}-1-1`, inode: i }));
+    }
+    const inspector = new StreamInspector(undefined);
+    await assert.rejects(
+      pipeline(Readable.from(endless()), inspector, new Writable({ write: (_c, _e, done) => done() })),
+      {
+        code: "bad-stream",
+        message: /far more files/,
+      },
+    );
+    assert.ok((inspector.subvolumes.get("timing")?.made.size ?? 0) <= 100_001);
+  });
+
+  test("refuses a command that says it is longer than any, before btrfs receive makes room for it", async () => {
+    const begin = formatStream([subvol("timing")]);
+    const header = Buffer.alloc(10);
+    header.writeUInt32LE(0xffff_fff0, 0);
+    header.writeUInt16LE(sendCommand("write", {}).code, 4);
+    const inspector = new StreamInspector(undefined);
+    const passed: Buffer[] = [];
+    inspector.on("data", (chunk: Buffer) => passed.push(chunk));
+    const flow = pipeline(Readable.from([begin, header]), inspector);
+    await assert.rejects(flow, { code: "bad-stream", message: /a command of 4294967280 bytes/ });
+    assert.equal(Buffer.concat(passed).length, begin.length);
   });
 });

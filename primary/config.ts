@@ -12,9 +12,10 @@ const HOST_KEY_RULE = "must be an OpenSSH public key such as `ssh-ed25519 AAAAâ€
 const NAME_RULE = "must be letters, digits and . _ -, at most 64";
 
 const admit = z.strictObject({
-  max_payload_bytes: size(1024)
+  // Replicas read no line of more than 64 MiB.
+  max_payload_bytes: size(1024, 32 * 1024 * 1024)
     .prefault("1MiB")
-    .describe("Largest payload line; a larger event is refused. Each event is held in memory whole."),
+    .describe("Largest payload line, at most 32 MiB; a larger event is refused. Each is held in memory whole."),
   redact: z
     .boolean("must be true or false")
     .default(true)

@@ -219,8 +219,8 @@ export class StoreReplica {
   #receive({ encoding, stream, base }: Push, dir: string): Promise<Arrived> {
     const held = base === undefined ? undefined : this.#held?.uuids;
     const receivedAs = held && { timing: held.timing.received_uuid ?? "", vector: held.vector.received_uuid ?? "" };
-    const { stallMs, spares } = this.#parts;
-    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs, spares });
+    const { stallMs, minFreeBytes, spares } = this.#parts;
+    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs, minFreeBytes, spares });
   }
 
   async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {

@@ -28,7 +28,7 @@ export interface Arrival {
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
   /** The push is ended once less than this is free. */
-  minFreeBytes?: number | undefined;
+  minFreeBytes: number;
   spares: SpareProcesses;
 }
 
@@ -66,7 +66,7 @@ async function settle(
 }
 
 async function runReceive(arrival: Arrival): Promise<Map<Subvolume, InspectedSubvolume>> {
-  const { dir, stream, encoding, base, stallMs, minFreeBytes = 0, spares } = arrival;
+  const { dir, stream, encoding, base, stallMs, minFreeBytes, spares } = arrival;
   const receive = spawnReceive(dir, { spares });
   const watchdog = stallWatchdog(stallMs);
   const inspector = new StreamInspector(base);

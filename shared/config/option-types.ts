@@ -4,11 +4,15 @@ import { z } from "zod";
 import { parseSize } from "./parse-size.js";
 
 /** Bytes, written as a number or as `64MiB`. */
-export function size(leastBytes: number) {
+export function size(leastBytes: number, mostBytes = Number.MAX_SAFE_INTEGER) {
   return z.union([z.number(), z.string()]).transform((value, context) => {
     const bytes = typeof value === "number" ? value : parseSize(value);
-    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= leastBytes) return bytes;
-    context.addIssue({ code: "custom", message: `must be a size of at least ${leastBytes} bytes, such as 64MiB` });
+    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= leastBytes && bytes <= mostBytes) return bytes;
+    const most = mostBytes < Number.MAX_SAFE_INTEGER ? ` and at most ${mostBytes}` : "";
+    context.addIssue({
+      code: "custom",
+      message: `must be a size of at least ${leastBytes}${most} bytes, such as 16MiB`,
+    });
     return z.NEVER;
   });
 }

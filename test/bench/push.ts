@@ -31,10 +31,13 @@ export async function benchPush(): Promise<BenchRow[]> {
     await replicaAnswers(fleet, first.size);
     const oursFirst = await lastPush(fleet, first.generation);
     await send(fleet, FIRST_EVENTS, MORE_EVENTS);
-    const kept = await keepBase(fleet, first.generation);
+    // Without a way to the replica both generations stay, for the raw pipeline to send the one on the other.
+    await fleet.sshd.pause();
     const second = await seal(fleet);
+    const base = join(await storeFolder(fleet), "generations", String(first.generation));
+    const rawSecond = await rawPipe.run(second.generation, base);
+    fleet.sshd.resume();
     const oursSecond = await lastPush(fleet, second.generation);
-    const rawSecond = await rawPipe.run(second.generation, kept);
     await rawPipe.stop();
     return [
       ...rows("first sync", rawFirst.bytes, oursFirst, rawFirst.ms),
@@ -76,23 +79,6 @@ async function lastPush(fleet: Fleet, generation: number): Promise<{ ms: number;
   throw new Error(`generation ${generation} was never acked`);
 }
 
-/** A snapshot of the base under another name: the primary deletes its own once the replica has acked the next. */
-async function keepBase(fleet: Fleet, generation: number): Promise<string> {
-  const store = await storeFolder(fleet);
-  const kept = join(fleet.primary.root, "kept");
-  await mkdir(kept);
-  for (const name of SUBVOLUMES) {
-    await execa("btrfs", [
-      "subvolume",
-      "snapshot",
-      "-r",
-      join(store, "generations", String(generation), name),
-      join(kept, name),
-    ]);
-  }
-  return kept;
-}
-
 async function storeFolder(fleet: Fleet): Promise<string> {
   const status = await askSocket<PrimaryStatus>({ socketPath: fleet.primary.socket("control"), path: "/v1/status" });
   return join(fleet.primary.root, "stores", status.store);
@@ -109,7 +95,7 @@ async function openRawPipe(fleet: Fleet, target: string) {
   const known = join(fleet.folder, "raw-known-hosts");
   await writeFile(known, `[127.0.0.1]:${sshd.port} ${sshd.hostKey}\n`);
   await mkdir(join(target, "in"));
-  const login = ["-i", key, "-p", String(sshd.port), "-o", `UserKnownHostsFile=${known}`, "-o", "BatchMode=yes"];
+  const login = ["-T", "-i", key, "-p", String(sshd.port), "-o", `UserKnownHostsFile=${known}`, "-o", "BatchMode=yes"];
   const store = await storeFolder(fleet);
   let round = 0;
   return {

@@ -131,6 +131,7 @@ describe("an increment beside its base", { skip }, () => {
       encoding: "identity",
       base: on && { timing: said("timing"), vector: said("vector") },
       stallMs: 60_000,
+      minFreeBytes: 0,
       spares: new SpareProcesses(0),
     });
     await arrived.settled;

@@ -21,7 +21,8 @@ interface Push {
 }
 
 function receive(root: string, more: Push) {
-  const common = { encoding: "identity", base: undefined, stallMs: 60_000, spares: new SpareProcesses(0) } as const;
+  const spares = new SpareProcesses(0);
+  const common = { encoding: "identity", base: undefined, stallMs: 60_000, minFreeBytes: 0, spares } as const;
   return receiveGeneration({ dir: join(root, "arrival"), ...common, ...more });
 }
 

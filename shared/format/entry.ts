@@ -2,7 +2,7 @@
 // hash is taken over, so they are made once (here) and never again.
 import { canonicalString } from "./canonical-json.js";
 import { FormatError } from "./format-error.js";
-import { isStoredTimestamp } from "./timestamp.js";
+import { isStoredTimestamp, STORED_TIMESTAMP } from "./timestamp.js";
 
 export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -45,6 +45,18 @@ export function formatEntry(entry: Entry): string {
   );
 }
 
+/** A string that stands in the line as it is: no escape, and no surrogate, which the other way of reading judges. */
+const PLAIN = '"([^"\\\\\\x00-\\x1f\\ud800-\\udfff]*)"';
+const COUNT = "(0|[1-9][0-9]{0,14})";
+const HASH = '"([0-9a-f]{64})"';
+const TIME = `"(${STORED_TIMESTAMP})"`;
+/** What `formatEntry` writes for strings that are plain and numbers of at most 15 digits: such a line is canonical. */
+const PLAIN_ENTRY = new RegExp(
+  `^\\{"action":${PLAIN},"actor":${PLAIN},"element_id":${PLAIN},"element_type":${PLAIN},"height":${COUNT}` +
+    `,"payload_hash":${HASH},"previous_event_hash":${HASH},"priority":"(${PRIORITIES.join("|")})"` +
+    `,"recorded":${TIME},"seq":${COUNT},"source":${PLAIN},"timestamp":${TIME}\\}$`,
+);
+
 const STRING_FIELDS = ["action", "actor", "element_id", "element_type", "source"] as const;
 const HASH_FIELDS = ["payload_hash", "previous_event_hash"] as const;
 const COUNT_FIELDS = ["height", "seq"] as const;
@@ -58,6 +70,30 @@ const HEX_64 = /^[0-9a-f]{64}$/;
  * @throws FormatError `bad-entry`, naming the field
  */
 export function parseEntry(line: string): Entry {
+  return parsePlain(line) ?? parseAny(line);
+}
+
+/** Nearly every line there is, at a quarter of the time; what it does not read may still be an entry. */
+function parsePlain(line: string): Entry | undefined {
+  const found = PLAIN_ENTRY.exec(line);
+  if (!found) return undefined;
+  return {
+    action: found[1],
+    actor: found[2],
+    element_id: found[3],
+    element_type: found[4],
+    height: Number(found[5]),
+    payload_hash: found[6],
+    previous_event_hash: found[7],
+    priority: found[8],
+    recorded: found[9],
+    seq: Number(found[10]),
+    source: found[11],
+    timestamp: found[12],
+  } as Entry;
+}
+
+function parseAny(line: string): Entry {
   let entry: Entry;
   try {
     entry = JSON.parse(line) as Entry;

@@ -58,7 +58,9 @@ function secondText(second: number, micros: number): string {
   return date.toISOString().slice(0, 19);
 }
 
-const STORED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+/** The stored form as a pattern (the calendar is not checked). */
+export const STORED_TIMESTAMP = "\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{6}Z";
+const STORED = new RegExp(`^${STORED_TIMESTAMP}$`);
 
 /** Whether `text` is already in the stored form (the calendar is not checked). */
 export function isStoredTimestamp(text: string): boolean {

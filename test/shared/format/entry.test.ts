@@ -43,6 +43,29 @@ test("stored lines are read back to what they were made of", () => {
   }
 });
 
+test("a line is read back whatever its strings hold", () => {
+  const { entry } = events[0];
+  const strings = [
+    "",
+    "plain",
+    'a "quoted" one',
+    "back\\slash",
+    "new\nline",
+    "\u007f\u0000",
+    "größer",
+    "\u{1f600}",
+    "\u2028",
+  ];
+  for (const text of strings) {
+    for (const field of ["action", "actor", "element_id", "element_type", "source"] as const) {
+      const other = { ...entry, [field]: text };
+      assert.deepEqual(parseEntry(formatEntry(other)), other);
+    }
+  }
+  const long = { ...entry, seq: Number.MAX_SAFE_INTEGER, height: 10 ** 15 };
+  assert.deepEqual(parseEntry(formatEntry(long)), long);
+});
+
 test("a chain begins with 64 zeros and goes on with the hash of the entry before", () => {
   const [first, second] = events;
   assert.equal(first.entry.previous_event_hash, GENESIS_HASH);
@@ -55,6 +78,10 @@ test("two lines never mean the same entry", () => {
     line.replace(":", ": "),
     line.replace('"seq":0', '"seq":0.0'),
     line.replace("}", ',"x":1}'),
+    line.replace('"seq":0', '"seq":00'),
+    line.replace('"seq":0', '"seq":-0'),
+    line.replace('"action":"c', '"action":"\\u0063'),
+    `${line}\n`,
     ` ${line}`,
   ];
   for (const other of same) assert.throws(() => parseEntry(other), { code: "bad-entry" }, other);

@@ -166,7 +166,7 @@ export class Publisher implements EventSink, LinkSource {
   }
 
   /** Deletes the generations that are neither current nor anyone's base. */
-  acked(): void {
+  tidy(): void {
     this.#tidier.notice();
   }
 

@@ -164,7 +164,7 @@ async function makeLinks(
         zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
         hintPath: (replicaUuid) => store.link(replicaUuid),
         hintDir: store.links,
-        onAck: () => publisher.acked(),
+        onBaseMoved: () => publisher.tidy(),
         onFullWanted: () => publisher.seal({ force: true }),
         ...parts,
       }),

@@ -27,13 +27,10 @@ export async function sayHello(connection: SshConnection, hello: Hello): Promise
   const body = JSON.stringify(hello);
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   const request = connection.request("POST", "/v1/hello", headers);
-  const stall = new StallWatchdog(HELLO_MS, () => request.destroy(stalled(HELLO_MS)));
+  const stall = new StallWatchdog(HELLO_MS);
   request.end(body);
-  const text = readAnswer(
-    await answerTo(request)
-      .catch(lostOn)
-      .finally(() => stall.stop()),
-  );
+  const answered = Promise.race([answerTo(request).catch(lostOn), stall.expired]);
+  const text = readAnswer(await answered.finally(() => stall.stop()));
   const parsed = helloAnswerSchema.safeParse(safeJson(text));
   if (parsed.success) return parsed.data;
   throw new PushError("conflict", "bad-answer", `the hello's answer is not of the protocol: ${parsed.error.message}`);
@@ -48,7 +45,7 @@ export interface PushRequest {
   ledgerSize: number;
   compressedData: boolean;
   zstdLevel: number | undefined;
-  /** No byte for so long means that the link is dead. */
+  /** No byte, and no sign of work, for so long means that the link or the agent is dead. */
   stallMs: number;
   spares: SpareProcesses;
   signal: AbortSignal;
@@ -66,8 +63,8 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
   });
   // The replica starts its receive while the sends start here.
   request.flushHeaders();
-  const stall = new StallWatchdog(push.stallMs, () => request.destroy(stalled(push.stallMs)));
-  const answered = answerTo(request);
+  const stall = new StallWatchdog(push.stallMs);
+  const answered = Promise.race([answerTo(request), stall.expired]);
   answered.catch(() => undefined);
   const onBytes = (bytes: number) => {
     stall.moved();
@@ -76,12 +73,14 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
   const { tree, compressedData, zstdLevel, spares, signal } = push;
   const stream = { tree, base: push.base?.tree, compressedData, zstdLevel, spares, signal, onBytes };
   const streamed = streamGeneration(stream, request);
+  // While it syncs and verifies what has arrived, the replica says that it is at work: however long that takes is well.
+  request.on("information", () => stall.moved());
   try {
     await firstToFail(streamed, answered);
+    return readAnswer(await answered.catch(lostOn));
   } finally {
     stall.stop();
   }
-  return readAnswer(await answered.catch(lostOn));
 }
 
 /** @throws PushError `bad-answer` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */
@@ -136,14 +135,22 @@ function safeJson(text: string): unknown {
   }
 }
 
-/** Ends a push that moves no bytes; a slow one it leaves alone. */
+/**
+ * Ends a request that moves nothing; a slow one it leaves alone. It does not wait for the request to be destroyed: the far
+ * end of a channel that hangs does not close it either. Who made the connection ends it.
+ */
 class StallWatchdog {
-  readonly #timer: NodeJS.Timeout;
-  constructor(stallMs: number, onStall: () => void) {
-    this.#timer = setTimeout(onStall, stallMs);
+  /** Rejects with a PushError `stalled`. */
+  readonly expired: Promise<never>;
+  #timer: NodeJS.Timeout | undefined;
+  constructor(stallMs: number) {
+    this.expired = new Promise((_, reject) => {
+      this.#timer = setTimeout(() => reject(stalled(stallMs)), stallMs);
+    });
+    this.expired.catch(() => undefined);
   }
   moved(): void {
-    this.#timer.refresh();
+    this.#timer?.refresh();
   }
   stop(): void {
     clearTimeout(this.#timer);

@@ -41,8 +41,8 @@ export interface LinkOptions {
   hintPath: (replicaUuid: string) => string;
   /** The folder those lie in, searched at the start for this replica's name. */
   hintDir: string;
-  /** Called after each ack: older bases may go. */
-  onAck: (generation: number) => void;
+  /** Another generation is this replica's base, by an ack or by what its hello says: older ones may go. */
+  onBaseMoved: () => void;
   /** The replica's operator asked for a full resync: it needs a generation that the replica does not have yet. */
   onFullWanted: () => Promise<unknown>;
   log: Logger;
@@ -250,8 +250,11 @@ export class ReplicaLink {
   #pinBase(): void {
     const held = this.#held;
     const base = held && this.#source.local().find((local) => local.timing === held.timingReceivedUuid);
+    const pinned = base ? [base.generation] : [];
+    const moved = this.#pins.size !== pinned.length || pinned.some((generation) => !this.#pins.has(generation));
     this.#pins.clear();
-    if (base) this.#pins.add(base.generation);
+    for (const generation of pinned) this.#pins.add(generation);
+    if (moved) this.#options.onBaseMoved();
   }
 
   async #push(
@@ -319,7 +322,7 @@ export class ReplicaLink {
     this.#options.log.debug("acked", { replica: this.name, ...push });
     const { uuid, vkey } = answer.replica;
     this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#status.last_ack as string, note };
-    this.#options.onAck(generation);
+    this.#options.onBaseMoved();
     await writeLinkHint(this.#options.hintPath(uuid), this.#hint);
   }
 

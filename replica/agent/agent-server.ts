@@ -47,6 +47,9 @@ const pushHeaders = z.object({
 const pushBody = z.instanceof(Readable);
 const resyncBody = z.object({ store: z.uuid().optional(), full: z.boolean().default(false) });
 
+/** How often a primary hears (102, RFC 2518) that its push is worked on: well within any `push.stall_seconds`. */
+const AT_WORK_MS = 500;
+
 export class AgentServer {
   readonly #parts: AgentParts;
   readonly #app: FastifyInstance;
@@ -109,12 +112,9 @@ export class AgentServer {
     const headers = parse(pushHeaders, request.headers, "header");
     const stream = parse(pushBody, request.body, "body");
     const store = await this.#parts.open(storeUuid);
-    const note = await store.accept({
-      generation,
-      base: headers[PUSH_HEADERS.base],
-      encoding: headers["content-encoding"],
-      stream,
-    });
+    const atWork = setInterval(() => reply.raw.writeProcessing(), AT_WORK_MS);
+    const push = { generation, base: headers[PUSH_HEADERS.base], encoding: headers["content-encoding"], stream };
+    const note = await store.accept(push).finally(() => clearInterval(atWork));
     this.#parts.heard(storeUuid, { size: headers[PUSH_HEADERS.ledgerSize], generation });
     void reply.type("text/plain; charset=utf-8");
     return note;

@@ -2,7 +2,9 @@
 // nothing may be promoted that is not whole, and once the fault is gone the fleet must come back by itself.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { listReadOnly } from "../../shared/store/btrfs.js";
 import { currentGeneration } from "../../shared/store/generations.js";
 import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
 import {
@@ -17,7 +19,7 @@ import {
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
-import { type Fleet, makeFleet } from "../support/start-fleet.js";
+import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
 
 const HOUR_MS = 3_600_000;
 const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
@@ -94,6 +96,29 @@ describe("a btrfs command that fails", () => {
       await ingest(fleet, someEvents(5));
       await seal(fleet);
       await expectConverged(fleet);
+    });
+  }
+
+  for (const [how, lose] of [
+    ["with the primary", () => fleet.primary.daemon.kill().then(() => fleet.primary.daemon.start())],
+    ["with the link", () => fleet.sshd.cut()],
+  ] as const) {
+    test(`an ack that is lost ${how}: the replica has it all, is sent nothing again, and its old base goes`, async () => {
+      const { ledger } = await primaryStatus(fleet);
+      await btrfs.slowDown("filesystem sync");
+      await ingest(fleet, someEvents(5));
+      const next = await seal(fleet);
+      await linkBecomes(fleet, ({ pushing }) => (pushing?.bytes ?? 0) > 1000);
+      const { staging } = await storeOf(fleet, "replica");
+      await eventually(
+        async () => (await listReadOnly(join(staging, (await readdir(staging))[0] ?? ""))).size === 2,
+        () => "the push did not arrive whole",
+      );
+      await lose();
+      await replicaAnswers(fleet, ledger.size + 6);
+      await btrfs.mend();
+      await expectConverged(fleet);
+      assert.notEqual((await primaryStatus(fleet)).replicas[0]?.last_push?.generation, next);
     });
   }
 });

@@ -179,6 +179,26 @@ describe("refused, and told", () => {
     });
   });
 
+  test("an agent that hangs in the middle of a push is found out, though its sshd answers", async () => {
+    const options = { volume: "256M", primary: { ...QUIET, log_level: "debug", push: { stall_seconds: 2 } } };
+    await withFleet(options, async (fleet) => {
+      await ingest(fleet, someEvents(5));
+      await seal(fleet);
+      await expectConverged(fleet);
+      process.kill(fleet.replica.daemon.pid, "SIGSTOP");
+      try {
+        await ingest(fleet, someEvents(5));
+        await seal(fleet);
+        const { health } = await linkBecomes(fleet, ({ code }) => code === "stalled");
+        assert.equal(health, "unreachable");
+      } finally {
+        process.kill(fleet.replica.daemon.pid, "SIGCONT");
+      }
+      await wakeLink(fleet);
+      await expectConverged(fleet);
+    });
+  });
+
   test("a disk that is too full, with staging swept, until there is room", async () => {
     const fleet = await makeFleet({ ...SMALL, replica: { receive: { min_free_bytes: "1MiB" } } });
     try {

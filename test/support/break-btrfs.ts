@@ -9,17 +9,20 @@ export interface BreakableBtrfs {
   path: string;
   /** From now on commands that begin with these words fail; with `after`, once the real one has done its work. */
   breakAt(words: string, options?: { after?: boolean }): Promise<void>;
+  /** From now on commands that begin with these words wait a few seconds before they begin. */
+  slowDown(words: string): Promise<void>;
   mend(): Promise<void>;
 }
 
 export async function makeBreakableBtrfs(folder: string): Promise<BreakableBtrfs> {
   const bin = join(folder, "breakable");
-  const [before, after] = [join(bin, "fail-before"), join(bin, "fail-after")];
+  const [before, after, slow] = [join(bin, "fail-before"), join(bin, "fail-after"), join(bin, "slow")];
   await mkdir(bin, { recursive: true });
   const { stdout: real } = await execa("bash", ["-c", "command -v btrfs"]);
   const script = `#!/bin/bash
 if [[ -e ${before} && "$*" == "$(<${before})"* ]]; then echo "ERROR: broken by the test: $1 $2" >&2; exit 1; fi
 if [[ -e ${after} && "$*" == "$(<${after})"* ]]; then ${real} "$@"; echo "ERROR: broken by the test: $1 $2" >&2; exit 1; fi
+if [[ -e ${slow} && "$*" == "$(<${slow})"* ]]; then sleep 3; fi
 exec ${real} "$@"
 `;
   await writeFile(join(bin, "btrfs"), script);
@@ -27,8 +30,9 @@ exec ${real} "$@"
   return {
     path: `${bin}:${process.env.PATH}`,
     breakAt: (words, options = {}) => writeFile(options.after ? after : before, words),
+    slowDown: (words) => writeFile(slow, words),
     async mend() {
-      await Promise.all([before, after].map((file) => rm(file, { force: true })));
+      await Promise.all([before, after, slow].map((file) => rm(file, { force: true })));
     },
   };
 }

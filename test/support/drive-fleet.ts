@@ -132,10 +132,12 @@ export async function expectConverged(fleet: Fleet): Promise<void> {
     const found = JSON.parse(await mustRun(side, "verify", "--json"));
     assert.deepEqual([found.verdict, found.size, found.root], ["intact", newest.size, newest.root]);
   }
+  let left: string[][] = [];
   await eventually(
-    async () =>
-      (await listSubvolumes(fleet.primary.root)).length === 4 &&
-      (await listSubvolumes(fleet.replica.root)).length === 2,
-    () => "subvolumes are left over",
+    async () => {
+      left = [await listSubvolumes(fleet.primary.root), await listSubvolumes(fleet.replica.root)];
+      return left[0]?.length === 4 && left[1]?.length === 2;
+    },
+    () => `subvolumes are left over: ${JSON.stringify(left)}`,
   );
 }

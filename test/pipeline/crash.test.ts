@@ -19,16 +19,15 @@ import {
   linkBecomes,
   mustRun,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
+  startWithEvents,
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
 import { binPath } from "../support/run-cli.js";
 import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
-
-const HOUR_MS = 3_600_000;
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 
 describe("a crash", () => {
   test("of the primary in the middle of ingest loses no acked event, and a retry by idempotency key adds none twice", async () => {
@@ -55,11 +54,7 @@ describe("a crash", () => {
     let round = 0;
     before(async () => {
       fleet = await makeFleet({ volume: "1G", primary: { ...QUIET, push: { hello_seconds: 1 } } });
-      await fleet.replica.daemon.start();
-      await fleet.primary.daemon.start();
-      await ingest(fleet, someEvents(10));
-      await seal(fleet);
-      await expectConverged(fleet);
+      await startWithEvents(fleet);
     });
     after(() => fleet?.stop());
 
@@ -101,11 +96,7 @@ describe("a crash", () => {
     let store: StoreLayout;
     before(async () => {
       fleet = await makeFleet({ volume: "256M", primary: QUIET });
-      await fleet.replica.daemon.start();
-      await fleet.primary.daemon.start();
-      await ingest(fleet, someEvents(10));
-      await seal(fleet);
-      await expectConverged(fleet);
+      await startWithEvents(fleet);
       store = await storeOf(fleet, "replica");
     });
     after(() => fleet?.stop());
@@ -193,11 +184,7 @@ describe("a crash", () => {
     let store: StoreLayout;
     before(async () => {
       fleet = await makeFleet({ volume: "256M", primary: QUIET });
-      await fleet.replica.daemon.start();
-      await fleet.primary.daemon.start();
-      await ingest(fleet, someEvents(10));
-      await seal(fleet);
-      await expectConverged(fleet);
+      await startWithEvents(fleet);
       store = await storeOf(fleet, "primary");
     });
     after(() => fleet?.stop());

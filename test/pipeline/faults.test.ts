@@ -14,15 +14,13 @@ import {
   linkBecomes,
   mustRun,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
 import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
-
-const HOUR_MS = 3_600_000;
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 
 describe("a btrfs command that fails", () => {
   let fleet: Fleet;

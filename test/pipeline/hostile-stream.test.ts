@@ -19,6 +19,7 @@ import {
   linkBecomes,
   listSubvolumes,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
   storeOf,
@@ -37,7 +38,6 @@ import {
 } from "../support/send-by-hand.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
 
-const HOUR_MS = 3_600_000;
 const FIRST = segmentName(0, "jsonl");
 const SPACE = spaceName(heuristicSpace);
 
@@ -53,7 +53,7 @@ describe("a replica that gets a hostile stream", () => {
   before(async () => {
     fleet = await makeFleet({
       volume: "256M",
-      primary: { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } },
+      primary: QUIET,
       replica: { receive: { min_free_bytes: "8MiB" } },
     });
     await fleet.replica.daemon.start();

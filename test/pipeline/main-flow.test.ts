@@ -12,13 +12,13 @@ import {
   listSubvolumes,
   mustRun,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
   storeOf,
 } from "../support/drive-fleet.js";
 import { type Fleet, type FleetSide, makeFleet, REPLICA_NAME, replicaAnswers } from "../support/start-fleet.js";
 
-const HOUR_MS = 3_600_000;
 const SECRET = "kX9-never-on-disk-7Qz";
 
 describe("a primary and its replica", () => {
@@ -28,7 +28,7 @@ describe("a primary and its replica", () => {
   before(async () => {
     fleet = await makeFleet({
       volume: "256M",
-      primary: { seal: { high_ms: 50, medium_ms: HOUR_MS, low_ms: HOUR_MS }, log_level: "debug" },
+      primary: { seal: { ...QUIET.seal, high_ms: 50 }, log_level: "debug" },
       replica: { log_level: "debug" },
     });
     await fleet.replica.daemon.start();

@@ -9,14 +9,12 @@ import {
   jsonLines,
   linkBecomes,
   mustRun,
+  QUIET,
   seal,
   someEvents,
   storeOf,
 } from "../support/drive-fleet.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
-
-const HOUR_MS = 3_600_000;
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 
 describe("options", () => {
   test("level none makes no vectors and search finds by words; with a level again, later events have vectors", async () => {

@@ -16,6 +16,7 @@ import {
   listSubvolumes,
   mustRun,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
   storeOf,
@@ -27,8 +28,6 @@ import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
 import { startSshd } from "../support/with-sshd.js";
 import { unmount } from "../support/with-volume.js";
 
-const HOUR_MS = 3_600_000;
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
 
 describe("refused, and told", () => {

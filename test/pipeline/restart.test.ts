@@ -1,12 +1,9 @@
 // Restarts and crashes of either side, of the link between them, and what each leaves on disk.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { expectConverged, ingest, linkBecomes, seal, someEvents } from "../support/drive-fleet.js";
+import { expectConverged, ingest, linkBecomes, QUIET, seal, someEvents } from "../support/drive-fleet.js";
 import { replicaAnswers, withFleet } from "../support/start-fleet.js";
 
-const HOUR_MS = 3_600_000;
-/** Nothing is sealed unless a test asks for it. */
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 const SMALL = { volume: "256M", primary: QUIET };
 
 describe("restart", () => {

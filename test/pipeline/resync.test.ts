@@ -12,28 +12,20 @@ import {
   linkBecomes,
   mustRun,
   primaryStatus,
+  QUIET,
   seal,
   someEvents,
+  startWithEvents,
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
 import { type Fleet, makeFleet, REPLICA_NAME } from "../support/start-fleet.js";
 
-const HOUR_MS = 3_600_000;
-const QUIET = {
-  seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS },
-  push: { hello_seconds: 1 },
-};
-
 describe("resync", () => {
   let fleet: Fleet;
   before(async () => {
-    fleet = await makeFleet({ volume: "256M", primary: QUIET });
-    await fleet.replica.daemon.start();
-    await fleet.primary.daemon.start();
-    await ingest(fleet, someEvents(10));
-    await seal(fleet);
-    await expectConverged(fleet);
+    fleet = await makeFleet({ volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } });
+    await startWithEvents(fleet);
   });
   after(() => fleet?.stop());
 

@@ -4,12 +4,9 @@ import { chmod, mkdir, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { RootLayout } from "../../shared/store/layout.js";
-import { expectConverged, ingest, seal, someEvents } from "../support/drive-fleet.js";
+import { expectConverged, ingest, QUIET, seal, someEvents } from "../support/drive-fleet.js";
 import { DaemonProcess } from "../support/start-daemon.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
-
-const HOUR_MS = 3_600_000;
-const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
 
 describe("a start", () => {
   let fleet: Fleet;

@@ -28,6 +28,20 @@ export function someEvents(count: number, tag = "base", more: FleetEvent = {}): 
   }));
 }
 
+const HOUR_MS = 3_600_000;
+
+/** Options of a primary that seals nothing unless a test asks for it. */
+export const QUIET = { seal: { high_ms: HOUR_MS, medium_ms: HOUR_MS, low_ms: HOUR_MS } };
+
+/** Starts both sides and has the replica take a first generation of ten events. */
+export async function startWithEvents(fleet: Fleet): Promise<void> {
+  await fleet.replica.daemon.start();
+  await fleet.primary.daemon.start();
+  await ingest(fleet, someEvents(10));
+  await seal(fleet);
+  await expectConverged(fleet);
+}
+
 /** Sends events through the ingest command; all of them must be acked. Returns their acks in order. */
 export async function ingest(fleet: Fleet, events: readonly FleetEvent[]): Promise<{ seq: number; hash: string }[]> {
   const file = join(fleet.folder, "events.jsonl");

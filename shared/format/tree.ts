@@ -5,6 +5,7 @@ import { HASH_BYTES, nodeHash, sha256 } from "./hash.js";
 
 /** Leaves per tile and per level of the tree files: 2^8 (C2SP tlog-tiles). */
 export const TILE_HEIGHT = 8;
+export const TILE_LEAVES = 2 ** TILE_HEIGHT;
 
 /** Called for each completed subtree of 256^level leaves, in order within a level. */
 export type OnSubtree = (level: number, hash: Buffer) => void;
@@ -20,17 +21,33 @@ export class MerkleTree {
 
   /** Adds a leaf hash (32 bytes). `onSubtree` sees level 0 (the leaf itself) and every level it completes. */
   append(leaf: Buffer, onSubtree?: OnSubtree): void {
-    onSubtree?.(0, leaf);
-    let hash = leaf;
-    let height = 0;
+    this.#appendPerfect(leaf, 0, onSubtree);
+  }
+
+  /**
+   * Adds a whole tile: the root of its 256 leaves, where the size is a multiple of 256. `onSubtree` sees the tile (level 1)
+   * and every level it completes.
+   *
+   * @throws FormatError `bad-tree` in the middle of a tile
+   */
+  appendTile(root: Buffer, onSubtree?: OnSubtree): void {
+    if (this.#size % TILE_LEAVES !== 0) throw new FormatError("bad-tree", `no tile begins at leaf ${this.#size}`);
+    this.#appendPerfect(root, TILE_HEIGHT, onSubtree);
+  }
+
+  /** `height` is 0 or one of a tile level, and the size a multiple of 2^height. */
+  #appendPerfect(root: Buffer, height: number, onSubtree?: OnSubtree): void {
+    onSubtree?.(height / TILE_HEIGHT, root);
+    let hash = root;
+    let at = height;
     // 2^53 leaves are beyond reach, but 2^31 are not: no 32-bit operators on the size.
-    for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
+    for (let rest = this.#size / 2 ** height; rest % 2 === 1; rest = Math.floor(rest / 2)) {
       hash = nodeHash(this.#peaks.pop() as Buffer, hash);
-      height += 1;
-      if (height % TILE_HEIGHT === 0) onSubtree?.(height / TILE_HEIGHT, hash);
+      at += 1;
+      if (at % TILE_HEIGHT === 0) onSubtree?.(at / TILE_HEIGHT, hash);
     }
     this.#peaks.push(hash);
-    this.#size += 1;
+    this.#size += 2 ** height;
   }
 
   /** RFC 6962 §2.1 tree head, 32 bytes; of the empty tree, SHA-256 of nothing. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HASH_BYTES, leafHash, nodeHash } from "../../../shared/format/hash.js";
-import { hashesInLevel, levelCount, MerkleTree } from "../../../shared/format/tree.js";
+import { hashesInLevel, levelCount, MerkleTree, TILE_LEAVES } from "../../../shared/format/tree.js";
 import { readVectors } from "../../support/read-vectors.js";
 
 const vectors = readVectors<{ leaves: string[]; roots: string[]; large: { size: number; root: string }[] }>("tree");
@@ -58,6 +58,37 @@ test("a compact range or a tree file that is too short is refused", async () => 
     { code: "bad-tree" },
   );
 });
+
+test("a tree that grows by tiles is the tree that grew by leaves", () => {
+  const grow = (start: number, size: number, byTile: boolean) => {
+    const tree = new MerkleTree();
+    const seen: string[] = [];
+    const see = (level: number, hash: Buffer) => level > 0 && seen.push(`${level} ${hash.toString("hex")}`);
+    for (let seq = 0; seq < start; seq += 1) tree.append(numberedLeaf(seq), see);
+    while (tree.size < size) {
+      if (byTile && tree.size % TILE_LEAVES === 0 && tree.size + TILE_LEAVES <= size) {
+        tree.appendTile(tileRoot(tree.size), see);
+      } else tree.append(numberedLeaf(tree.size), see);
+    }
+    return { root: tree.root(), range: tree.toBytes(), seen };
+  };
+  for (const start of [0, 100, 256, 300]) {
+    for (const size of [256, 511, 512, 1300]) assert.deepEqual(grow(start, size, true), grow(start, size, false));
+  }
+  assert.deepEqual(grow(256, 256 ** 2 + 300, true), grow(0, 256 ** 2 + 300, false));
+});
+
+test("no tile is added in the middle of one", () => {
+  const tree = new MerkleTree();
+  tree.append(numberedLeaf(0));
+  assert.throws(() => tree.appendTile(tileRoot(0)), { code: "bad-tree" });
+});
+
+function tileRoot(from: number): Buffer {
+  const tile = new MerkleTree();
+  for (let seq = from; seq < from + TILE_LEAVES; seq += 1) tile.append(numberedLeaf(seq));
+  return tile.root();
+}
 
 async function checkLoad(tree: MerkleTree, files: Buffer[][]): Promise<void> {
   assert.equal(files.length, levelCount(tree.size));

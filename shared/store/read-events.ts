@@ -1,5 +1,12 @@
 // Entries and payloads in lockstep: line i of one belongs to line i of the other, whatever segments they lie in.
-import { type LineFault, type LinePlace, readLineBatches, type StoredLine } from "./read-lines.js";
+import {
+  type LineFault,
+  type LinePlace,
+  type PlacesWanted,
+  readLineBatches,
+  type StoredLine,
+  scanLinePlaces,
+} from "./read-lines.js";
 
 /** Where the lines of one event stand. */
 export interface EventPlace {
@@ -52,6 +59,25 @@ export async function* readEventBatches(
     }
   } finally {
     await Promise.all([entries.close(), payloads.close()]);
+  }
+}
+
+/** Where the lines of the wanted events begin, as `scanLinePlaces` tells it of both, and as long as it does. */
+export async function* scanEventPlaces(
+  dirs: { entries: string; payloads: string },
+  wanted: PlacesWanted,
+  known?: EventPlace,
+): AsyncGenerator<EventPlace> {
+  const entries = scanLinePlaces(dirs.entries, wanted, known?.entry);
+  const payloads = scanLinePlaces(dirs.payloads, wanted, known?.payload);
+  try {
+    for (;;) {
+      const [entry, payload] = await Promise.all([entries.next(), payloads.next()]);
+      if (entry.done || payload.done) return;
+      yield { entry: entry.value, payload: payload.value };
+    }
+  } finally {
+    await Promise.all([entries.return(undefined), payloads.return(undefined)]);
   }
 }
 

@@ -56,6 +56,57 @@ export async function* readLineBatches(
   known?: LinePlace,
   maxLineBytes = MAX_LINE_BYTES,
 ): AsyncGenerator<(StoredLine | LineFault)[]> {
+  for await (const segment of segmentsInOrder(dir, fromSeq, known)) {
+    if ("fault" in segment) {
+      yield [segment];
+      return;
+    }
+    segment.nextSeq = yield* readSegment(segment, { fromSeq, maxLineBytes });
+  }
+}
+
+/** Which lines' places are wanted: `from`, every multiple of `every` behind it, and `to`, the one behind the last. */
+export interface PlacesWanted {
+  from: number;
+  to: number;
+  every: number;
+}
+
+/**
+ * Where the wanted lines begin, without reading more of any line than where it ends. All lines from `from` up to the place
+ * that came last are whole and without a gap; it ends early where a fault or the end of the lines comes first. A place at a
+ * segment's end stands for the first line of the next.
+ */
+export async function* scanLinePlaces(
+  dir: string,
+  wanted: PlacesWanted,
+  known?: LinePlace,
+  maxLineBytes = MAX_LINE_BYTES,
+): AsyncGenerator<LinePlace> {
+  let isFirst = true;
+  for await (const segment of segmentsInOrder(dir, wanted.from, known)) {
+    if ("fault" in segment) return;
+    if (isFirst && segment.start.seq === wanted.from) yield { file: segment.file, ...segment.start };
+    isFirst = false;
+    segment.nextSeq = yield* scanSegment(segment, wanted, maxLineBytes);
+  }
+}
+
+interface Segment {
+  path: string;
+  file: string;
+  /** Where to begin in it. */
+  start: { seq: number; offset: number };
+  /** Set by whoever has read it: the sequence number after its last line, or −1 after a fault, to end. */
+  nextSeq: number;
+}
+
+/** The segments from that of line `fromSeq` on, or the gap where one should be. */
+async function* segmentsInOrder(
+  dir: string,
+  fromSeq: number,
+  known: LinePlace | undefined,
+): AsyncGenerator<Segment | LineFault> {
   const segments = await listSegments(dir, "jsonl");
   // Begins with the line before, where there is one: what a segment holds beyond its own lines is found as a gap.
   const before = (name: string) => firstSeqOf(name) < fromSeq;
@@ -65,20 +116,20 @@ export async function* readLineBatches(
     const first = firstSeqOf(file);
     // The first one that is read may begin before `fromSeq`, but not behind it.
     if (nextSeq === undefined ? first > fromSeq : first !== nextSeq) {
-      yield [{ fault: "gap", seq: nextSeq ?? fromSeq, file, offset: 0 }];
+      yield { fault: "gap", seq: nextSeq ?? fromSeq, file, offset: 0 };
       return;
     }
-    const at = known?.file === file && known.seq <= fromSeq ? known : { seq: first, offset: 0 };
-    nextSeq = yield* readSegment(join(dir, file), file, at, { fromSeq, maxLineBytes });
+    const { seq, offset } = known?.file === file && known.seq <= fromSeq ? known : { seq: first, offset: 0 };
+    const segment: Segment = { path: join(dir, file), file, start: { seq, offset }, nextSeq: -1 };
+    yield segment;
+    nextSeq = segment.nextSeq;
     if (nextSeq < 0) return;
   }
 }
 
 /** Yields a segment's batches; returns the sequence number after its last line, or −1 after a fault. */
 async function* readSegment(
-  path: string,
-  file: string,
-  start: { seq: number; offset: number },
+  { path, file, start }: Segment,
   { fromSeq, maxLineBytes }: { fromSeq: number; maxLineBytes: number },
 ): AsyncGenerator<(StoredLine | LineFault)[], number> {
   const handle = await open(path, "r");
@@ -107,6 +158,38 @@ async function* readSegment(
       if (batch.length > 0) yield batch;
       if (isFaulty) return -1;
       if (atEnd) return seq;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Yields the wanted places in a segment; returns the sequence number after its last line, or −1 after a fault or `to`. */
+async function* scanSegment(
+  { path, file, start }: Segment,
+  { from, to, every }: PlacesWanted,
+  maxLineBytes: number,
+): AsyncGenerator<LinePlace, number> {
+  const handle = await open(path, "r");
+  const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+  try {
+    let { seq, offset } = start;
+    let lineOffset = offset;
+    for (;;) {
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, offset);
+      const bytes = chunk.subarray(0, bytesRead);
+      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, end + 1)) {
+        if (offset + end - lineOffset > maxLineBytes) return -1;
+        seq += 1;
+        lineOffset = offset + end + 1;
+        const isWanted = seq === from || seq === to || (seq > from && seq % every === 0);
+        if (isWanted) yield { seq, file, offset: lineOffset };
+        if (seq === to) return -1;
+      }
+      offset += bytesRead;
+      const restBytes = offset - lineOffset;
+      if (restBytes > maxLineBytes || (bytesRead === 0 && restBytes > 0)) return -1;
+      if (bytesRead === 0) return seq;
     }
   } finally {
     await handle.close();

@@ -8,7 +8,7 @@ import type { SealedRows } from "../format/seal.js";
 import { isSpaceName, parseSpace, rowBytes, spaceName } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { VerifyError } from "./verify-error.js";
-import type { FoundSeal } from "./walk-events.js";
+import type { FoundSeal } from "./walk-range.js";
 
 /** Sealed rows by `<space>/<file>`. */
 export type RowCounts = ReadonlyMap<string, number>;

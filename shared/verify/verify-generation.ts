@@ -13,7 +13,7 @@ import { checkLayout } from "./check-layout.js";
 import { checkTreeFiles } from "./check-tree-files.js";
 import { checkVectors, type RowCounts } from "./check-vectors.js";
 import { VerifyError } from "./verify-error.js";
-import { walkEvents } from "./walk-events.js";
+import { type WalkThreads, walkEvents } from "./walk-events.js";
 
 /** What is known to be good already. `rows` counts sealed rows by `<space>/<file>`. */
 export interface VerifiedState {
@@ -47,6 +47,8 @@ export interface GenerationToVerify {
   heads: HeadTable;
   /** Verifies payloads and chain of one element only; the root is still computed over all entries. */
   element?: string | undefined;
+  /** How many events are walked in threads, and in how many; by default as many as there are cores. */
+  threads?: WalkThreads | undefined;
   onProgress?: ((seq: number, size: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }

@@ -1,22 +1,21 @@
 // The walk over entries and payloads, line by line as stored: leaf hashes into the tree, each entry against its chain,
-// each payload against its entry, each seal set aside for the vectors. At the end the root must be the signed one.
+// each payload against its entry, each seal set aside for the vectors. At the end the root must be the signed one. Many
+// events are walked in threads, range by range, and joined here; from the first range that does not fit, or without
+// threads, the walk goes on here, so that the bad place that is named is the first one.
+import { availableParallelism } from "node:os";
 import type { Checkpoint } from "../format/checkpoint.js";
-import { type Entry, parseEntry } from "../format/entry.js";
-import { HASH_BYTES, leafHash, sha256Hex } from "../format/hash.js";
-import { parsePayload } from "../format/payload.js";
-import { parseSeal, SEAL_ACTION, type Seal, sealElementId } from "../format/seal.js";
-import { MerkleTree } from "../format/tree.js";
-import { type EventPlace, type EventsEnd, readEventBatches, type StoredEvent } from "../store/read-events.js";
-import type { StoredLine } from "../store/read-lines.js";
-import { readTreeHashes } from "./check-tree-files.js";
+import type { Entry } from "../format/entry.js";
+import { HASH_BYTES } from "../format/hash.js";
+import { sealElementId } from "../format/seal.js";
+import { MerkleTree, type OnSubtree, TILE_LEAVES } from "../format/tree.js";
+import type { ElementHead } from "../store/element-heads.js";
+import type { EventPlace, EventsEnd, StoredEvent } from "../store/read-events.js";
+import { blameLeaf } from "./blame-leaf.js";
 import { VerifyError } from "./verify-error.js";
 import type { GenerationToVerify } from "./verify-generation.js";
-
-export interface FoundSeal {
-  seq: number;
-  recorded: string;
-  seal: Seal;
-}
+import { walkInThreads } from "./walk-in-threads.js";
+import type { WalkedRange } from "./walk-protocol.js";
+import { badEntry, type FoundSeal, placeOf, type RangeSteps, type RangeToWalk, walkRange } from "./walk-range.js";
 
 export interface WalkedEvents {
   tree: MerkleTree;
@@ -27,98 +26,175 @@ export interface WalkedEvents {
   last: EventPlace | undefined;
 }
 
+/** How a walk is shared out among threads. */
+export interface WalkThreads {
+  /** At most so many; none for 1. */
+  threads: number;
+  /** Events of a range, a multiple of 256. */
+  rangeEvents: number;
+  /** Fewer new events are walked without threads, which take a while to start. */
+  leastEvents: number;
+}
+
+const DEFAULT_THREADS: WalkThreads = {
+  threads: Math.min(8, availableParallelism()),
+  rangeEvents: 4096,
+  leastEvents: 20_000,
+};
+
 /** @throws VerifyError `tampered` or `incomplete` at the first bad place */
 export async function walkEvents(options: GenerationToVerify, checkpoint: Checkpoint): Promise<WalkedEvents> {
-  const walk: WalkedEvents = {
-    tree: options.from.tree.clone(),
-    levels: [],
-    seals: [],
-    lastHash: "",
-    last: options.from.last,
+  const { tree, storeUuid, element, from, signal, onProgress } = options;
+  const threads = options.threads ?? DEFAULT_THREADS;
+  const walk = new LedgerWalk(options, checkpoint);
+  const rest = (): RangeToWalk => {
+    return { tree, storeUuid, element, from: walk.tree.size, to: checkpoint.size, known: walk.last };
   };
-  const sealElement = sealElementId(options.storeUuid);
-  const keepHash = (level: number, hash: Buffer) => {
-    if (level === 0) return;
-    const row = walk.levels[level];
-    if (row) row.push(hash);
-    else walk.levels[level] = [hash];
-  };
-  for await (const batch of readEventBatches(options.tree, options.from.size, options.from.last)) {
-    options.signal?.throwIfAborted();
-    if (!Array.isArray(batch)) {
-      checkEnd(batch, checkpoint.size);
-      break;
+  if (threads.threads > 1 && checkpoint.size - from.size >= threads.leastEvents) {
+    for await (const range of walkInThreads(rest(), threads)) {
+      signal?.throwIfAborted();
+      if (!walk.join(range)) break;
+      onProgress?.(walk.tree.size, checkpoint.size);
     }
-    const stored = await readTreeHashes(options.tree, 0, (batch[0] as StoredEvent).seq, batch.length);
-    for (const [i, event] of batch.entries()) {
-      if (event.seq >= checkpoint.size) throw bad(event, "the checkpoint does not cover this entry");
-      const leaf = leafHash(event.entry.bytes);
-      if (!leaf.equals(stored.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES))) await blame(options, event, checkpoint);
-      walk.tree.append(leaf, keepHash);
-      walk.lastHash = leaf.toString("hex");
-      if (walk.tree.size === options.mustContain?.size) checkContains(walk.tree, options.mustContain.root, event);
-      const entry = checkEntry(options, event, walk.lastHash);
-      if (options.element !== undefined && entry.element_id !== options.element && entry.element_id !== sealElement)
-        continue;
-      checkPayload(event, entry);
-      if (entry.action === SEAL_ACTION && entry.element_id === sealElement)
-        walk.seals.push(readSeal(options, event, entry, walk));
-    }
-    walk.last = placeOf(batch.at(-1) as StoredEvent);
-    options.onProgress?.(walk.tree.size, checkpoint.size);
   }
+  const behind = await walkRange(rest(), walk);
+  if ("event" in behind) throw badEntry(behind.event, "the checkpoint does not cover this entry");
+  checkEnd(behind.end, checkpoint.size);
   checkRoot(walk, checkpoint);
-  return walk;
+  return walk.result();
 }
 
-/** A copy without the bytes, which are valid until the next batch only. */
-function placeOf({ entry, payload }: StoredEvent): EventPlace {
-  const placeIn = ({ seq, file, offset }: StoredLine) => ({ seq, file, offset });
-  return { entry: placeIn(entry), payload: placeIn(payload) };
+/** The ledger's state as the walk goes on. */
+class LedgerWalk implements RangeSteps {
+  tree: MerkleTree;
+  readonly levels: Buffer[][] = [];
+  readonly seals: FoundSeal[] = [];
+  last: EventPlace | undefined;
+  #lastLeaf: Buffer | undefined;
+  readonly #options: GenerationToVerify;
+  readonly #checkpoint: Checkpoint;
+
+  constructor(options: GenerationToVerify, checkpoint: Checkpoint) {
+    this.tree = options.from.tree.clone();
+    this.last = options.from.last;
+    this.#options = options;
+    this.#checkpoint = checkpoint;
+  }
+
+  result(): WalkedEvents {
+    const { levels, seals, last } = this;
+    const lastHash = this.#lastLeaf?.toString("hex") ?? "";
+    // The tree outlives the walk; a copy does not keep the leaves that were read beside its own.
+    const tree = MerkleTree.fromBytes(this.tree.size, this.tree.toBytes());
+    return { tree, levels, seals, lastHash, last };
+  }
+
+  headBefore({ element_id }: Entry): ElementHead {
+    return this.#options.heads.head(element_id);
+  }
+
+  setHead(elementId: string, head: ElementHead): void {
+    this.#options.heads.setHead(elementId, head);
+  }
+
+  onLeaf(leaf: Buffer, event: StoredEvent): void {
+    this.tree.append(leaf, (level, hash) => this.#keepHash(level, hash));
+    this.#lastLeaf = leaf;
+    if (this.#containsAccepted(this.tree)) return;
+    const message = `the first ${this.tree.size} entries are not those of the head that was accepted before`;
+    throw badEntry(event, `${message}: the ledger diverged`);
+  }
+
+  /** Seals count up by one: `n` has no gaps. */
+  onSeal(found: FoundSeal, event: StoredEvent): void {
+    const previous = this.#sealed;
+    const { generation } = found.seal;
+    if (generation !== previous + 1) {
+      const element = sealElementId(this.#options.storeUuid);
+      throw badEntry(event, `it seals generation ${generation} after ${previous}`, element);
+    }
+    this.seals.push(found);
+  }
+
+  onOtherLeaf(event: StoredEvent): Promise<never> {
+    return blameLeaf(this.#options.tree, event, this.#checkpoint);
+  }
+
+  onBatch(last: StoredEvent): void {
+    this.last = placeOf(last);
+    this.#options.onProgress?.(this.tree.size, this.#checkpoint.size);
+    this.#options.signal?.throwIfAborted();
+  }
+
+  /** Takes over a range that is good by itself, if it fits here; if not, nothing has changed. */
+  join(range: WalkedRange): boolean {
+    if (!this.#chainsFit(range) || !this.#sealsFit(range)) return false;
+    const completed: [level: number, hash: Buffer][] = [];
+    const tree = this.#grown(range, (level, hash) => completed.push([level, hash]));
+    if (!tree) return false;
+    this.tree = tree;
+    for (const [level, hash] of completed) this.#keepHash(level, hash);
+    for (const [i, elementId] of range.elements.entries()) {
+      this.setHead(elementId, { height: range.heights[i] as number, hash: range.hashes[i] as string });
+    }
+    this.seals.push(...range.seals);
+    this.#lastLeaf = hashAt(range.leaves, range.leaves.length / HASH_BYTES - 1);
+    this.last = range.last;
+    return true;
+  }
+
+  #chainsFit({ elements, heightsBefore, hashesBefore }: WalkedRange): boolean {
+    return elements.every((elementId, i) => {
+      const head = this.#options.heads.head(elementId);
+      return head.height === heightsBefore[i] && head.hash === hashesBefore[i];
+    });
+  }
+
+  #sealsFit({ seals }: WalkedRange): boolean {
+    return seals.every(({ seal }, i) => seal.generation === this.#sealed + i + 1);
+  }
+
+  /** The tree with the range's leaves; undefined if it does not contain the accepted head. */
+  #grown({ from, leaves, tiles }: WalkedRange, onSubtree: OnSubtree): MerkleTree | undefined {
+    const tree = this.tree.clone();
+    const to = from + leaves.length / HASH_BYTES;
+    const firstTile = Math.ceil(from / TILE_LEAVES);
+    const accepted = this.#options.mustContain?.size ?? 0;
+    while (tree.size < to) {
+      const behind = tree.size + TILE_LEAVES;
+      const isInside = accepted > tree.size && accepted < behind;
+      if (tree.size % TILE_LEAVES === 0 && behind <= to && !isInside) {
+        tree.appendTile(hashAt(tiles, tree.size / TILE_LEAVES - firstTile), onSubtree);
+      } else tree.append(hashAt(leaves, tree.size - from), onSubtree);
+      if (!this.#containsAccepted(tree)) return undefined;
+    }
+    return tree;
+  }
+
+  /** Two histories that part before an accepted head are two ledgers: one of them was rewritten. */
+  #containsAccepted(tree: MerkleTree): boolean {
+    const accepted = this.#options.mustContain;
+    return tree.size !== accepted?.size || tree.root().equals(accepted.root);
+  }
+
+  /** Number of the last seal. */
+  get #sealed(): number {
+    return this.seals.at(-1)?.seal.generation ?? this.#options.from.generation;
+  }
+
+  #keepHash(level: number, hash: Buffer): void {
+    if (level === 0) return;
+    // Small Buffers share blocks of 8 KiB, each of which would stay for the one hash in it.
+    const kept = Buffer.alloc(HASH_BYTES);
+    hash.copy(kept);
+    const row = this.levels[level];
+    if (row) row.push(kept);
+    else this.levels[level] = [kept];
+  }
 }
 
-function checkEntry({ heads }: GenerationToVerify, event: StoredEvent, hash: string): Entry {
-  let entry: Entry;
-  try {
-    entry = parseEntry(event.entry.bytes.toString());
-  } catch (cause) {
-    throw bad(event, (cause as Error).message, undefined, cause);
-  }
-  const head = heads.head(entry.element_id);
-  if (entry.seq !== event.seq) throw bad(event, `it says it is event ${entry.seq}`, entry.element_id);
-  if (entry.height !== head.height + 1) {
-    throw bad(event, `its height is ${entry.height}; its chain stands at ${head.height}`, entry.element_id);
-  }
-  if (entry.previous_event_hash !== head.hash) {
-    throw bad(event, `it links to ${entry.previous_event_hash}; its chain ends in ${head.hash}`, entry.element_id);
-  }
-  heads.setHead(entry.element_id, { height: entry.height, hash });
-  return entry;
-}
-
-function checkPayload({ seq, payload }: StoredEvent, entry: Entry): void {
-  const place = { file: `timing/payloads/${payload.file}`, offset: payload.offset, seq, elementId: entry.element_id };
-  if (sha256Hex(payload.bytes) !== entry.payload_hash) {
-    throw new VerifyError("tampered", place, "the payload is not the one that the entry names");
-  }
-  // The hash binds every byte; that the line names its entry is the writer's duty, checked all the same.
-  if (!payload.bytes.includes(`"seq":${seq},`))
-    throw new VerifyError("tampered", place, "the payload names another event");
-}
-
-/** Seals count up by one: `n` has no gaps. */
-function readSeal({ from }: GenerationToVerify, event: StoredEvent, entry: Entry, walk: WalkedEvents): FoundSeal {
-  const previous = walk.seals.at(-1)?.seal.generation ?? from.generation;
-  let seal: Seal;
-  try {
-    seal = parseSeal(parsePayload(event.payload.bytes.toString()).state_snapshot);
-  } catch (cause) {
-    throw bad(event, (cause as Error).message, entry.element_id, cause);
-  }
-  if (seal.generation !== previous + 1) {
-    throw bad(event, `it seals generation ${seal.generation} after ${previous}`, entry.element_id);
-  }
-  return { seq: event.seq, recorded: entry.recorded, seal };
+function hashAt(hashes: Uint8Array<ArrayBuffer>, index: number): Buffer {
+  return Buffer.from(hashes.buffer, hashes.byteOffset + index * HASH_BYTES, HASH_BYTES);
 }
 
 function checkEnd(end: EventsEnd, size: number): void {
@@ -139,16 +215,7 @@ function checkEnd(end: EventsEnd, size: number): void {
   }
 }
 
-/** Two histories that part before an accepted head are two ledgers: one of them was rewritten. */
-function checkContains(tree: MerkleTree, acceptedRoot: Buffer, event: StoredEvent): void {
-  if (tree.root().equals(acceptedRoot)) return;
-  throw bad(
-    event,
-    `the first ${tree.size} entries are not those of the head that was accepted before: the ledger diverged`,
-  );
-}
-
-function checkRoot({ tree, seals }: WalkedEvents, { size, root }: Checkpoint): void {
+function checkRoot({ tree, seals }: LedgerWalk, { size, root }: Checkpoint): void {
   if (!tree.root().equals(root)) {
     const message = `the root of its ${size} entries is ${tree.root().toString("base64")}, not the signed one`;
     throw new VerifyError("tampered", { file: "timing/entries" }, message);
@@ -158,38 +225,4 @@ function checkRoot({ tree, seals }: WalkedEvents, { size, root }: Checkpoint): v
     const place = { file: "timing/entries", seq: size - 1 };
     throw new VerifyError("tampered", place, "the generation does not end with its seal");
   }
-}
-
-/** An entry and its stored leaf hash disagree. The signed root tells which of the two was changed. */
-async function blame(options: GenerationToVerify, event: StoredEvent, checkpoint: Checkpoint): Promise<never> {
-  const tree = await treeOfStoredLeaves(options, checkpoint.size);
-  if (tree.size === checkpoint.size && !tree.root().equals(checkpoint.root)) {
-    const place = { file: "timing/tree/0.hashes", offset: event.seq * HASH_BYTES, seq: event.seq };
-    throw new VerifyError("tampered", place, "the stored hash is not that of the entry, nor what was signed");
-  }
-  const verdict = tree.size < checkpoint.size ? "incomplete" : "tampered";
-  if (verdict === "incomplete") {
-    const place = { file: "timing/tree/0.hashes", offset: tree.size * HASH_BYTES };
-    throw new VerifyError(verdict, place, `it holds ${tree.size} hashes; the checkpoint covers ${checkpoint.size}`);
-  }
-  throw bad(event, "the entry is not the one that was signed");
-}
-
-const LEAVES_AT_ONCE = 32_768;
-
-/** The tree over the leaf hashes as stored, up to `size` or to where they end. */
-async function treeOfStoredLeaves({ tree: files }: GenerationToVerify, size: number): Promise<MerkleTree> {
-  const tree = new MerkleTree();
-  while (tree.size < size) {
-    const stored = await readTreeHashes(files, 0, tree.size, Math.min(LEAVES_AT_ONCE, size - tree.size));
-    if (stored.length < HASH_BYTES) break;
-    for (let at = 0; at + HASH_BYTES <= stored.length; at += HASH_BYTES)
-      tree.append(stored.subarray(at, at + HASH_BYTES));
-  }
-  return tree;
-}
-
-function bad(event: StoredEvent, message: string, elementId?: string, cause?: unknown): VerifyError {
-  const place = { file: `timing/entries/${event.entry.file}`, offset: event.entry.offset, seq: event.seq };
-  return new VerifyError("tampered", elementId === undefined ? place : { ...place, elementId }, message, { cause });
 }

@@ -10,6 +10,7 @@ import { loadVerifiedState } from "../../../shared/verify/load-verified-state.js
 import { MapHeads } from "../../../shared/verify/map-heads.js";
 import type { VerifyError } from "../../../shared/verify/verify-error.js";
 import { NOTHING_VERIFIED, verifyGeneration } from "../../../shared/verify/verify-generation.js";
+import type { WalkThreads } from "../../../shared/verify/walk-events.js";
 import { StoreBuilder, seededRandom, type TestEvent } from "../../support/build-store.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -31,9 +32,16 @@ async function makeStore(root: string): Promise<StoreBuilder> {
   return store;
 }
 
-function verifyAll(store: StoreBuilder, tree = store.layout.generation(2)) {
+/** Every check is made the same in one process and in threads beside it. */
+const WAYS: { way: string; threads: WalkThreads }[] = [
+  { way: "in one process", threads: { threads: 1, rangeEvents: 256, leastEvents: 0 } },
+  { way: "in threads", threads: { threads: 2, rangeEvents: 256, leastEvents: 0 } },
+];
+
+function verifyAll(store: StoreBuilder, tree = store.layout.generation(2), threads?: WalkThreads) {
   return verifyGeneration({
     tree,
+    threads,
     storeUuid: store.uuid,
     keys: [store.signer],
     generation: 2,
@@ -210,39 +218,41 @@ const DAMAGES: Damage[] = [
   },
 ];
 
-test("a store as it was sealed is intact, whole and from an earlier head", () =>
-  withFolder(async (root) => {
-    const store = await makeStore(root);
-    const verified = await verifyAll(store);
-    assert.deepEqual([verified.size, verified.generation], [342, 2]);
-    const heads = new MapHeads();
-    const keys = [store.signer];
-    const common = { storeUuid: store.uuid, keys, heads };
-    const first = await verifyGeneration({ ...common, tree: store.layout.generation(1), from: NOTHING_VERIFIED });
-    const loaded = await loadVerifiedState(store.layout.generation(1), 1, keys);
-    assert.deepEqual(loaded?.rows, first.rows);
-    assert.ok(loaded);
-    const second = await verifyGeneration({ ...common, tree: store.layout.generation(2), from: loaded });
-    assert.deepEqual(second.tree.root(), verified.tree.root());
-    assert.deepEqual(second.rows, verified.rows);
-  }));
-
-for (const { name, verdict, place, seq, act } of DAMAGES) {
-  test(`${verdict}: ${name}, and the place is named`, () =>
+for (const { way, threads } of WAYS) {
+  test(`${way}: a store as it was sealed is intact, whole and from an earlier head`, () =>
     withFolder(async (root) => {
       const store = await makeStore(root);
-      const tree = new TreeLayout(join(root, "copy"));
-      await mkdir(tree.dir);
-      await cp(store.layout.generation(2).dir, tree.dir, { recursive: true });
-      await act(tree, store);
-      await assert.rejects(verifyAll(store, tree), (error: VerifyError) => {
-        assert.equal(error.verdict, verdict, error.message);
-        assert.match(error.place.file, place);
-        if (seq !== undefined) assert.equal(error.place.seq, seq);
-        return true;
-      });
-      await verifyAll(store);
+      const verified = await verifyAll(store, store.layout.generation(2), threads);
+      assert.deepEqual([verified.size, verified.generation], [342, 2]);
+      const heads = new MapHeads();
+      const keys = [store.signer];
+      const common = { storeUuid: store.uuid, keys, heads, threads };
+      const first = await verifyGeneration({ ...common, tree: store.layout.generation(1), from: NOTHING_VERIFIED });
+      const loaded = await loadVerifiedState(store.layout.generation(1), 1, keys);
+      assert.deepEqual(loaded?.rows, first.rows);
+      assert.ok(loaded);
+      const second = await verifyGeneration({ ...common, tree: store.layout.generation(2), from: loaded });
+      assert.deepEqual(second.tree.root(), verified.tree.root());
+      assert.deepEqual(second.rows, verified.rows);
     }));
+
+  for (const { name, verdict, place, seq, act } of DAMAGES) {
+    test(`${way}: ${verdict}: ${name}, and the place is named`, () =>
+      withFolder(async (root) => {
+        const store = await makeStore(root);
+        const tree = new TreeLayout(join(root, "copy"));
+        await mkdir(tree.dir);
+        await cp(store.layout.generation(2).dir, tree.dir, { recursive: true });
+        await act(tree, store);
+        await assert.rejects(verifyAll(store, tree, threads), (error: VerifyError) => {
+          assert.equal(error.verdict, verdict, error.message);
+          assert.match(error.place.file, place);
+          if (seq !== undefined) assert.equal(error.place.seq, seq);
+          return true;
+        });
+        await verifyAll(store);
+      }));
+  }
 }
 
 test("incomplete: vectors that were sealed before are gone from a generation that adds none", () =>

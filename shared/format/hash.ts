@@ -7,7 +7,8 @@ export const HASH_BYTES = 32;
 /** `previous_event_hash` of the first entry of a chain: 64 zeros. */
 export const GENESIS_HASH = "0".repeat(64);
 
-const LEAF_PREFIX = Buffer.from([0x00]);
+/** Where a line gets its prefix: longer ones than entries are (60 KiB) get room of their own. */
+const leaf = Buffer.alloc(1 + 64 * 1024);
 
 /** SHA-256 of `bytes`, 32 bytes. */
 export function sha256(bytes: Uint8Array | string): Buffer {
@@ -22,12 +23,19 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 
 /** RFC 6962 §2.1 leaf hash, SHA-256(0x00 ‖ line): the event hash. `line` is the stored entry line without its newline. */
 export function leafHash(line: Uint8Array): Buffer {
-  return sha256(Buffer.concat([LEAF_PREFIX, line]));
+  return sha256(prefixed(line));
 }
 
 /** `leafHash` as 64 lower-case hex digits. */
 export function leafHashHex(line: Uint8Array): string {
-  return sha256Hex(Buffer.concat([LEAF_PREFIX, line]));
+  return sha256Hex(prefixed(line));
+}
+
+/** 0x00 ‖ line; valid until the next call. */
+function prefixed(line: Uint8Array): Uint8Array {
+  const room = line.length < leaf.length ? leaf : Buffer.alloc(1 + line.length);
+  room.set(line, 1);
+  return room.subarray(0, 1 + line.length);
 }
 
 /** `leafHash` of the UTF-8 bytes of a well-formed line, without a copy. */

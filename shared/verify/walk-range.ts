@@ -56,18 +56,29 @@ export async function walkRange(range: RangeToWalk, steps: RangeSteps): Promise<
     await stored.load((batch[0] as StoredEvent).seq, batch.length);
     for (const event of batch) {
       if (event.seq === range.to) return { event };
+      const leaf = stored.leaf(event.seq);
       const hash = leafHashHex(event.entry.bytes);
-      if (stored.hex(event.seq) !== hash) await steps.onOtherLeaf(event);
-      steps.onLeaf(stored.leaf(event.seq), event);
-      const entry = checkEntry(steps, event, hash);
-      const isOfStore = entry.element_id === sealElement;
-      if (range.element !== undefined && entry.element_id !== range.element && !isOfStore) continue;
-      checkPayload(event, entry);
-      if (isOfStore && entry.action === SEAL_ACTION) steps.onSeal(readSeal(event, entry), event);
+      if (leaf.toString("hex") !== hash) await steps.onOtherLeaf(event);
+      steps.onLeaf(leaf, event);
+      checkEvent(steps, event, hash, sealElement, range.element);
     }
     steps.onBatch?.(batch.at(-1) as StoredEvent);
   }
   throw new Error("the events have no end");
+}
+
+function checkEvent(
+  steps: RangeSteps,
+  event: StoredEvent,
+  hash: string,
+  sealElement: string,
+  element: string | undefined,
+): void {
+  const entry = checkEntry(steps, event, hash);
+  const isOfStore = entry.element_id === sealElement;
+  if (element !== undefined && entry.element_id !== element && !isOfStore) return;
+  checkPayload(event, entry);
+  if (isOfStore && entry.action === SEAL_ACTION) steps.onSeal(readSeal(event, entry), event);
 }
 
 /** A copy without the bytes, which are valid until the next batch only. */
@@ -145,10 +156,5 @@ class StoredLeaves {
   leaf(seq: number): Buffer {
     const at = (seq - this.#first) * HASH_BYTES;
     return this.#bytes.subarray(at, at + HASH_BYTES);
-  }
-
-  hex(seq: number): string {
-    const at = (seq - this.#first) * HASH_BYTES;
-    return this.#bytes.toString("hex", at, at + HASH_BYTES);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HASH_BYTES, leafHash, nodeHash } from "../../../shared/format/hash.js";
+import { HASH_BYTES, leafHash, leafHashHex, nodeHash, sha256Hex } from "../../../shared/format/hash.js";
 import { hashesInLevel, levelCount, MerkleTree, TILE_LEAVES } from "../../../shared/format/tree.js";
 import { readVectors } from "../../support/read-vectors.js";
 
@@ -19,6 +19,15 @@ test("roots are those of the RFC 6962 reference tree at every size", () => {
 test("a leaf and a node of the same bytes have different hashes", () => {
   const [left, right] = [Buffer.alloc(HASH_BYTES, 1), Buffer.alloc(HASH_BYTES, 2)];
   assert.notDeepEqual(leafHash(Buffer.concat([left, right])), nodeHash(left, right));
+});
+
+test("a leaf's hash is that of its bytes with a zero before them, however long it is and whatever was hashed before", () => {
+  for (const length of [70_000, 0, 1, 65_535, 65_536, 65_537, 400]) {
+    const line = Buffer.alloc(length, "entry");
+    const expected = sha256Hex(Buffer.concat([Buffer.from([0]), line]));
+    assert.equal(leafHash(line).toString("hex"), expected);
+    assert.equal(leafHashHex(line), expected);
+  }
 });
 
 test("large roots are as frozen, and a tree loaded from its files is the tree that was appended to", async () => {

@@ -32,26 +32,27 @@ export interface WalkThreads {
   threads: number;
   /** Events of a range, a multiple of 256. */
   rangeEvents: number;
-  /** Fewer new events are walked without threads, which take a while to start. */
-  leastEvents: number;
+  /** No more threads than have so many new events each: a thread takes as long to come to speed as it saves on fewer. */
+  eventsPerThread: number;
 }
 
 const DEFAULT_THREADS: WalkThreads = {
   threads: Math.min(8, availableParallelism()),
   rangeEvents: 4096,
-  leastEvents: 20_000,
+  eventsPerThread: 50_000,
 };
 
 /** @throws VerifyError `tampered` or `incomplete` at the first bad place */
 export async function walkEvents(options: GenerationToVerify, checkpoint: Checkpoint): Promise<WalkedEvents> {
   const { tree, storeUuid, element, from, signal, onProgress } = options;
-  const threads = options.threads ?? DEFAULT_THREADS;
+  const { rangeEvents, eventsPerThread, threads: most } = options.threads ?? DEFAULT_THREADS;
+  const threads = Math.min(most, Math.floor((checkpoint.size - from.size) / eventsPerThread));
   const walk = new LedgerWalk(options, checkpoint);
   const rest = (): RangeToWalk => {
     return { tree, storeUuid, element, from: walk.tree.size, to: checkpoint.size, known: walk.last };
   };
-  if (threads.threads > 1 && checkpoint.size - from.size >= threads.leastEvents) {
-    for await (const range of walkInThreads(rest(), threads)) {
+  if (threads > 1) {
+    for await (const range of walkInThreads(rest(), { threads, rangeEvents })) {
       signal?.throwIfAborted();
       if (!walk.join(range)) break;
       onProgress?.(walk.tree.size, checkpoint.size);

@@ -34,8 +34,8 @@ async function makeStore(root: string): Promise<StoreBuilder> {
 
 /** Every check is made the same in one process and in threads beside it. */
 const WAYS: { way: string; threads: WalkThreads }[] = [
-  { way: "in one process", threads: { threads: 1, rangeEvents: 256, leastEvents: 0 } },
-  { way: "in threads", threads: { threads: 2, rangeEvents: 256, leastEvents: 0 } },
+  { way: "in one process", threads: { threads: 1, rangeEvents: 256, eventsPerThread: 1 } },
+  { way: "in threads", threads: { threads: 2, rangeEvents: 256, eventsPerThread: 1 } },
 ];
 
 function verifyAll(store: StoreBuilder, tree = store.layout.generation(2), threads?: WalkThreads) {

@@ -20,8 +20,8 @@ import { walkInThreads } from "../../../shared/verify/walk-in-threads.js";
 import { StoreBuilder, someEvents } from "../../support/build-store.js";
 import { withFolder } from "../../support/with-folder.js";
 
-const ONE_PROCESS = { threads: 1, rangeEvents: 256, leastEvents: 0 };
-const IN_THREADS = { threads: 2, rangeEvents: 256, leastEvents: 0 };
+const ONE_PROCESS = { threads: 1, rangeEvents: 256, eventsPerThread: 1 };
+const IN_THREADS = { threads: 2, rangeEvents: 256, eventsPerThread: 1 };
 
 /** Chains of 7 elements over six ranges of 256, and seals at 400 and 1,501. */
 async function makeStore(root: string): Promise<StoreBuilder> {

@@ -17,7 +17,6 @@ import {
 } from "../../shared/format/seal.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
-import { isSpaceName } from "../../shared/format/vector-row.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
@@ -94,7 +93,9 @@ async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: n
 
 /** SHA-256 of each space's definition. */
 async function readDefinitions(live: TreeLayout): Promise<Map<string, string>> {
-  const spaces = (await readdir(live.vector)).filter(isSpaceName);
+  const found = await readdir(live.vector, { withFileTypes: true });
+  // A file there is the generation's number, or what a crash left of its next.
+  const spaces = found.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const read = async (space: string) => [space, sha256Hex(await readFile(live.spaceFile(space)))] as const;
   return new Map(await Promise.all(spaces.map(read)));
 }

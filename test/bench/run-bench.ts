@@ -2,6 +2,7 @@
 // bench measures its yardstick in the same run, because machines differ and are noisy: read the ratios.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { execa } from "execa";
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import type { BenchRow } from "./bench-row.js";
 import { benchIngest } from "./ingest.js";
@@ -41,6 +42,8 @@ if (unknown !== undefined) {
 
 const rows: BenchRow[] = [];
 for (const name of names) {
+  // What the bench before has written goes to the disk first, and not in the middle of this one.
+  await execa("sync");
   process.stderr.write(`bench ${name}\n`);
   rows.push(...(await (BENCHES[name] as () => Promise<BenchRow[]>)()));
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);

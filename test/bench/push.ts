@@ -6,6 +6,7 @@ import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/serve-primary.js";
 import { sendLines } from "../../primary/sources/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
+import type { EngineStatus } from "../../shared/query/engine.js";
 import { SUBVOLUMES } from "../../shared/store/layout.js";
 import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
 import { startSshd } from "../support/with-sshd.js";
@@ -25,6 +26,7 @@ export async function benchPush(): Promise<BenchRow[]> {
     await fleet.primary.daemon.start();
     await send(fleet, 0, FIRST_EVENTS);
     const first = await seal(fleet);
+    await indexIsBuilt(fleet, first.size);
     const rawPipe = await openRawPipe(fleet, raw.root);
     const rawFirst = await rawPipe.run(first.generation, undefined);
     await fleet.replica.daemon.start();
@@ -66,6 +68,17 @@ async function seal(fleet: Fleet): Promise<{ generation: number; size: number }>
     body: { force: true },
   });
   return answer;
+}
+
+/** The primary's own index is caught up: what is measured next has the machine to itself. */
+async function indexIsBuilt(fleet: Fleet, size: number): Promise<void> {
+  for (;;) {
+    const socketPath = fleet.primary.socket("query");
+    const { stores } = await askSocket<EngineStatus>({ socketPath, path: "/v1/status" });
+    const [store] = stores;
+    if (store?.ready && store.size >= size && store.spaces.every(({ index }) => index.state === "ready")) return;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
 }
 
 /** The push that brought a generation, as the primary timed it: first byte to ack. */

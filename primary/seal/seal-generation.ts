@@ -4,7 +4,7 @@
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
 // and only `current` may lag: the start swaps it.
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { canonicalise } from "../../shared/format/canonical-json.js";
 import { formatCheckpoint } from "../../shared/format/checkpoint.js";
 import { sha256Hex } from "../../shared/format/hash.js";
@@ -21,6 +21,7 @@ import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
 import { type StoreLayout, SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
+import { listSpaces } from "../../shared/store/list-spaces.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, VectorRows } from "../event.js";
 
@@ -93,11 +94,8 @@ async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: n
 
 /** SHA-256 of each space's definition. */
 async function readDefinitions(live: TreeLayout): Promise<Map<string, string>> {
-  const found = await readdir(live.vector, { withFileTypes: true });
-  // A file there is the generation's number, or what a crash left of its next.
-  const spaces = found.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const read = async (space: string) => [space, sha256Hex(await readFile(live.spaceFile(space)))] as const;
-  return new Map(await Promise.all(spaces.map(read)));
+  return new Map(await Promise.all((await listSpaces(live)).map(read)));
 }
 
 /** The generation's number into `vector`, then the checkpoint into `timing`: written last. */

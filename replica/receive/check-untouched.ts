@@ -2,9 +2,10 @@
 // with a stolen transport key could rewrite old bytes under a valid checkpoint. The inspected stream says which old
 // files were written to and where; every such range must still hold the base's bytes. Files are not replaced or taken
 // away, only the last of its kind grows, and new ones stand behind it.
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
+import { listSpaces } from "../../shared/store/list-spaces.js";
 import { listSegments } from "../../shared/store/read-lines.js";
 import { allInOrder } from "../../shared/verify/all-in-order.js";
 import { VerifyError } from "../../shared/verify/verify-error.js";
@@ -35,7 +36,7 @@ export async function checkUntouched(
 
 /** Old segments are all there, new ones stand behind them. Returns those that may grow: of each folder the last old one. */
 async function checkSegments(base: TreeLayout, arrived: TreeLayout): Promise<Set<string | undefined>> {
-  const spaces = (await readdir(base.vector)).filter((name) => name !== "generation");
+  const spaces = await listSpaces(base);
   const folders = [
     checkFolder(base, arrived, "timing/entries", "jsonl"),
     checkFolder(base, arrived, "timing/payloads", "jsonl"),

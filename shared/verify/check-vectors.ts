@@ -7,6 +7,7 @@ import { sha256Hex } from "../format/hash.js";
 import type { SealedRows } from "../format/seal.js";
 import { isSpaceName, parseSpace, rowBytes, spaceName } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
+import { listSpaces } from "../store/list-spaces.js";
 import { VerifyError } from "./verify-error.js";
 import type { FoundSeal } from "./walk-range.js";
 
@@ -106,7 +107,7 @@ async function hashRange(path: string, offset: number, lengthBytes: number): Pro
 /** Each file of rows is as long as its sealed rows: none that is sealed is missing, and none is there that is not. */
 async function checkExactlySealed(tree: TreeLayout, rows: RowCounts, widths: Map<string, number>): Promise<void> {
   const missing = new Set(rows.keys());
-  for (const space of (await readdir(tree.vector)).filter((name) => name !== "generation")) {
+  for (const space of await listSpaces(tree)) {
     const file = `vector/${space}/space.json`;
     const width = widths.get(space) ?? widthOf(await readFile(tree.spaceFile(space), "utf8"), space, file);
     for (const name of await readdir(tree.space(space))) {

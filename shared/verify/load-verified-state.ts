@@ -7,6 +7,7 @@ import { type NoteVerifier, openNote } from "../format/signed-note.js";
 import { MerkleTree } from "../format/tree.js";
 import { parseSpace, rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
+import { listSpaces } from "../store/list-spaces.js";
 import { readTreeHashes } from "./check-tree-files.js";
 import type { VerifiedState } from "./verify-generation.js";
 
@@ -46,7 +47,7 @@ export async function loadVerifiedState(
 /** Rows by `<space>/<file>`: all rows of a generation are sealed. */
 export async function countRows(tree: TreeLayout): Promise<Map<string, number>> {
   const rows = new Map<string, number>();
-  for (const space of (await readdir(tree.vector)).filter((name) => name !== "generation")) {
+  for (const space of await listSpaces(tree)) {
     const { dimensions } = parseSpace(await readFile(tree.spaceFile(space), "utf8"));
     for (const file of (await readdir(tree.space(space))).filter((name) => name.endsWith(".vec"))) {
       const { size } = await stat(join(tree.space(space), file));

@@ -39,12 +39,19 @@ check_node() {
 
 # The program that shows whether a package is there, and the package.
 PROGRAMS="btrfs:btrfs-progs mkfs.btrfs:btrfs-progs sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
-zstd:zstd g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs"
+zstd:zstd g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs
+dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
+systemd-nspawn:systemd-container"
+# Packages that bring no program: a file of theirs, and the package.
+FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock"
 
 install_packages() {
   local missing="" pair
   for pair in $PROGRAMS; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+  done
+  for pair in $FILES; do
+    [ -e "${pair%%:*}" ] || missing="$missing ${pair##*:}"
   done
   [ -n "$missing" ] || return 0
   missing="$(tr ' ' '\n' <<<"$missing" | sort -u | tr '\n' ' ')"

@@ -138,6 +138,8 @@ export class ElementWriter {
    * no longer there. Waits for room instead of dropping.
    */
   async resync(present: Iterable<ElementState> | AsyncIterable<ElementState>, name: NameChange): Promise<void> {
+    // What is still on its way is not in the list of known elements, and would be missed if it is gone by now.
+    await this.flush();
     const unseen = this.#gap();
     const change = unseen ? { unseen: { from: unseen.from, to: unseen.to } } : undefined;
     const there = new Set<string>();

@@ -1,8 +1,9 @@
 // `chain`: the events of one element in order of height, assembled from the ledger and verified as they are assembled.
-import { compareStates, type FieldChange } from "./compare-states.js";
+import { changesOf } from "./changes-of-event.js";
+import type { FieldChange } from "./compare-states.js";
 import { formatCursor, parseCursor } from "./cursor.js";
 import { type FullEvent, inFull, type QueryContext, topHeightOf } from "./query-context.js";
-import { stateOf, type VerifiedEvent, verifyEvent, verifyLink } from "./verify-event.js";
+import { type VerifiedEvent, verifyEvent, verifyLink } from "./verify-event.js";
 
 export interface ChainQuery {
   element: string;
@@ -50,7 +51,7 @@ function assemble({ layer }: QueryContext, element: string, from: number, limit:
     const event = verifyEvent(layer, row);
     if (i > 0 || before === 0) verifyLink(layer, event, previous);
     if (i >= before) {
-      const changes = compareStates(previous && stateOf(previous), stateOf(event));
+      const changes = changesOf(previous, event);
       results.push({ ...inFull(event), changes });
     }
     previous = event;

@@ -1,9 +1,10 @@
 // `event`: one event in full, by sequence number or by hash, with what it changed.
-import { compareStates, type FieldChange } from "./compare-states.js";
+import { changesOf } from "./changes-of-event.js";
+import type { FieldChange } from "./compare-states.js";
 import type { EventRow } from "./event-layer.js";
 import { type FullEvent, inFull, type QueryContext, rowOfSeq } from "./query-context.js";
 import { QueryError } from "./query-error.js";
-import { stateOf, verifyEvent, verifyLink } from "./verify-event.js";
+import { verifyEvent, verifyLink } from "./verify-event.js";
 
 export type EventQuery = { seq: number } | { hash: string };
 
@@ -19,7 +20,7 @@ export function queryEvent(context: QueryContext, query: EventQuery): EventAnswe
   const before = row.height === 0 ? undefined : layer.chain(row.element, row.height - 1, 1, size)[0];
   const previous = before && verifyEvent(layer, before);
   verifyLink(layer, event, previous);
-  return { results: [{ ...inFull(event), changes: compareStates(previous && stateOf(previous), stateOf(event)) }] };
+  return { results: [{ ...inFull(event), changes: changesOf(previous, event) }] };
 }
 
 function rowOfHash({ layer, size }: QueryContext, hash: string): EventRow {

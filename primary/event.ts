@@ -1,6 +1,44 @@
 // The words that the primary's stages hand to each other. Stages import this file and never each other.
+import type { JsonValue } from "../shared/format/canonical-json.js";
 import type { Entry, Priority } from "../shared/format/entry.js";
 import type { SealedRows } from "../shared/format/seal.js";
+
+/** An event inside admission: parsed, sound and complete, not yet canonical. Interceptors may change it. */
+export interface EventDraft {
+  elementId: string;
+  elementType: string;
+  action: string;
+  actor: string;
+  /** Stored form: UTC, six decimals. */
+  timestamp: string;
+  /** Undefined while neither the sender nor an interceptor has set it; at the end that means low. */
+  priority: Priority | undefined;
+  readonly source: string;
+  /** `state_snapshot`. Redacted from the second interceptor on. */
+  state: JsonValue;
+  reason: string | undefined;
+  idempotencyKey: string | undefined;
+  /** Paths of what was replaced, such as `state_snapshot.wifi.psk`. */
+  redacted: readonly string[] | undefined;
+  readonly mayHold: SecretHints;
+}
+
+/** What the parser saw of secrets: false where there can be none. */
+export interface SecretHints {
+  /** Some key in the state, or the name of one, is secret. */
+  secretKeys: boolean;
+  /** Some string may hold a secret in one of the well-known forms. */
+  secretTexts: boolean;
+}
+
+/** Looks at every event on its way: before it is hashed, and once it is durable. Synchronous, on the path of each event. */
+export interface Interceptor {
+  readonly name: string;
+  /** May change the draft. @throws AdmitError to refuse the event, naming the field */
+  before?(draft: EventDraft): void;
+  /** In the order of the ledger. What it throws is logged and counted, and harms nothing. */
+  after?(event: AppendedEvent): void;
+}
 
 /** An event that has passed admission: complete, redacted, canonical. Nothing after this point changes it. */
 export interface AdmittedEvent {

@@ -33,6 +33,8 @@ export interface PublisherOptions {
   versions: { kernel: string; progs: string };
   /** Processes that wait for the commands of seals. */
   spares: SpareProcesses;
+  /** Sees each batch once it is durable, before its acks. It must not throw or block. */
+  onAppended: (events: readonly AppendedEvent[]) => void;
   /** Called with each generation once it stands. */
   onSealed: (sealed: SealedGeneration) => void;
   /** The ledger takes no more events until it is opened anew. */
@@ -181,6 +183,7 @@ export class Publisher implements EventSink, LinkSource {
   }
 
   #appended(events: AppendedEvent[]): void {
+    this.#options.onAppended(events);
     this.#vectorizer.appended(events);
     // The seal's own entry must not ask for another seal: an idle store would never come to rest.
     const asking = events.filter(

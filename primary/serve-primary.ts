@@ -14,8 +14,10 @@ import { ensureMounted } from "../shared/store/volume.js";
 import { createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
 import { ACTION_PRIORITIES } from "./admit/set-priority.js";
+import { type BusState, EventBus } from "./bus/event-bus.js";
 import { type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlError, ControlServer } from "./control/control-server.js";
+import type { EventSink } from "./event.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { measureSend } from "./push/measure-send.js";
@@ -34,6 +36,7 @@ export interface PrimaryStatus {
   root: string;
   ledger: { size: number; sealed: number; generation: number };
   backlog: { vectors: number; ledger: number };
+  bus: BusState;
   vectorize: { level: string };
   volume: { free_bytes: number; total_bytes: number };
   memory_bytes: number;
@@ -86,13 +89,17 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const spares = new SpareProcesses(SPARES);
   spares.start();
   stops.add(() => spares.stop());
+  const bus = new EventBus({ log });
+  stops.add(() => bus.stop());
   const publisher = await openPublisher(config, identity, store, {
     spares,
     log,
+    onAppended: (events) => bus.appended(events),
     onSealed: () => announce(),
     onFailure: (error) => fail(error),
   });
   stops.add(() => publisher.stop());
+  bus.attach(publisher, publisher.ledgerSize());
   const announce = announcer(query, publisher, log);
   const links = await makeLinks(config, store, publisher, { spares, log });
   for (const link of links) await link.pinLastBase();
@@ -103,11 +110,11 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
-  const sources = makeSources(config, sockets.ingest, publisher, log);
+  const sources = makeSources(config, sockets.ingest, bus, log);
   const control = new ControlServer({
     seal: async (force) => describeSeal(await publisher.seal({ force })),
     resync: (request) => resync(publisher, links, request),
-    status: () => describe(config, identity, publisher, links, sources),
+    status: () => describe(config, identity, { publisher, bus, links, sources }),
   });
   stops.add(() => control.stop());
   await control.start(sockets.control);
@@ -115,6 +122,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     stops.add(() => source.stop());
     await source.start(ending.signal);
   }
+  stops.add(() => bus.release());
   log.info("serving", { root: config.root, origin: identity.origin, store: identity.uuid, ingest: sockets.ingest });
 
   return {
@@ -130,7 +138,7 @@ async function openPublisher(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
   store: StoreLayout,
-  parts: Pick<PublisherOptions, "spares" | "log" | "onSealed" | "onFailure">,
+  parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onFailure">,
 ): Promise<Publisher> {
   const { ledger, vectorize, seal } = config;
   return Publisher.open({
@@ -171,7 +179,7 @@ async function makeLinks(
   );
 }
 
-function makeSources(config: PrimaryConfig, ingestPath: string, sink: Publisher, log: Logger): Source[] {
+function makeSources(config: PrimaryConfig, ingestPath: string, sink: EventSink, log: Logger): Source[] {
   const admit = createAdmitter({
     maxPayloadBytes: config.admit.max_payload_bytes,
     redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
@@ -246,10 +254,9 @@ async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unkno
 async function describe(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
-  publisher: Publisher,
-  links: readonly ReplicaLink[],
-  sources: readonly Source[],
+  parts: { publisher: Publisher; bus: EventBus; links: readonly ReplicaLink[]; sources: readonly Source[] },
 ): Promise<PrimaryStatus> {
+  const { publisher, bus, links, sources } = parts;
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {
@@ -260,6 +267,7 @@ async function describe(
     root: config.root,
     ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
     backlog: publisher.backlog(),
+    bus: bus.state(),
     vectorize: { level: config.vectorize.level },
     volume: { free_bytes: freeBytes, total_bytes: totalBytes },
     memory_bytes: process.memoryUsage.rss(),

@@ -20,7 +20,8 @@ export type AdmitErrorCode =
   | "bad-priority"
   | "reserved"
   | "payload-too-large"
-  | "entry-too-large";
+  | "entry-too-large"
+  | "interceptor-failed";
 
 export interface AdmitProblem {
   /** Path of the field, such as `state_snapshot.ports[2].mtu`; left out when the line as a whole is at fault. */

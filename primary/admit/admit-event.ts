@@ -2,18 +2,18 @@
 // canonical, or an AdmitError says what is wrong with which field. Nothing may change an event after this point, and no
 // secret may leave here, in an event or in an error.
 import { canonicalise, type JsonValue } from "../../shared/format/canonical-json.js";
-import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
-import { FormatError } from "../../shared/format/format-error.js";
-import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../../shared/format/seal.js";
-import { formatTimestamp, nowMicros, parseTimestamp } from "../../shared/format/timestamp.js";
-import type { AdmittedEvent } from "../event.js";
-import { AdmitError, shorten } from "./admit-error.js";
-import { checkText, describe, requireText } from "./check-field.js";
-import { nearestName } from "./nearest-name.js";
-import { parseLine } from "./parse-line.js";
-import { REDACTED, redactText } from "./redact-text.js";
+import type { Priority } from "../../shared/format/entry.js";
+import { nowMicros } from "../../shared/format/timestamp.js";
+import type { AdmittedEvent, EventDraft, Interceptor } from "../event.js";
+import { AdmitError, type AdmitProblem } from "./admit-error.js";
+import { type AdmitContext, checkDraft, draftEvent } from "./draft-event.js";
+import { type JsonObject, type Parsed, parseLine, parseValue } from "./parse-line.js";
+import { createRedaction } from "./redact-draft.js";
+import { redactText } from "./redact-text.js";
 import { createSecretKeyTest, SECRET_TERMS } from "./secret-keys.js";
-import { ACTION_PRIORITIES, createPriorityOf } from "./set-priority.js";
+import { ACTION_PRIORITIES, createPriority } from "./set-priority.js";
+
+export type { AdmitContext } from "./draft-event.js";
 
 export interface AdmitOptions {
   /** Largest payload line, in bytes. Default 1 MiB. */
@@ -22,158 +22,106 @@ export interface AdmitOptions {
   redactKeys?: readonly string[];
   /** Priority by action, for events that name none. Default ACTION_PRIORITIES. */
   priorities?: Readonly<Record<string, Priority>>;
+  /** Run after redaction and priority, in order. What they add is not looked through for secrets. Default none. */
+  interceptors?: readonly Interceptor[];
   /** Microseconds since 1970, for events without a timestamp. */
   now?: () => number;
 }
 
-/** What the source knows and the line may not say. */
-export interface AdmitContext {
-  /** Set on the event; a line cannot set it. */
-  source: string;
-  /** The actor of lines that name none. Default `unknown`. */
-  actor?: string | undefined;
-}
-
-/** @throws AdmitError */
+/** One line to one event. @throws AdmitError */
 export type Admit = (line: Buffer, context: AdmitContext) => AdmittedEvent;
+
+/** Admission in two steps, for lines that are not events as we write them: CloudEvents are mapped in between. */
+export interface Admitter extends Admit {
+  /** Any sound JSON value. @throws AdmitError */
+  parse(line: Buffer): Parsed<JsonValue>;
+  /** Fields as they would stand in a line, to one event. @throws AdmitError */
+  admitFields(fields: Parsed<JsonObject>, context: AdmitContext): AdmittedEvent;
+  /** The error itself, without the secrets that its value may show. */
+  hideSecrets(error: unknown): unknown;
+}
 
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** Bytes of a payload line around its parts: salt, sequence number, names. */
 const PAYLOAD_FRAME_BYTES = 192;
 
-const FIELDS = [
-  "element_id",
-  "element_type",
-  "action",
-  "timestamp",
-  "actor",
-  "state_snapshot",
-  "reason",
-  "priority",
-  "idempotency_key",
-] as const;
-const KNOWN_FIELDS: ReadonlySet<string> = new Set(FIELDS);
-
-export function createAdmitter(options: AdmitOptions = {}): Admit {
+export function createAdmitter(options: AdmitOptions = {}): Admitter {
   const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
   const isSecretKey = createSecretKeyTest(options.redactKeys ?? SECRET_TERMS);
-  const priorityOf = createPriorityOf(options.priorities ?? ACTION_PRIORITIES);
+  const own = [createRedaction(isSecretKey), createPriority(options.priorities ?? ACTION_PRIORITIES)];
+  const further = options.interceptors ?? [];
   const now = options.now ?? nowMicros;
 
-  const admit: Admit = (line, context) => {
-    const { fields, check } = parseLine(line, isSecretKey);
-    for (const name of Object.keys(fields)) if (!KNOWN_FIELDS.has(name)) throw unknownField(name, fields[name]);
-    const elementId = requireText("element_id", fields.element_id);
-    const elementType = requireText("element_type", fields.element_type);
-    const action = requireText("action", fields.action);
-    refuseReserved(elementId, elementType, action);
-    const state = fields.state_snapshot ?? {};
-    const event: AdmittedEvent = {
-      elementId,
-      elementType,
-      action,
-      actor: fields.actor === undefined ? (context.actor ?? "unknown") : checkText("actor", fields.actor),
-      timestamp: timestampOf(fields.timestamp, now),
-      priority: fields.priority === undefined ? priorityOf(action) : checkPriority(fields.priority),
-      source: context.source,
-      // Keys in order: then the native writer gives the same bytes as `canonicalise`, several times faster.
-      stateJson: check.sorted ? JSON.stringify(state) : canonicalise(state),
-      reason: reasonOf(fields.reason),
-      idempotencyKey:
-        fields.idempotency_key === undefined ? undefined : checkText("idempotency_key", fields.idempotency_key),
-      redacted: check.redacted,
-    };
-    checkPayloadBytes(event, maxPayloadBytes);
-    return event;
+  const admitFields = (parsed: Parsed<JsonObject>, context: AdmitContext): AdmittedEvent => {
+    const draft = draftEvent(parsed, context, now);
+    for (const interceptor of own) intercept(interceptor, draft);
+    if (further.length === 0) return toEvent(draft, parsed.sorted, maxPayloadBytes);
+    for (const interceptor of further) intercept(interceptor, draft);
+    checkDraft(draft);
+    // Whatever they have done to the state, its keys are not known to be in order any more.
+    return toEvent(draft, false, maxPayloadBytes);
   };
-  return (line, context) => {
-    try {
-      return admit(line, context);
-    } catch (error) {
-      if (error instanceof AdmitError && error.value !== undefined) {
-        error.value = redactText(error.value, isSecretKey);
+  const hideSecrets = (error: unknown): unknown => {
+    if (error instanceof AdmitError && error.value !== undefined) error.value = redactText(error.value, isSecretKey);
+    return error;
+  };
+  const hiding = <Args extends unknown[], Result>(work: (...args: Args) => Result) => {
+    return (...args: Args): Result => {
+      try {
+        return work(...args);
+      } catch (error) {
+        throw hideSecrets(error);
       }
-      throw error;
-    }
+    };
   };
-}
-
-function unknownField(name: string, value: JsonValue | undefined): AdmitError {
-  const near = nearestName(name, FIELDS);
-  return new AdmitError("unknown-field", {
-    field: shorten(name),
-    // An unknown field was not looked through for secrets by the name it should have had.
-    value: typeof value === "number" || typeof value === "boolean" ? String(value) : REDACTED,
-    reason: name === "source" ? "the source is set by the primary" : "there is no such field",
-    hint: near ? `did you mean ${near}?` : "put your own fields into state_snapshot",
+  const admit: Admit = (line, context) => admitFields(parseLine(line, isSecretKey), context);
+  return Object.assign(hiding(admit), {
+    parse: hiding((line: Buffer) => parseValue(line, isSecretKey)),
+    admitFields: hiding(admitFields),
+    hideSecrets,
   });
 }
 
-/** Seals are entries too; only the ledger may write them. */
-function refuseReserved(elementId: string, elementType: string, action: string): void {
-  const byType = elementType === SEAL_ELEMENT_TYPE;
-  if (!byType && !elementId.startsWith("store:")) return;
-  const sealing = action === SEAL_ACTION ? ", and so is sealing it" : "";
-  throw new AdmitError("reserved", {
-    field: byType ? "element_type" : "element_id",
-    value: byType ? elementType : elementId,
-    reason: `elements of type Store and ids that start with store: belong to the ledger${sealing}`,
-    hint: "use another element type and id",
-  });
-}
-
-/** The stored form on a day that every month has, in years that can all be counted: the common case, and its own result. */
-const STORED_DAY_TO_28 =
-  /^(?:1[7-9]|2[01])\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
-
-function timestampOf(value: JsonValue | undefined, now: () => number): string {
-  if (value === undefined) return formatTimestamp(now());
-  const text = checkText("timestamp", value);
-  return STORED_DAY_TO_28.test(text) ? text : formatTimestamp(countableMicros(text));
-}
-
-/** Microseconds since 1970 that a number holds exactly: beyond 2^53 − 1 two times would look the same to every query. */
-function countableMicros(text: string): number {
-  let micros: number;
+function intercept(interceptor: Interceptor, draft: EventDraft): void {
   try {
-    micros = parseTimestamp(text);
+    interceptor.before?.(draft);
   } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
-    throw badTimestamp(text, "it is no ISO 8601 time that exists", "write it as 2026-11-20T10:05:00.123456Z", {
-      cause,
-    });
+    if (cause instanceof AdmitError) throw cause;
+    throw new AdmitError("interceptor-failed", interceptorFault(interceptor.name), { cause });
   }
-  if (Number.isSafeInteger(micros)) return micros;
-  throw badTimestamp(
-    text,
-    "it lies outside 1684-07-28 to 2255-06-05, where microseconds can be counted exactly",
-    "check the source's clock, or leave timestamp out for the time of admission",
-  );
 }
 
-function badTimestamp(value: string, reason: string, hint: string, options?: ErrorOptions): AdmitError {
-  return new AdmitError("bad-timestamp", { field: "timestamp", value, reason, hint }, options);
+/** An event that an interceptor could not look at is refused: it might have been the one to hide a secret. */
+function interceptorFault(name: string): AdmitProblem {
+  return { reason: `the interceptor ${name} failed on this event`, hint: "this is a fault of the interceptor" };
 }
 
-function checkPriority(value: JsonValue): Priority {
-  const text = checkText("priority", value) as Priority;
-  if (PRIORITIES.includes(text)) return text;
-  throw new AdmitError("bad-priority", {
-    field: "priority",
-    value: text,
-    reason: "there is no such priority",
-    hint: `one of ${PRIORITIES.join(", ")}`,
-  });
+function toEvent(draft: EventDraft, sorted: boolean, maxPayloadBytes: number): AdmittedEvent {
+  const event: AdmittedEvent = {
+    elementId: draft.elementId,
+    elementType: draft.elementType,
+    action: draft.action,
+    actor: draft.actor,
+    timestamp: draft.timestamp,
+    priority: draft.priority ?? "low",
+    source: draft.source,
+    // Keys in order: then the native writer gives the same bytes as `canonicalise`, several times faster.
+    stateJson: sorted ? JSON.stringify(draft.state) : canonicaliseState(draft.state),
+    reason: draft.reason,
+    idempotencyKey: draft.idempotencyKey,
+    redacted: draft.redacted,
+  };
+  checkPayloadBytes(event, maxPayloadBytes);
+  return event;
 }
 
-function reasonOf(value: JsonValue | undefined): string | undefined {
-  if (value === undefined || typeof value === "string") return value;
-  throw new AdmitError("wrong-type", {
-    field: "reason",
-    value: REDACTED,
-    reason: `it is ${describe(value)}, not a string`,
-    hint: "send reason as a string; structure belongs into state_snapshot",
-  });
+/** What was parsed is sound; what an interceptor has put there may not be. */
+function canonicaliseState(state: JsonValue): string {
+  try {
+    return canonicalise(state);
+  } catch (cause) {
+    throw new AdmitError("interceptor-failed", interceptorFault("that changed the state"), { cause });
+  }
 }
 
 function checkPayloadBytes(event: AdmittedEvent, maxPayloadBytes: number): void {

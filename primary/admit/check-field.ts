@@ -21,7 +21,8 @@ export function checkText(field: TextField, value: unknown): string {
   if (typeof value !== "string") {
     throw new AdmitError("wrong-type", {
       field,
-      value: shorten(JSON.stringify(value)),
+      // What an object holds was not looked through for secrets.
+      value: typeof value === "object" ? undefined : shorten(String(value)),
       reason: `it is ${describe(value)}, not a string`,
       hint: `send ${field} as a string`,
     });

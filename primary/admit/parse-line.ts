@@ -1,9 +1,11 @@
-// Bytes of one line to a checked object. JSON.parse does the work; one pass over the text counts the members that it
-// should have given, so that a duplicate key (which JSON.parse swallows) is noticed. Only a suspicion runs the exact scan.
+// Bytes of one line to a sound value: what JSON.parse reads is what was meant, and it can be kept exactly. JSON.parse does
+// the work; one pass over the text counts the members that it should have given, so that a duplicate key (which JSON.parse
+// swallows) is noticed. Only a suspicion runs the exact scan. No error here may show a secret.
 import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
+import type { SecretHints } from "../event.js";
 import { AdmitError } from "./admit-error.js";
-import { checkValue, type ValueCheck } from "./check-value.js";
+import { checkValue } from "./check-value.js";
 import { mayHoldSecretText, REDACTED } from "./redact-text.js";
 import { findJsonFault, formatPath, type JsonFault } from "./scan-json.js";
 import type { SecretKeyTest } from "./secret-keys.js";
@@ -11,36 +13,50 @@ import type { SecretKeyTest } from "./secret-keys.js";
 /** Levels of objects and arrays in one event, the event itself included. */
 export const MAX_DEPTH = 64;
 
-export interface ParsedLine {
-  fields: { [key: string]: JsonValue };
-  check: ValueCheck;
+export type JsonObject = { [key: string]: JsonValue };
+
+/** A sound value and what the walk over it saw. */
+export interface Parsed<T> {
+  value: T;
+  /** Keys below the fields are in canonical order, so `JSON.stringify` writes the canonical form. */
+  sorted: boolean;
+  mayHold: SecretHints;
 }
 
 /**
+ * The object that the line holds.
+ *
  * @throws AdmitError `not-utf8`, `not-json`, `not-an-object`, `duplicate-key`, `number-out-of-range`, `lone-surrogate`,
  *   `too-deep`
  */
-export function parseLine(line: Buffer, isSecretKey: SecretKeyTest): ParsedLine {
+export function parseLine(line: Buffer, isSecretKey: SecretKeyTest): Parsed<JsonObject> {
+  const parsed = parseValue(line, isSecretKey);
+  const { value } = parsed;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return parsed as Parsed<JsonObject>;
+  throw new AdmitError("not-an-object", {
+    reason: `the line is ${value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`}`,
+    hint: 'send one JSON object a line: {"element_id":…,"element_type":…,"action":…}',
+  });
+}
+
+/** As `parseLine`, for a line that may hold any value. */
+export function parseValue(line: Buffer, isSecretKey: SecretKeyTest): Parsed<JsonValue> {
   if (!isUtf8(line)) {
     throw new AdmitError("not-utf8", { reason: "the bytes are not UTF-8", hint: "send UTF-8, without a BOM" });
   }
   const text = line.toString("utf8");
   const value = parse(text, isSecretKey);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new AdmitError("not-an-object", {
-      reason: `the line is ${value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`}`,
-      hint: 'send one JSON object a line: {"element_id":…,"element_type":…,"action":…}',
-    });
-  }
-  const escapes = text.includes("\\u");
-  const inStrings = mayHoldSecretText(text);
-  const check = checkValue(value, { maxDepth: MAX_DEPTH, isSecretKey, inStrings, escapes });
+  if (typeof value !== "object" || value === null) return { value, sorted: true, mayHold: NO_SECRETS };
+  const check = checkValue(value, { maxDepth: MAX_DEPTH, isWatched: isSecretKey, escapes: text.includes("\\u") });
   if (check.suspect || check.members !== countColons(text)) {
     const fault = findJsonFault(text, MAX_DEPTH);
     if (fault) throw faultError(fault, isSecretKey);
   }
-  return { fields: value, check };
+  const mayHold = { secretKeys: check.watched, secretTexts: mayHoldSecretText(text) };
+  return { value, sorted: check.sorted, mayHold };
 }
+
+const NO_SECRETS: SecretHints = { secretKeys: false, secretTexts: false };
 
 function parse(text: string, isSecretKey: SecretKeyTest): JsonValue {
   try {

@@ -143,6 +143,8 @@ describe("a line is refused, naming the field", () => {
       `{${HEAD},"password":"hunter2"}`,
       `{${HEAD},"reason":"password=hunter2" x}`,
       line({ action: `password=hunter2 ${"x".repeat(200)}` }),
+      line({ actor: { name: "DB_PASSWORD", value: "hunter2" } }),
+      line({ element_id: { password: ["hunter2"] } }),
     ]) {
       assert.ok(!JSON.stringify({ ...refusal(bytes), message: refusal(bytes).message }).includes("hunter2"));
     }
@@ -287,6 +289,16 @@ describe("a secret is replaced", () => {
     const own = createAdmitter({ redactKeys: ["pin"] });
     const event = own(line({ state_snapshot: { sim_pin: "1234", password: "kept" } }), context);
     assert.equal(event.stateJson, '{"password":"kept","sim_pin":"[redacted]"}');
+  });
+
+  test("as well when its line could hold one in one place only: by key, by name, in the reason", () => {
+    for (const [fields, path] of [
+      [{ state_snapshot: { a: [{ b: { pin_token: 1 } }] } }, "state_snapshot.a[0].b.pin_token"],
+      [{ state_snapshot: { a: { key: "psk", new_value: 1 } } }, "state_snapshot.a.new_value"],
+      [{ reason: "--psk hunter2" }, "reason"],
+    ] as const) {
+      assert.deepEqual(admit(line(fields), context).redacted, [path]);
+    }
   });
 
   test("without hostile text holding up admission or growing it", () => {

@@ -201,7 +201,10 @@ export class BusConnection {
     const gone = () => this.#lose(new DbusError("connection-lost", "the bus closed the connection"));
     connection.stream.on("close", gone);
     connection.on("end", gone);
-    connection.once("connect", () => surviveUnreadable(connection.stream, (error) => this.#problem(error)));
+    // A moment later, because dbus-next begins to listen right after this event.
+    connection.once("connect", () =>
+      queueMicrotask(() => surviveUnreadable(connection.stream, (error) => this.#problem(error))),
+    );
     bus.on("error", (error: Error & { syscall?: string }) => {
       // Errors of one message come the same way as those of the socket, and are no reason to leave the bus.
       if (error instanceof Error && error.syscall === undefined && this.uniqueName) this.#problem(error);

@@ -11,6 +11,33 @@ const HOST_KEY_RULE = "must be an OpenSSH public key such as `ssh-ed25519 AAAAâ€
 
 const NAME_RULE = "must be letters, digits and . _ -, at most 64";
 
+const PRIORITY = z.enum(PRIORITIES, `must be one of ${PRIORITIES.join(", ")}`);
+
+const pattern = (what: string) =>
+  z.string("must be a name or a pattern").min(1, "must not be empty").optional().describe(what);
+
+const priorityRule = z
+  .strictObject({
+    action: pattern("Actions it is for; in this and the next three `*` stands for any text."),
+    type: pattern("Element types it is for."),
+    element: pattern("Elements it is for, such as `interface:wan*`."),
+    source: pattern("Sources it is for, such as `dbus:*`."),
+    field: pattern("Dotted path into the state that must be there, such as `link.speed` or `ports.0.name`."),
+    value: z
+      .union([z.string(), z.number(), z.boolean()], "must be a string, a number, true or false")
+      .optional()
+      .describe('What must stand at `field`, as JSON has it: `5` is not `"5"`.'),
+    priority: PRIORITY.describe("What such an event gets."),
+  })
+  .superRefine(({ action, type, element, source, field, value }, context) => {
+    const issue = (message: string) => context.addIssue({ code: "custom", message });
+    if (value !== undefined && field === undefined)
+      issue("has a value and no field: name the path where it must stand");
+    else if ([action, type, element, source, field].every((condition) => condition === undefined)) {
+      issue("would be for every event: give it an action, type, element, source or field");
+    }
+  });
+
 const admit = z.strictObject({
   // Replicas read no line of more than 64 MiB.
   max_payload_bytes: size(1024, 32 * 1024 * 1024)
@@ -25,9 +52,13 @@ const admit = z.strictObject({
     .default([])
     .describe("Endings of further keys whose values are replaced, besides the built-in list."),
   priorities: z
-    .record(z.string(), z.enum(PRIORITIES, `must be one of ${PRIORITIES.join(", ")}`))
+    .record(z.string(), PRIORITY)
     .default({})
-    .describe("Priority by action, besides the built-in list; others are low. Critical seals at once."),
+    .describe("Priority by action, where no rule of `priority_rules` matches. Critical seals at once."),
+  priority_rules: z
+    .array(priorityRule)
+    .default([])
+    .describe("Priority by rules: the first whose conditions all hold decides. Events that name one keep theirs."),
 });
 
 const ledger = z.strictObject({
@@ -47,7 +78,9 @@ const vectorize = z.strictObject({
   workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
   max_queued_events: wholeNumber(1, 1_000_000)
     .default(1024)
-    .describe("Events held in memory for their vector; workers read the others from the ledger, which costs less."),
+    .describe(
+      "Events held in memory for their vector, with up to 16 MiB of states (critical ones twice that); workers read the others from the ledger, which costs less.",
+    ),
 });
 
 const seal = z.strictObject({

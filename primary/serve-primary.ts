@@ -13,7 +13,6 @@ import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
-import { ACTION_PRIORITIES } from "./admit/set-priority.js";
 import { type BusState, EventBus } from "./bus/event-bus.js";
 import { type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlError, ControlServer } from "./control/control-server.js";
@@ -183,7 +182,7 @@ function makeSources(config: PrimaryConfig, ingestPath: string, sink: EventSink,
   const admit = createAdmitter({
     maxPayloadBytes: config.admit.max_payload_bytes,
     redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
-    priorities: { ...ACTION_PRIORITIES, ...config.admit.priorities },
+    priority: { rules: config.admit.priority_rules, byAction: config.admit.priorities },
   });
   const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
   const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log, maxLineBytes })];

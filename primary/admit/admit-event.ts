@@ -2,7 +2,6 @@
 // canonical, or an AdmitError says what is wrong with which field. Nothing may change an event after this point, and no
 // secret may leave here, in an event or in an error.
 import { canonicalise, type JsonValue } from "../../shared/format/canonical-json.js";
-import type { Priority } from "../../shared/format/entry.js";
 import { nowMicros } from "../../shared/format/timestamp.js";
 import type { AdmittedEvent, EventDraft, Interceptor } from "../event.js";
 import { AdmitError, type AdmitProblem } from "./admit-error.js";
@@ -11,7 +10,7 @@ import { type JsonObject, type Parsed, parseLine, parseValue } from "./parse-lin
 import { createRedaction } from "./redact-draft.js";
 import { redactText } from "./redact-text.js";
 import { createSecretKeyTest, SECRET_TERMS } from "./secret-keys.js";
-import { ACTION_PRIORITIES, createPriority } from "./set-priority.js";
+import { createPriority, type PriorityOptions } from "./set-priority.js";
 
 export type { AdmitContext } from "./draft-event.js";
 
@@ -20,8 +19,8 @@ export interface AdmitOptions {
   maxPayloadBytes?: number;
   /** Endings of keys whose values are replaced. Default SECRET_TERMS; an empty list turns redaction by key off. */
   redactKeys?: readonly string[];
-  /** Priority by action, for events that name none. Default ACTION_PRIORITIES. */
-  priorities?: Readonly<Record<string, Priority>>;
+  /** For events that name no priority, ahead of the built-in rules. */
+  priority?: PriorityOptions;
   /** Run after redaction and priority, in order. What they add is not looked through for secrets. Default none. */
   interceptors?: readonly Interceptor[];
   /** Microseconds since 1970, for events without a timestamp. */
@@ -48,7 +47,7 @@ const PAYLOAD_FRAME_BYTES = 192;
 export function createAdmitter(options: AdmitOptions = {}): Admitter {
   const maxPayloadBytes = options.maxPayloadBytes ?? MAX_PAYLOAD_BYTES;
   const isSecretKey = createSecretKeyTest(options.redactKeys ?? SECRET_TERMS);
-  const own = [createRedaction(isSecretKey), createPriority(options.priorities ?? ACTION_PRIORITIES)];
+  const own = [createRedaction(isSecretKey), createPriority(options.priority ?? {})];
   const further = options.interceptors ?? [];
   const now = options.now ?? nowMicros;
 

@@ -1,22 +1,23 @@
-// The second interceptor: the priority of an event whose sender named none, by its action. It decides how soon the event's generation is sealed.
+// The second interceptor: the priority of an event whose sender named none, by rules. It decides how soon the event's
+// generation is sealed.
 import type { Priority } from "../../shared/format/entry.js";
 import type { Interceptor } from "../event.js";
+import { createPriorityOf, type PriorityRule } from "./priority-rules.js";
 
-/** The default of `priorities`: actions that are not listed are `low`. */
-export const ACTION_PRIORITIES: Readonly<Record<string, Priority>> = {
-  security_breach: "critical",
-  system_failure: "critical",
-  bridge_down: "high",
-  interface_error: "high",
-  config_changed: "medium",
-};
+export interface PriorityOptions {
+  /** The first that matches decides. */
+  rules?: readonly PriorityRule[];
+  /** By action, where no rule matches. */
+  byAction?: Readonly<Record<string, Priority>>;
+}
 
-export function createPriority(priorities: Readonly<Record<string, Priority>>): Interceptor {
-  const byAction = new Map(Object.entries(priorities));
+/** Where neither says anything the built-in rules do; what they do not name stays undefined, which is low. */
+export function createPriority({ rules = [], byAction = {} }: PriorityOptions): Interceptor {
+  const priorityOf = createPriorityOf(rules, byAction);
   return {
     name: "priority",
     before(draft) {
-      draft.priority ??= byAction.get(draft.action);
+      draft.priority ??= priorityOf(draft);
     },
   };
 }

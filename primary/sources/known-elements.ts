@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { canonicalise, type JsonValue } from "../../shared/format/canonical-json.js";
+import type { Logger } from "../../shared/log.js";
 import type { AppendedEvent } from "../event.js";
 import type { JsonObject } from "./element-change.js";
 
@@ -13,8 +14,12 @@ export interface KnownElement {
   stateJson: string;
 }
 
+/** Up to `limit` durable events from `fromSeq`. */
+export type ReadAppended = (fromSeq: number, limit: number) => Promise<AppendedEvent[]>;
+
 export interface KnownElementsOptions {
   path: string;
+  log: Logger;
   /** Whether elements of this event source are kept. */
   isWatched(source: string): boolean;
 }
@@ -32,7 +37,7 @@ interface Place {
 
 export class KnownElements {
   readonly #db: Database.Database;
-  readonly #isWatched: (source: string) => boolean;
+  readonly #options: KnownElementsOptions;
   readonly #select: Database.Statement<[string, string], KnownElement>;
   readonly #selectPage: Database.Statement<[string, string], KnownElement>;
   readonly #selectSeen: Database.Statement<[string], { seen: string }>;
@@ -40,10 +45,11 @@ export class KnownElements {
   readonly #write: (events: readonly AppendedEvent[], place: Place) => void;
   #place: Place;
   #unnoted = 0;
+  #isLive = false;
 
-  private constructor(db: Database.Database, isWatched: (source: string) => boolean) {
+  private constructor(db: Database.Database, options: KnownElementsOptions) {
     this.#db = db;
-    this.#isWatched = isWatched;
+    this.#options = options;
     const columns = "element_id AS elementId, element_type AS elementType, state AS stateJson";
     this.#select = db.prepare(`SELECT ${columns} FROM elements WHERE source = ? AND element_id = ?`);
     this.#selectPage = db.prepare(
@@ -58,39 +64,42 @@ export class KnownElements {
   }
 
   /** Opens the file, or starts an empty one where it is missing, damaged or of another version. */
-  static open({ path, isWatched }: KnownElementsOptions): KnownElements {
+  static open(options: KnownElementsOptions): KnownElements {
+    const { path } = options;
     try {
-      return new KnownElements(openDatabase(path), isWatched);
+      return new KnownElements(openDatabase(path), options);
     } catch {
       for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-      return new KnownElements(openDatabase(path), isWatched);
+      return new KnownElements(openDatabase(path), options);
     }
   }
 
   /**
-   * Takes in what the ledger has and the file has not; `read` gives durable events from a sequence number on. Before any
-   * source starts, so that nothing is appended meanwhile that is not in `ledgerSize`.
+   * Takes in what the ledger has and the file has not, and from then on `appended`; `read` gives durable events from a
+   * sequence number on. To be called once, before the first source starts; seals may be appended meanwhile.
    */
-  async catchUp(read: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>, ledgerSize: number): Promise<void> {
-    if (!(await this.#isOfThisLedger(read, ledgerSize))) this.#clear();
-    while (this.#place.size < ledgerSize) {
-      const events = await read(this.#place.size, Math.min(NOTE_EVERY, ledgerSize - this.#place.size));
+  async catchUp(read: ReadAppended, ledgerSize: () => number): Promise<void> {
+    if (!(await this.#isOfThisLedger(read, ledgerSize()))) this.#clear();
+    while (this.#place.size < ledgerSize()) {
+      const events = await read(this.#place.size, NOTE_EVERY);
       if (events.length === 0) throw new Error(`the ledger ends before entry ${this.#place.size}`);
-      this.appended(events, true);
+      this.#take(events, true);
     }
+    this.#isLive = true;
   }
 
-  /** Takes in a batch of durable events, in order. */
-  appended(events: readonly AppendedEvent[], note = false): void {
-    const fresh = events.filter(({ seq }) => seq >= this.#place.size);
-    const last = fresh.at(-1);
-    if (!last) return;
-    this.#place = { size: last.seq + 1, last: last.entry.payload_hash };
-    this.#unnoted += fresh.length;
-    const watched = fresh.filter(({ entry }) => this.#isWatched(entry.source));
-    if (watched.length === 0 && !note && this.#unnoted < NOTE_EVERY) return;
-    this.#write(watched, this.#place);
-    this.#unnoted = 0;
+  /** Takes in a batch of durable events, in order. Never throws: what it misses is read again at the next start. */
+  appended(events: readonly AppendedEvent[]): void {
+    if (!this.#isLive) return;
+    try {
+      this.#take(events, false);
+    } catch (error) {
+      // A hole in the middle would never be noticed, so nothing more is taken in.
+      this.#isLive = false;
+      this.#options.log.error("known elements cannot be written: until a restart, snapshots may repeat what is known", {
+        error,
+      });
+    }
   }
 
   get(source: string, elementId: string): KnownElement | undefined {
@@ -119,14 +128,25 @@ export class KnownElements {
   }
 
   close(): void {
-    if (this.#unnoted > 0) this.#write([], this.#place);
+    if (this.#isLive && this.#unnoted > 0) this.#write([], this.#place);
     this.#db.close();
   }
 
-  async #isOfThisLedger(
-    read: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>,
-    ledgerSize: number,
-  ): Promise<boolean> {
+  #take(events: readonly AppendedEvent[], note: boolean): void {
+    const fresh = events.filter(({ seq }) => seq >= this.#place.size);
+    const last = fresh.at(-1);
+    if (!last) return;
+    const place = { size: last.seq + 1, last: last.entry.payload_hash };
+    const watched = fresh.filter(({ entry }) => this.#options.isWatched(entry.source));
+    this.#unnoted += fresh.length;
+    if (watched.length > 0 || note || this.#unnoted >= NOTE_EVERY) {
+      this.#write(watched, place);
+      this.#unnoted = 0;
+    }
+    this.#place = place;
+  }
+
+  async #isOfThisLedger(read: ReadAppended, ledgerSize: number): Promise<boolean> {
     const { size, last } = this.#place;
     if (size === 0 || size > ledgerSize) return size === 0;
     const [event] = await read(size - 1, 1);

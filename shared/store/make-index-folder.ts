@@ -1,14 +1,20 @@
-// The folder of what is derived: the heads (of the daemon) and the catalog and segments (of the query process). Without
+// The folder of what is derived: the heads and what sources know (of the daemon), the catalog and segments (of the query process). Without
 // copy-on-write, because databases rewrite pages in place; the files are disposable, so checksums of them are not missed.
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 
 const HEADS = "heads.db";
+const SOURCES = "sources";
 
 /** Path of the heads in an index folder. */
 export function headsPath(indexDir: string): string {
   return join(indexDir, HEADS);
+}
+
+/** Path, in an index folder, of the folder that a primary's sources keep what they know in. */
+export function sourcesPath(indexDir: string): string {
+  return join(indexDir, SOURCES);
 }
 
 /** Makes the folder if it is missing. Where the flag cannot be set (no btrfs, in tests) it works all the same. */
@@ -17,9 +23,9 @@ export async function makeIndexFolder(dir: string): Promise<void> {
   await execa("chattr", ["+C", dir], { env: { LC_ALL: "C" }, stdin: "ignore", reject: false });
 }
 
-/** Removes what the query process derived. The heads stay: another process has them open. */
+/** Removes what the query process derived. The rest stays: the daemon has it open. */
 export async function clearQueryIndex(dir: string): Promise<void> {
   for (const name of await readdir(dir).catch(() => [])) {
-    if (!name.startsWith(HEADS)) await rm(join(dir, name), { recursive: true, force: true });
+    if (!name.startsWith(HEADS) && name !== SOURCES) await rm(join(dir, name), { recursive: true, force: true });
   }
 }

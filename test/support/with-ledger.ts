@@ -56,9 +56,13 @@ export async function withLedger<T>(body: (ledger: TestLedger) => Promise<T>, lo
 
     const open = async () => {
       const { parts } = await openLedger({ store, storeUuid, key: signer, generation: 0 });
-      const known = KnownElements.open({ path: join(store.index, "known.db"), isWatched: isWatchingSource });
+      const known = KnownElements.open({ path: join(store.index, "known.db"), isWatched: isWatchingSource, log });
+      const { size } = parts.tree;
       const reader = new AppendedReader(store.live);
-      await known.catchUp((from, limit) => reader.read(from, limit), parts.tree.size);
+      await known.catchUp(
+        (from, limit) => reader.read(from, limit),
+        () => size,
+      );
       const onAppended = (events: AppendedEvent[]) => {
         seen.push(...events);
         known.appended(events);

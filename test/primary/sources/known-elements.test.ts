@@ -6,6 +6,7 @@ import type { AppendedEvent } from "../../../primary/event.js";
 import { KnownElements } from "../../../primary/sources/known-elements.js";
 import type { Entry } from "../../../shared/format/entry.js";
 import { withFolder } from "../../support/with-folder.js";
+import { silentLog } from "./memory-sink.js";
 
 const SOURCE = "dbus:test1";
 
@@ -29,14 +30,21 @@ function readerOf(events: AppendedEvent[]) {
 }
 
 function open(folder: string): KnownElements {
-  return KnownElements.open({ path: join(folder, "known.db"), isWatched: (source) => source.startsWith("dbus:") });
+  const isWatched = (source: string) => source.startsWith("dbus:");
+  return KnownElements.open({ path: join(folder, "known.db"), isWatched, log: silentLog });
+}
+
+async function openCaughtUp(folder: string, ledger: AppendedEvent[] = []): Promise<KnownElements> {
+  const known = open(folder);
+  await known.catchUp(readerOf(ledger).read, () => ledger.length);
+  return known;
 }
 
 const LEDGER = Array.from({ length: 7 }, (_, seq) => event(seq));
 
 test("the newest state of each element is known, by source, and only of watched ones", async () => {
   await withFolder(async (folder) => {
-    const known = open(folder);
+    const known = await openCaughtUp(folder);
     known.appended([...LEDGER, event(7, { source: "socket", element_id: "unit:9" })]);
     assert.deepEqual(
       [...known.list(SOURCE)].map(({ elementId, stateJson }) => [elementId, stateJson]),
@@ -54,12 +62,12 @@ test("the newest state of each element is known, by source, and only of watched 
 
 test("what was missed is read from the ledger, from where the file ends", async () => {
   await withFolder(async (folder) => {
-    let known = open(folder);
+    let known = await openCaughtUp(folder);
     known.appended(LEDGER.slice(0, 4));
     known.close();
     known = open(folder);
     const { read, asked } = readerOf(LEDGER);
-    await known.catchUp(read, LEDGER.length);
+    await known.catchUp(read, () => LEDGER.length);
     assert.deepEqual(asked, [3, 4, 6]);
     assert.equal(known.get(SOURCE, "unit:0")?.stateJson, '{"seq":6}');
     known.close();
@@ -82,14 +90,14 @@ test("a file that is missing, rubbish, or of another ledger is read anew", async
       await act();
       const known = open(folder);
       const { read } = readerOf(LEDGER);
-      await known.catchUp(read, LEDGER.length);
+      await known.catchUp(read, () => LEDGER.length);
       assert.equal([...known.list(SOURCE)].length, 3);
       known.close();
     }
     const other = LEDGER.map(({ seq }) => event(seq, { payload_hash: `other ${seq}`, element_id: "unit:other" }));
     for (const ledger of [other, other.slice(0, 5)]) {
       const known = open(folder);
-      await known.catchUp(readerOf(ledger).read, ledger.length);
+      await known.catchUp(readerOf(ledger).read, () => ledger.length);
       assert.deepEqual(
         [...known.list(SOURCE)].map(({ elementId }) => elementId),
         ["unit:other"],
@@ -101,7 +109,7 @@ test("a file that is missing, rubbish, or of another ledger is read anew", async
 
 test("how far a source has seen comes from its entries too, and never goes back", async () => {
   await withFolder(async (folder) => {
-    const known = open(folder);
+    const known = await openCaughtUp(folder);
     assert.equal(known.seenUntil(SOURCE), undefined);
     known.appended(LEDGER);
     assert.equal(known.seenUntil(SOURCE), timeOf(6));
@@ -115,7 +123,7 @@ test("how far a source has seen comes from its entries too, and never goes back"
 
 test("a list may be read while elements are written", async () => {
   await withFolder(async (folder) => {
-    const known = open(folder);
+    const known = await openCaughtUp(folder);
     known.appended(Array.from({ length: 2500 }, (_, seq) => event(seq, { element_id: `unit:${10_000 + seq}` })));
     let seen = 0;
     for (const { elementId } of known.list(SOURCE)) {
@@ -123,6 +131,26 @@ test("a list may be read while elements are written", async () => {
       seen += 1;
     }
     assert.equal(seen, 2500);
+    known.close();
+  });
+});
+
+test("what is appended while it catches up is neither missed nor taken twice", async () => {
+  await withFolder(async (folder) => {
+    const known = open(folder);
+    let size = 3;
+    const read = async (from: number, limit: number) => {
+      // The ledger tells of its fourth event while the first are read.
+      if (size === 3) known.appended([LEDGER[3] as AppendedEvent]);
+      size = 5;
+      return LEDGER.slice(from, Math.min(from + limit, from + 2));
+    };
+    await known.catchUp(read, () => size);
+    known.appended(LEDGER.slice(4));
+    assert.deepEqual(
+      [...known.list(SOURCE)].map(({ stateJson }) => stateJson),
+      ['{"seq":6}', '{"seq":4}', '{"seq":5}'],
+    );
     known.close();
   });
 });

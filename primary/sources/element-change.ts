@@ -1,5 +1,6 @@
 // The words of sources that watch elements: what an element is like, and what happened to it.
 import type { JsonValue } from "../../shared/format/canonical-json.js";
+import type { Priority } from "../../shared/format/entry.js";
 
 export type JsonObject = { [key: string]: JsonValue };
 
@@ -11,10 +12,17 @@ export interface ElementState {
   state: JsonObject;
 }
 
+/** An element that a snapshot found, with what belongs to the event if it differs from what is known. */
+export interface FoundElement extends ElementState {
+  change?: JsonObject | undefined;
+}
+
 export interface ElementChange extends ElementState {
   action: string;
   actor?: string | undefined;
   reason?: string | undefined;
+  /** By the action's rules when left out. */
+  priority?: Priority | undefined;
   /** ISO 8601; the time of admission by default. */
   timestamp?: string | undefined;
   /**

@@ -7,7 +7,7 @@ import type { Admit } from "../admit/admit-event.js";
 import type { AdmittedEvent, EventSink } from "../event.js";
 import {
   type ElementChange,
-  type ElementState,
+  type FoundElement,
   type JsonObject,
   type NameChange,
   OBSERVED,
@@ -137,7 +137,7 @@ export class ElementWriter {
    * Sees again, and this is the present: writes the gap, then what differs from what the ledger last knew, and what is
    * no longer there. Waits for room instead of dropping.
    */
-  async resync(present: Iterable<ElementState> | AsyncIterable<ElementState>, name: NameChange): Promise<void> {
+  async resync(present: Iterable<FoundElement> | AsyncIterable<FoundElement>, name: NameChange): Promise<void> {
     // What is still on its way is not in the list of known elements, and would be missed if it is gone by now.
     await this.flush();
     const unseen = this.#gap();
@@ -148,7 +148,7 @@ export class ElementWriter {
       const before = this.last(element.elementId);
       const action = before ? name(before, element.state, element.elementType) : OBSERVED;
       await this.room();
-      this.writeIfChanged({ ...element, action, change });
+      this.writeIfChanged({ ...element, action, change: change ? { ...element.change, ...change } : element.change });
     }
     for (const { elementId, elementType } of this.#options.known.list(this.#options.source)) {
       const before = this.last(elementId) ?? {};
@@ -185,18 +185,10 @@ export class ElementWriter {
     return this.#pending.get(elementId)?.state ?? this.#options.known.get(this.#options.source, elementId)?.stateJson;
   }
 
-  #admit({
-    elementId,
-    elementType,
-    action,
-    actor,
-    reason,
-    timestamp,
-    state,
-    change,
-  }: ElementChange): Queued | undefined {
+  #admit(elementChange: ElementChange): Queued | undefined {
     const { admit, source, log } = this.#options;
-    const fields = { element_id: elementId, element_type: elementType, action, actor, reason, timestamp };
+    const { elementId, elementType, action, actor, reason, priority, timestamp, state, change } = elementChange;
+    const fields = { element_id: elementId, element_type: elementType, action, actor, reason, priority, timestamp };
     const line = Buffer.from(JSON.stringify({ ...fields, state_snapshot: change ? { ...state, change } : state }));
     try {
       const event = admit(line, { source });

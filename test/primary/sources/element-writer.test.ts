@@ -76,6 +76,20 @@ test("after an unseen time come the gap with its bounds, then the differences, e
   });
 });
 
+test("what a snapshot says of a change itself stands in its event, beside the time that was not seen", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, async (writer) => {
+      await writer.resync([{ ...unit("a", { up: true }), change: { diff: "+a" } }], nameChange);
+      writer.blind("away");
+      await writer.resync([{ ...unit("a", { up: false }), change: { diff: "-a" } }], nameChange);
+    });
+    const [first, gap, second] = told(ledger);
+    assert.deepEqual(first, ["unit:a", "observed", { up: true, change: { diff: "+a" } }]);
+    const unseen = { from: gap?.[2].from, to: gap?.[2].to };
+    assert.deepEqual(second, ["unit:a", "modified", { up: false, change: { diff: "-a", unseen } }]);
+  });
+});
+
 test("what is gone stays gone in later snapshots, and comes back as added", async () => {
   await withLedger(async (ledger) => {
     await withWriter(ledger, async (writer) => {
@@ -101,6 +115,19 @@ test("a state that is as it was is not written again, and what belongs to the ev
       assert.equal(writer.state().unchanged, 2);
     });
     assert.deepEqual(told(ledger), [["unit:a", "started", { up: true, change: { why: "first" } }]]);
+  });
+});
+
+test("an event has the priority that its source gives it, and the action's without one", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, async (writer) => {
+      writer.write({ ...unit("a", {}), action: "config_changed", priority: "critical" });
+      writer.write({ ...unit("b", {}), action: "config_changed" });
+    });
+    assert.deepEqual(
+      ledger.events(SOURCE).map(({ priority }) => priority),
+      ["critical", "medium"],
+    );
   });
 });
 

@@ -11,7 +11,7 @@ export interface SupervisedSourceOptions {
   writer: ElementWriter;
   /** Watches until the signal fires; connects anew each time it is called. Ending earlier is a failure. */
   watch(signal: AbortSignal): Promise<void>;
-  /** What `status` shows beside the writer's counts. */
+  /** What `status` shows beside the writer's counts; its `problem` counts while the source is watching. */
   state?(): SourceState;
   leastDelayMs?: number;
 }
@@ -56,8 +56,9 @@ export class SupervisedSource implements Source {
 
   state(): SourceState {
     const counts = this.#options.writer.state();
+    const own = this.#options.state?.();
     // What went wrong before it came to watch again is history.
-    const problem = counts.watching ? null : (this.#problem ?? null);
-    return { ...counts, ...this.#options.state?.(), failures: this.#failures, problem };
+    const problem = (counts.watching ? own?.problem : this.#problem) ?? null;
+    return { ...counts, ...own, failures: this.#failures, problem };
   }
 }

@@ -120,10 +120,10 @@ export class ElementWriter {
     this.#counts.coalesced += count;
   }
 
-  /** From now on things happen unseen, until `resync` or `sighted`. */
-  blind(reason: string): void {
+  /** From now on, or from an earlier time on, things happen unseen, until `resync` or `sighted`. */
+  blind(reason: string, from = nowTimestamp()): void {
     if (this.#blindSince) return;
-    this.#blindSince = { from: nowTimestamp(), reason };
+    this.#blindSince = { from, reason };
   }
 
   /** Sees again: writes the gap, if there was one. For sources that have no state to compare. */

@@ -90,6 +90,21 @@ test("what a snapshot says of a change itself stands in its event, beside the ti
   });
 });
 
+test("a gap can begin before it was noticed", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, async (writer) => {
+      await writer.resync([], nameChange);
+      writer.blind("the peer was silent", "2026-11-20T10:05:00.000000Z");
+      writer.sighted();
+    });
+    const [[, action, state] = []] = told(ledger);
+    assert.deepEqual(
+      [action, state?.from, state?.reason],
+      ["gap", "2026-11-20T10:05:00.000000Z", "the peer was silent"],
+    );
+  });
+});
+
 test("what is gone stays gone in later snapshots, and comes back as added", async () => {
   await withLedger(async (ledger) => {
     await withWriter(ledger, async (writer) => {

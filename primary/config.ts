@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { dbusOptions } from "../shared/dbus/face-options.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 
 const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
@@ -148,6 +149,7 @@ const options = z.strictObject({
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),
   push: push.prefault({}),
+  dbus: dbusOptions(false),
   replicas: z.array(replica).default([]).describe("Where generations are pushed to."),
 });
 

@@ -4,6 +4,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
+import { readVersion } from "../shared/read-version.js";
 import { btrfsVersions, freeSpace } from "../shared/store/btrfs.js";
 import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
 import { readTransportKey } from "../shared/store/key-files.js";
@@ -11,12 +12,13 @@ import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
-import { createAdmitter } from "./admit/admit-event.js";
+import { type Admitter, createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
 import { type BusState, EventBus } from "./bus/event-bus.js";
 import { type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlError, ControlServer } from "./control/control-server.js";
 import type { EventSink } from "./event.js";
+import { PrimaryFace, type PrimaryFaceState } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { measureSend } from "./push/measure-send.js";
@@ -41,6 +43,7 @@ export interface PrimaryStatus {
   memory_bytes: number;
   replicas: LinkStatus[];
   sources: Record<string, SourceState>;
+  dbus: PrimaryFaceState;
 }
 
 export interface PrimaryDaemon {
@@ -90,11 +93,24 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => spares.stop());
   const bus = new EventBus({ log });
   stops.add(() => bus.stop());
+  const admit = makeAdmit(config);
+  const face: PrimaryFace = makeFace(config, identity, {
+    ...{ admit, sink: bus, log },
+    publisher: () => publisher,
+    links: () => links,
+  });
   const publisher = await openPublisher(config, identity, store, {
     spares,
     log,
-    onAppended: (events) => bus.appended(events),
-    onSealed: () => announce(),
+    onAppended: (events) => {
+      bus.appended(events);
+      const last = events.at(-1);
+      if (last) face.appended(last.seq);
+    },
+    onSealed: () => {
+      announce();
+      face.sealed();
+    },
     onFailure: (error) => fail(error),
   });
   stops.add(() => publisher.stop());
@@ -109,11 +125,11 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
-  const sources = makeSources(config, sockets.ingest, bus, log);
+  const sources = makeSources(config, sockets.ingest, { admit, sink: bus, log });
   const control = new ControlServer({
     seal: async (force) => describeSeal(await publisher.seal({ force })),
     resync: (request) => resync(publisher, links, request),
-    status: () => describe(config, identity, { publisher, bus, links, sources }),
+    status: () => describe(config, identity, { publisher, bus, links, sources, face }),
   });
   stops.add(() => control.stop());
   await control.start(sockets.control);
@@ -121,6 +137,8 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     stops.add(() => source.stop());
     await source.start(ending.signal);
   }
+  stops.add(() => face.stop());
+  await face.start();
   stops.add(() => bus.release());
   log.info("serving", { root: config.root, origin: identity.origin, store: identity.uuid, ingest: sockets.ingest });
 
@@ -178,17 +196,53 @@ async function makeLinks(
   );
 }
 
-function makeSources(config: PrimaryConfig, ingestPath: string, sink: EventSink, log: Logger): Source[] {
-  const admit = createAdmitter({
+/** What events pass, from wherever they come. */
+function makeAdmit(config: PrimaryConfig): Admitter {
+  return createAdmitter({
     maxPayloadBytes: config.admit.max_payload_bytes,
     redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
     priority: { rules: config.admit.priority_rules, byAction: config.admit.priorities },
   });
+}
+
+interface EventParts {
+  admit: Admitter;
+  sink: EventSink;
+  log: Logger;
+}
+
+function makeSources(config: PrimaryConfig, ingestPath: string, { admit, sink, log }: EventParts): Source[] {
   const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
   const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log, maxLineBytes })];
   const { packages } = config.sources;
   if (packages.enabled) sources.push(new PackagesSource({ admit, sink, log, path: packages.log }));
   return sources;
+}
+
+/** Made before what it shows, because appended events are told to it: it asks for the publisher when it is called. */
+function makeFace(
+  config: PrimaryConfig,
+  identity: PrimaryIdentity,
+  { publisher, links, ...parts }: EventParts & { publisher(): Publisher; links(): readonly ReplicaLink[] },
+): PrimaryFace {
+  return new PrimaryFace({
+    options: config.dbus,
+    root: config.root,
+    querySocket: primarySockets(config).query,
+    maxLineBytes: config.admit.max_payload_bytes + LINE_FRAME_BYTES,
+    facts: {
+      version: readVersion(),
+      origin: identity.origin,
+      storeUuid: identity.uuid,
+      publicKey: identity.signer.vkey,
+      ledgerSize: () => publisher().ledgerSize(),
+      newest: () => publisher().newest(),
+      replicas: () => Object.fromEntries(links().map((link) => [link.name, link.status().health])),
+    },
+    seal: async (force) => describeSeal(await publisher().seal({ force })),
+    resync: (request) => resync(publisher(), links(), request),
+    ...parts,
+  });
 }
 
 /**
@@ -253,9 +307,15 @@ async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unkno
 async function describe(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
-  parts: { publisher: Publisher; bus: EventBus; links: readonly ReplicaLink[]; sources: readonly Source[] },
+  parts: {
+    publisher: Publisher;
+    bus: EventBus;
+    links: readonly ReplicaLink[];
+    sources: readonly Source[];
+    face: PrimaryFace;
+  },
 ): Promise<PrimaryStatus> {
-  const { publisher, bus, links, sources } = parts;
+  const { publisher, bus, links, sources, face } = parts;
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {
@@ -272,5 +332,6 @@ async function describe(
     memory_bytes: process.memoryUsage.rss(),
     replicas: links.map((link) => link.status()),
     sources: Object.fromEntries(sources.map((source) => [source.name, source.state()])),
+    dbus: face.state(),
   };
 }

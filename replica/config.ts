@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { dbusOptions } from "../shared/dbus/face-options.js";
 import { parseTrustedKey } from "../shared/store/key-files.js";
 
 const receive = z.strictObject({
@@ -32,6 +33,7 @@ const options = z.strictObject({
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),
   receive: receive.prefault({}),
+  dbus: dbusOptions(true),
 });
 
 export const replicaConfigSchema = options.transform((config, context) => {

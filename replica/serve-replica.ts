@@ -1,9 +1,10 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
 import { chmod, mkdir } from "node:fs/promises";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
-import { createLogger } from "../shared/log.js";
+import { createLogger, type Logger } from "../shared/log.js";
 import { startQueryProcess } from "../shared/query/query-process.js";
-import { loadReplicaIdentity } from "../shared/store/identity.js";
+import { readVersion } from "../shared/read-version.js";
+import { loadReplicaIdentity, type ReplicaIdentity } from "../shared/store/identity.js";
 import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
 import { RootLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
@@ -12,6 +13,7 @@ import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
 import { type ReplicaConfig, replicaSockets } from "./config.js";
+import { ReplicaFace } from "./face/replica-face.js";
 
 export interface ReplicaDaemon {
   stop(): Promise<void>;
@@ -46,12 +48,16 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     minFreeBytes: config.receive.min_free_bytes,
     spares,
     onPromoted: (storeUuid, generation, size) => {
-      query.promoted(storeUuid, generation).catch((error: unknown) => {
-        log.error("a generation is not answered yet", { store: storeUuid, generation, size, error });
-      });
+      face.promoted();
+      query.promoted(storeUuid, generation).then(
+        (answered) => face.answered(storeUuid, answered.size - 1),
+        (error: unknown) =>
+          log.error("a generation is not answered yet", { store: storeUuid, generation, size, error }),
+      );
     },
     log,
   });
+  const face = makeFace(config, identity, stores, log);
   stops.add(() => stores.stop());
   await stores.start();
   const { processes } = config.index;
@@ -69,11 +75,13 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     open: (storeUuid) => stores.open(storeUuid),
     heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
     want: (storeUuid, what) => stores.want(storeUuid, what),
-    status: () => ({ stores: stores.status() }),
+    status: () => ({ stores: stores.status(), dbus: face.state() }),
     log,
   });
   stops.add(() => agent.stop());
   await agent.start(sockets.agent);
+  stops.add(() => face.stop());
+  await face.start();
   log.info("serving", { root: config.root, replica: identity.name, agent: sockets.agent, query: sockets.query });
 
   return {
@@ -82,4 +90,17 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
       log.info("stopped", { root: config.root });
     },
   };
+}
+
+function makeFace(config: ReplicaConfig, identity: ReplicaIdentity, stores: ReplicaStores, log: Logger): ReplicaFace {
+  const { name, uuid, signer } = identity;
+  return new ReplicaFace({
+    options: config.dbus,
+    root: config.root,
+    querySocket: replicaSockets(config).query,
+    trust: config.trust,
+    facts: { version: readVersion(), name, uuid, publicKey: signer.vkey, stores: () => stores.status() },
+    want: (store, what) => stores.want(store, what),
+    log,
+  });
 }

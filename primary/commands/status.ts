@@ -1,4 +1,5 @@
 // `isochron-primary status`
+import { formatFace } from "../../shared/cli/format-face.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
@@ -42,6 +43,7 @@ function formatStatus(status: PrimaryStatus): string {
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
     `vectors   level ${status.vectorize.level}`,
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
+    formatFace(status.dbus),
     ...Object.entries(status.sources).map(([name, state]) => `source    ${name}: ${formatState(state)}`),
   ];
   const replicas = status.replicas.length

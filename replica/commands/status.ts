@@ -1,7 +1,9 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
+import { formatFace } from "../../shared/cli/format-face.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
+import type { FaceState } from "../../shared/dbus/keep-face.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
 import type { HeldStatus } from "../agent/replica-stores.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
@@ -37,10 +39,11 @@ export const status = defineCommand<StatusArguments>({
       .example([["$0 status", "Which stores are here, up to where, how far behind"]]),
   handler: async ({ json, ...args }) => {
     const { config } = await loadReplicaConfig(args);
-    const held = await askAgent<{ stores: HeldStatus[] }>(args, "/v1/status");
+    const held = await askAgent<{ stores: HeldStatus[]; dbus: FaceState | null }>(args, "/v1/status");
     const answers = await askEngine(replicaSockets(config).query);
     if (json) {
-      process.stdout.write(`${JSON.stringify({ role: "replica", held: held.stores, answers: answers ?? null })}\n`);
+      const all = { role: "replica", held: held.stores, answers: answers ?? null, dbus: held.dbus };
+      process.stdout.write(`${JSON.stringify(all)}\n`);
       return;
     }
     const rows = held.stores.map((store) => ({
@@ -48,7 +51,7 @@ export const status = defineCommand<StatusArguments>({
       answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
     }));
     const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
-    process.stdout.write(`${table}\n`);
+    process.stdout.write(`${table}\n\n${formatFace(held.dbus)}\n`);
   },
 });
 

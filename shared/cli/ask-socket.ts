@@ -1,7 +1,13 @@
 // An HTTP request over a daemon's Unix socket: how every command talks to a running daemon.
 import { request } from "node:http";
 
-export type AskErrorCode = "nobody-listens" | "no-permission" | "refused" | "not-understood" | "broken-off";
+export type AskErrorCode =
+  | "nobody-listens"
+  | "no-permission"
+  | "refused"
+  | "not-understood"
+  | "broken-off"
+  | "answer-too-large";
 
 export class AskError extends Error {
   readonly code: AskErrorCode;
@@ -33,6 +39,8 @@ export interface Ask {
   signal?: AbortSignal;
   /** How to start what should listen, for the error's hint. */
   startedBy?: string;
+  /** An answer of more bytes is not read to its end, but refused. Default: any size. */
+  mostBytes?: number;
 }
 
 /** Path with parameters; those that are undefined are left out. */
@@ -50,15 +58,33 @@ export function pathWith(path: string, parameters: Record<string, string | numbe
  */
 export async function askSocket<Answer>(ask: Ask): Promise<Answer> {
   const { status, text } = await exchange(ask);
-  let answer: unknown;
+  const answer = parseAnswer(ask, status, text);
+  if (isSuccess(status)) return answer as Answer;
+  throw refusedBy(answer, status);
+}
+
+/** The answer as it came, unparsed: for who passes it on. @throws AskError */
+export async function askSocketText(ask: Ask): Promise<string> {
+  const { status, text } = await exchange(ask);
+  if (isSuccess(status)) return text;
+  throw refusedBy(parseAnswer(ask, status, text), status);
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function parseAnswer({ socketPath }: Ask, status: number, text: string): unknown {
   try {
-    answer = text === "" ? undefined : JSON.parse(text);
+    return text === "" ? undefined : JSON.parse(text);
   } catch (cause) {
-    throw new AskError("not-understood", `the daemon on ${ask.socketPath} answered ${status} with no JSON`, { cause });
+    throw new AskError("not-understood", `the daemon on ${socketPath} answered ${status} with no JSON`, { cause });
   }
-  if (status >= 200 && status < 300) return answer as Answer;
+}
+
+function refusedBy(answer: unknown, status: number): AskError {
   const problem = problemOf(answer, status);
-  throw new AskError("refused", problem.detail, { problem, ...(problem.hint ? { hint: problem.hint } : {}) });
+  return new AskError("refused", problem.detail, { problem, ...(problem.hint ? { hint: problem.hint } : {}) });
 }
 
 function exchange({
@@ -68,6 +94,7 @@ function exchange({
   body,
   signal,
   startedBy,
+  mostBytes = Number.POSITIVE_INFINITY,
 }: Ask): Promise<{ status: number; text: string }> {
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const headers =
@@ -75,7 +102,14 @@ function exchange({
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, method, headers, ...(signal ? { signal } : {}) }, (response) => {
       const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
+      let bytes = 0;
+      response.on("data", (part: Buffer) => {
+        parts.push(part);
+        bytes += part.length;
+        if (bytes <= mostBytes) return;
+        reject(tooLarge(mostBytes));
+        response.destroy();
+      });
       response.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
       response.on("end", () =>
         resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") }),
@@ -84,6 +118,11 @@ function exchange({
     asked.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
     asked.end(sent);
   });
+}
+
+function tooLarge(mostBytes: number): AskError {
+  const hint = "ask for fewer results at a time with `limit`, and go on with `cursor`";
+  return new AskError("answer-too-large", `the answer has more than ${mostBytes} bytes`, { hint });
 }
 
 function notReached(cause: NodeJS.ErrnoException, socketPath: string, startedBy = "serve"): Error {

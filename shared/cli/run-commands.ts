@@ -1,9 +1,9 @@
 // What both bins do with their command line: the options every command has, help with an example, completion, and one
 // way to report what went wrong. A reader that goes away (`| head`) neither ends a command nor changes its exit code:
 // what was to be sent is sent, and a store that was tampered with stays so.
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import yargs, { type CommandModule } from "yargs";
+import { readVersion } from "../read-version.js";
 import { reportError } from "./report-error.js";
 
 /** Options that every command has. */
@@ -75,9 +75,4 @@ function commandNamed(name: string | undefined, commands: readonly CommandModule
 
 function resolvePath(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path);
-}
-
-function readVersion(): string {
-  const file = new URL("../../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

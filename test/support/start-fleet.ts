@@ -41,6 +41,8 @@ export interface Fleet {
 }
 
 export const REPLICA_NAME = "replica-1";
+/** No test goes on this machine's bus; one that needs a bus makes its own, and gives its address. */
+const WITHOUT_BUS = { dbus: { enabled: false } };
 
 /** Makes both stores; with `start`, runs both daemons. */
 export async function makeFleet(options: FleetOptions = {}): Promise<Fleet> {
@@ -67,10 +69,11 @@ export async function makeFleet(options: FleetOptions = {}): Promise<Fleet> {
     const target = { name: REPLICA_NAME, host: "127.0.0.1", port: sshd.port, user: sshd.user, host_key: sshd.hostKey };
     const primary = await makeSide("primary", folder, roots.primary, {
       sources: { packages: { enabled: false } },
+      ...WITHOUT_BUS,
       ...options.primary,
       replicas: [target],
     });
-    const replica = await makeSide("replica", folder, roots.replica, options.replica ?? {});
+    const replica = await makeSide("replica", folder, roots.replica, { ...WITHOUT_BUS, ...options.replica });
     undo.push(
       () => replica.daemon.stop(),
       () => primary.daemon.stop(),

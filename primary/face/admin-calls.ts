@@ -1,0 +1,70 @@
+// What an operator may ask of the primary over the bus. Root only: by the bus's policy, and checked here again.
+import type { VerifyRunner } from "../../shared/dbus/run-verify.js";
+import type { ServedInterface } from "../../shared/dbus/served-object.js";
+
+export interface AdminCallsParts {
+  seal(force: boolean): Promise<unknown>;
+  /** @throws ControlError `unknown-replica` */
+  resync(request: { replica: string; full: boolean; dryRun: boolean }): Promise<unknown>;
+  verify: VerifyRunner;
+}
+
+export function adminInterface({ seal, resync, verify }: AdminCallsParts): ServedInterface {
+  return {
+    name: "dev.isochron.Primary1.Admin",
+    xml: ADMIN_XML,
+    methods: {
+      Seal: {
+        ...{ takes: "b", gives: "s", adminOnly: true },
+        answer: async ([force]) => [JSON.stringify(await seal(force as boolean))],
+      },
+      Push: {
+        ...{ takes: "s", gives: "", adminOnly: true },
+        answer: async ([replica]) => {
+          await resync({ replica: replica as string, full: false, dryRun: false });
+          return [];
+        },
+      },
+      Resync: {
+        ...{ takes: "sbb", gives: "s", adminOnly: true },
+        answer: async ([replica, full, dryRun]) => {
+          const request = { replica: replica as string, full: full as boolean, dryRun: dryRun as boolean };
+          return [JSON.stringify(await resync(request))];
+        },
+      },
+      Verify: {
+        ...{ takes: "", gives: "s", adminOnly: true },
+        answer: async (_, { signal }) => [await verify.run(undefined, signal)],
+      },
+    },
+    properties: {},
+    signals: {},
+  };
+}
+
+const DOC = "org.gtk.GDBus.DocString";
+
+const ADMIN_XML = `
+<interface name="dev.isochron.Primary1.Admin">
+  <annotation name="${DOC}" value="For root only."/>
+  <method name="Seal">
+    <annotation name="${DOC}" value="Seals a generation now; with force, also when nothing is new."/>
+    <arg name="force" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Push">
+    <annotation name="${DOC}" value="Has the link to a replica look now whether there is something to push."/>
+    <arg name="replica" type="s" direction="in"/>
+  </method>
+  <method name="Resync">
+    <annotation name="${DOC}" value="Pushes to a replica now; with full, all of it; with dry_run, only says what would be sent and why."/>
+    <arg name="replica" type="s" direction="in"/>
+    <arg name="full" type="b" direction="in"/>
+    <arg name="dry_run" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Verify">
+    <annotation name="${DOC}" value="Checks every byte of the newest generation. Takes as long as reading the store does: set the call's time limit accordingly."/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+</interface>`;

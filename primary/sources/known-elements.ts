@@ -53,7 +53,7 @@ export class KnownElements {
     const columns = "element_id AS elementId, element_type AS elementType, state AS stateJson";
     this.#select = db.prepare(`SELECT ${columns} FROM elements WHERE source = ? AND element_id = ?`);
     this.#selectPage = db.prepare(
-      `SELECT ${columns} FROM elements WHERE source = ? AND element_id > ? ORDER BY element_id LIMIT ${PAGE}`,
+      `SELECT ${columns} FROM elements WHERE source = ? AND element_id > ? AND state <> '{}' ORDER BY element_id LIMIT ${PAGE}`,
     );
     this.#selectSeen = db.prepare("SELECT seen FROM sources WHERE source = ?");
     this.#putSeen = db.prepare(
@@ -106,7 +106,7 @@ export class KnownElements {
     return this.#select.get(source, elementId);
   }
 
-  /** All elements of a source, those that are gone too. Writing meanwhile is allowed. */
+  /** All elements of a source that are there: of what is gone there is ever more, such as closed sessions. Writing meanwhile is allowed. */
   *list(source: string): Generator<KnownElement> {
     let after = "";
     for (;;) {

@@ -60,6 +60,20 @@ test("the newest state of each element is known, by source, and only of watched 
   });
 });
 
+test("what is gone is known, and not listed any more", async () => {
+  await withFolder(async (folder) => {
+    const known = await openCaughtUp(folder);
+    const gone = { ...event(7, { element_id: "unit:1" }), stateJson: '{"change":{"unseen":true}}' };
+    known.appended([...LEDGER, gone]);
+    assert.equal(known.get(SOURCE, "unit:1")?.stateJson, "{}");
+    assert.deepEqual(
+      [...known.list(SOURCE)].map(({ elementId }) => elementId),
+      ["unit:0", "unit:2"],
+    );
+    known.close();
+  });
+});
+
 test("what was missed is read from the ledger, from where the file ends", async () => {
   await withFolder(async (folder) => {
     let known = await openCaughtUp(folder);

@@ -85,6 +85,17 @@ export class ElementWriter {
     return stateJson === undefined ? undefined : (JSON.parse(stateJson) as JsonObject);
   }
 
+  /** Whether no element is there, by what the ledger knows and what is on its way to it. */
+  isEmpty(): boolean {
+    for (const { event, state } of this.#pending.values()) {
+      if (event.elementType !== SOURCE_TYPE && state !== "{}") return false;
+    }
+    for (const { elementId, elementType } of this.#options.known.list(this.#options.source)) {
+      if (elementType !== SOURCE_TYPE && this.#lastJson(elementId) !== "{}") return false;
+    }
+    return true;
+  }
+
   /** Queues an event. False: there was no room or it was refused, and that is counted and will be told. */
   write(change: ElementChange): boolean {
     const admitted = this.#admit(change);

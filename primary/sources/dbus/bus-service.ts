@@ -12,6 +12,11 @@ export interface BusService {
   /** Match rules without type and sender, such as `path_namespace='/org/freedesktop/systemd1'`. At most a few. */
   readonly rules: readonly string[];
   /**
+   * It leaves the bus when it has nothing to watch over, as machined does: while none of its elements is there, its absence
+   * is no gap, because nothing can happen to them without it. Default false.
+   */
+  readonly exitsWhenIdle?: boolean;
+  /**
    * Asks for what it takes to get signals and reads the state of all elements. Called when the owner of the name appears,
    * and again after `resnapshot`; signals that arrive meanwhile are given to `signal` afterwards, in order. Undefined: the
    * service has no state to compare.

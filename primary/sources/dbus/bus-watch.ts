@@ -105,14 +105,19 @@ export class BusWatch implements Source {
     try {
       await this.#addMatches(connection);
       for (const watched of this.#watched) {
-        this.#setOwner(watched, await connection.nameOwner(watched.service.busName), connection, "not on the bus");
+        const owner = await connection.nameOwner(watched.service.busName);
+        this.#setOwner(watched, owner, connection, "not on the bus");
+        if (owner === undefined && isIdle(watched)) watched.writer.sighted();
       }
       this.#problem = undefined;
       this.#log.info("the bus is watched", { address: this.#options.address, services: this.#watched.length });
       throw await connection.closed;
     } finally {
       connection.close();
-      for (const watched of this.#watched) this.#setOwner(watched, undefined, connection, "the bus was gone");
+      for (const watched of this.#watched) {
+        this.#setOwner(watched, undefined, connection, "the bus was gone");
+        watched.writer.blind("the bus was gone");
+      }
       await Promise.all(this.#watched.map(({ turn }) => turn));
     }
   }
@@ -154,16 +159,19 @@ export class BusWatch implements Source {
   #setOwner(watched: Watched, owner: string | undefined, connection: BusConnection, reason: string): void {
     if (watched.owner === owner) return;
     const { service, writer, watch: before } = watched;
+    const unseen = watched.owner !== undefined && !isIdle(watched);
     watched.owner = owner;
     watched.watch = owner === undefined ? undefined : this.#makeWatch(watched, owner, connection);
     this.#byOwner = this.#ownersNow();
     const { watch } = watched;
     this.#log.debug("owner of a name changed", { name: service.busName, owner: owner ?? "none" });
+    if (unseen) writer.blind(reason);
     watched.turn = watched.turn.then(async () => {
       await before?.stop(reason);
+      // A snapshot that was being written has ended the blindness, and it is of the old owner.
+      if (unseen) writer.blind(reason);
       if (watched.watch === watch) watch?.start();
     });
-    if (owner === undefined) writer.blind(reason);
   }
 
   #makeWatch({ service, writer }: Watched, owner: string, connection: BusConnection): ServiceWatch {
@@ -180,6 +188,11 @@ export class BusWatch implements Source {
     }
     return byOwner;
   }
+}
+
+/** Away because there is nothing to watch over. */
+function isIdle({ service, writer }: Watched): boolean {
+  return service.exitsWhenIdle === true && writer.isEmpty();
 }
 
 /** Whether a path lies where a rule looks: good enough to say whose signal was forged. */

@@ -59,9 +59,8 @@ export class ServiceWatch implements BusPeer {
     });
   }
 
-  /** The owner is gone, or we are. */
+  /** The owner is gone, or we are. Whether that makes us blind, who calls it knows. */
   async stop(reason: string): Promise<void> {
-    this.writer.blind(reason);
     this.#end.abort(new Error(reason));
     clearTimeout(this.#soonTimer);
     this.#soon.clear();
@@ -178,8 +177,10 @@ export class ServiceWatch implements BusPeer {
   }
 
   async #do(act: () => Promise<void> | void): Promise<void> {
+    const lostBefore = this.writer.lostSoFar;
     try {
       await act();
+      if (this.writer.lostSoFar > lostBefore) this.resnapshot("events were lost");
     } catch (error) {
       if (this.signal.aborted) return;
       this.#options.log.debug("service did not answer", { service: this.#options.service.busName, error });

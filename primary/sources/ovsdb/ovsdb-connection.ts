@@ -152,13 +152,18 @@ export class OvsdbConnection {
     const isQuiet = !this.#heardSinceProbe;
     this.#heardSinceProbe = false;
     if (!isQuiet) this.#isProbing = false;
-    else if (this.#isProbing) {
-      const { probeMs } = this.#options;
-      this.#lose(new OvsdbError("connection-lost", `the server has not answered a probe for ${probeMs} ms`));
-    } else {
+    // After what is there has been read: this process itself may have stood still, as a host does in its sleep.
+    else if (this.#isProbing) setImmediate(() => this.#loseQuietLink());
+    else {
       this.#isProbing = true;
       this.call("echo", []).catch(() => undefined);
     }
+  }
+
+  #loseQuietLink(): void {
+    if (this.#heardSinceProbe) return;
+    const { probeMs } = this.#options;
+    this.#lose(new OvsdbError("connection-lost", `the server has not answered a probe for ${probeMs} ms`));
   }
 
   #lose(reason: OvsdbError): void {

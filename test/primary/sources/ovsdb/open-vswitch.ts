@@ -10,7 +10,7 @@ import { program } from "../../../support/require-part.js";
 
 export const OVSDB_SERVER = program("ovsdb-server", "openvswitch-switch");
 
-const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
+export const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
 const ENV = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 export class OpenVswitch {

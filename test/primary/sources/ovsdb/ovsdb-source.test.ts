@@ -1,5 +1,6 @@
 // The Open vSwitch source against a real ovsdb-server and ovs-vsctl, into a real ledger that is verified at the end.
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { JsonObject } from "../../../../primary/sources/element-change.js";
 import { createOvsdbSource, type OvsdbSourceTuning } from "../../../../primary/sources/ovsdb/ovsdb-source.js";
@@ -353,6 +354,39 @@ test("a socket that is not there is waited for, and that is no failure", async (
     }
   });
 });
+
+for (const [what, bytes, reason] of [
+  ["half a message", '{"id":1,"result":{"tables"', /closed the connection/],
+  ["rubbish", "HTTP/1.1 400 Bad Request\r\n\r\n", /begins with byte 0x48/],
+  ["a message without end", `{"id":1,"result":"${"x".repeat(70_000)}`, /longer than 65536 bytes/],
+  ["another database's schema", '{"id":1,"result":{"tables":{}},"error":null}', /no usable table/],
+] as const) {
+  test(`${what} is a problem that status shows, and the source watches again once a sound server is there`, async (t) => {
+    if (!(await requirePart(t, OVSDB_SERVER))) return;
+    await withLedger(async (ledger) => {
+      const ovs = new OpenVswitch(ledger.folder);
+      const hostile = createServer((socket) => socket.on("error", () => undefined).end(bytes));
+      hostile.listen(ovs.socket);
+      const options = { socket: `unix:${ovs.socket}`, ignore_keys: [] };
+      // The real server's schema is about 25 kB long.
+      const source = createOvsdbSource(ledger.parts, options, { ...TUNING, maxMessageBytes: 65_536 });
+      try {
+        await source.start(new AbortController().signal);
+        await until(() => reason.test(String(source.state().problem)));
+        assert.equal(source.state().watching, false);
+        hostile.close();
+        await ovs.start();
+        await until(() => isWatching(source) && ledger.events("ovs-switch:local").length > 0);
+        assert.equal(source.state().problem, null);
+        assert.deepEqual(ledger.events("source:ovsdb"), [], "a source that has never seen anything has no gap");
+      } finally {
+        hostile.close();
+        await source.stop();
+        await ovs.stop();
+      }
+    });
+  });
+}
 
 test("a server that hangs is found out by a probe, and the gap begins when it was last heard", async (t) => {
   await watching(

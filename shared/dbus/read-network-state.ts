@@ -15,8 +15,8 @@ export const NETWORK_TYPES = [
   "Firewall",
 ] as const;
 
-/** One page: with states of 1 MiB each it could still be too large an answer, which is then refused with a hint. */
-const PAGE = "500";
+/** The most there are in a page; one with large states ends earlier by itself. */
+const PAGE = "1000";
 
 interface NetworkElement {
   element_id: string;

@@ -21,7 +21,9 @@ export type AdmitErrorCode =
   | "reserved"
   | "payload-too-large"
   | "entry-too-large"
-  | "interceptor-failed";
+  | "interceptor-failed"
+  | "bad-cloudevent"
+  | "batch-too-large";
 
 export interface AdmitProblem {
   /** Path of the field, such as `state_snapshot.ports[2].mtu`; left out when the line as a whole is at fault. */

@@ -6,7 +6,7 @@ import { nowMicros } from "../../shared/format/timestamp.js";
 import type { AdmittedEvent, EventDraft, Interceptor } from "../event.js";
 import { AdmitError, type AdmitProblem } from "./admit-error.js";
 import { type AdmitContext, checkDraft, draftEvent } from "./draft-event.js";
-import { type JsonObject, type Parsed, parseLine, parseValue } from "./parse-line.js";
+import { type Parsed, parseLine, requireObject } from "./parse-line.js";
 import { createRedaction } from "./redact-draft.js";
 import { redactText } from "./redact-text.js";
 import { createSecretKeyTest, SECRET_TERMS } from "./secret-keys.js";
@@ -30,12 +30,12 @@ export interface AdmitOptions {
 /** One line to one event. @throws AdmitError */
 export type Admit = (line: Buffer, context: AdmitContext) => AdmittedEvent;
 
-/** Admission in two steps, for lines that are not events as we write them: CloudEvents are mapped in between. */
+/** Also in two steps, for lines that are no events of our own form: CloudEvents are mapped in between. */
 export interface Admitter extends Admit {
   /** Any sound JSON value. @throws AdmitError */
   parse(line: Buffer): Parsed<JsonValue>;
-  /** Fields as they would stand in a line, to one event. @throws AdmitError */
-  admitFields(fields: Parsed<JsonObject>, context: AdmitContext): AdmittedEvent;
+  /** An object with the fields of one event, to that event. @throws AdmitError */
+  admitFields(fields: Parsed<JsonValue>, context: AdmitContext): AdmittedEvent;
   /** The error itself, without the secrets that its value may show. */
   hideSecrets(error: unknown): unknown;
 }
@@ -51,8 +51,8 @@ export function createAdmitter(options: AdmitOptions = {}): Admitter {
   const further = options.interceptors ?? [];
   const now = options.now ?? nowMicros;
 
-  const admitFields = (parsed: Parsed<JsonObject>, context: AdmitContext): AdmittedEvent => {
-    const draft = draftEvent(parsed, context, now);
+  const admitFields = (parsed: Parsed<JsonValue>, context: AdmitContext): AdmittedEvent => {
+    const draft = draftEvent(requireObject(parsed), context, now);
     for (const interceptor of own) intercept(interceptor, draft);
     if (further.length === 0) return toEvent(draft, parsed.sorted, maxPayloadBytes);
     for (const interceptor of further) intercept(interceptor, draft);
@@ -75,7 +75,7 @@ export function createAdmitter(options: AdmitOptions = {}): Admitter {
   };
   const admit: Admit = (line, context) => admitFields(parseLine(line, isSecretKey), context);
   return Object.assign(hiding(admit), {
-    parse: hiding((line: Buffer) => parseValue(line, isSecretKey)),
+    parse: hiding((line: Buffer) => parseLine(line, isSecretKey)),
     admitFields: hiding(admitFields),
     hideSecrets,
   });

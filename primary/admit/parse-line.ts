@@ -24,23 +24,11 @@ export interface Parsed<T> {
 }
 
 /**
- * The object that the line holds.
+ * The value that the line holds, whatever it is.
  *
- * @throws AdmitError `not-utf8`, `not-json`, `not-an-object`, `duplicate-key`, `number-out-of-range`, `lone-surrogate`,
- *   `too-deep`
+ * @throws AdmitError `not-utf8`, `not-json`, `duplicate-key`, `number-out-of-range`, `lone-surrogate`, `too-deep`
  */
-export function parseLine(line: Buffer, isSecretKey: SecretKeyTest): Parsed<JsonObject> {
-  const parsed = parseValue(line, isSecretKey);
-  const { value } = parsed;
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return parsed as Parsed<JsonObject>;
-  throw new AdmitError("not-an-object", {
-    reason: `the line is ${value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`}`,
-    hint: 'send one JSON object a line: {"element_id":…,"element_type":…,"action":…}',
-  });
-}
-
-/** As `parseLine`, for a line that may hold any value. */
-export function parseValue(line: Buffer, isSecretKey: SecretKeyTest): Parsed<JsonValue> {
+export function parseLine(line: Buffer, isSecretKey: SecretKeyTest): Parsed<JsonValue> {
   if (!isUtf8(line)) {
     throw new AdmitError("not-utf8", { reason: "the bytes are not UTF-8", hint: "send UTF-8, without a BOM" });
   }
@@ -57,6 +45,16 @@ export function parseValue(line: Buffer, isSecretKey: SecretKeyTest): Parsed<Jso
 }
 
 const NO_SECRETS: SecretHints = { secretKeys: false, secretTexts: false };
+
+/** @throws AdmitError `not-an-object` */
+export function requireObject(parsed: Parsed<JsonValue>): Parsed<JsonObject> {
+  const { value } = parsed;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return parsed as Parsed<JsonObject>;
+  throw new AdmitError("not-an-object", {
+    reason: `the line is ${value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`}`,
+    hint: 'send one JSON object a line: {"element_id":…,"element_type":…,"action":…}',
+  });
+}
 
 function parse(text: string, isSecretKey: SecretKeyTest): JsonValue {
   try {

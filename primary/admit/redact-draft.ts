@@ -2,7 +2,7 @@
 // paths of what it replaced. It runs before anything else may look at the values, and before anything is hashed: a
 // secret that passes here can't be taken back.
 import type { JsonValue } from "../../shared/format/canonical-json.js";
-import type { EventDraft, Interceptor } from "../event.js";
+import type { EventDraft, Interceptor, SecretHints } from "../event.js";
 import { AdmitError } from "./admit-error.js";
 import { NAMING } from "./check-value.js";
 import { REDACTED, redactText } from "./redact-text.js";
@@ -18,7 +18,7 @@ export function createRedaction(isSecretKey: SecretKeyTest): Interceptor {
 function redactDraft(draft: EventDraft, isSecretKey: SecretKeyTest): void {
   const { secretKeys, secretTexts } = draft.mayHold;
   if (!secretKeys && !secretTexts) return;
-  const walk = new Walk(isSecretKey, secretTexts, draft.redacted);
+  const walk = new Walk(isSecretKey, draft.mayHold, draft.redacted);
   draft.state = walk.member("state_snapshot", draft.state);
   if (draft.reason !== undefined) draft.reason = walk.member("reason", draft.reason) as string;
   draft.redacted = walk.redacted;
@@ -32,19 +32,20 @@ const MAX_PATH_CHARS = 256 * 1024;
 class Walk {
   redacted: string[] | undefined;
   readonly #isSecretKey: SecretKeyTest;
-  readonly #inTexts: boolean;
+  readonly #mayHold: SecretHints;
   readonly #path: (string | number)[] = [];
   #pathChars = 0;
 
-  constructor(isSecretKey: SecretKeyTest, inTexts: boolean, redacted: readonly string[] | undefined) {
+  constructor(isSecretKey: SecretKeyTest, mayHold: SecretHints, redacted: readonly string[] | undefined) {
     this.#isSecretKey = isSecretKey;
-    this.#inTexts = inTexts;
+    this.#mayHold = mayHold;
     this.redacted = redacted?.slice();
   }
 
   /** `value`, which stands under `part`, changed in place; a scalar's replacement is returned. */
   member(part: string | number, value: JsonValue): JsonValue {
-    if (typeof value === "string" ? !this.#inTexts : typeof value !== "object" || value === null) return value;
+    if (typeof value === "string" ? !this.#mayHold.secretTexts : typeof value !== "object" || value === null)
+      return value;
     this.#path.push(part);
     let result = value;
     if (typeof value === "string") result = this.#text(value);
@@ -55,10 +56,11 @@ class Walk {
   }
 
   #object(object: JsonObject): void {
-    const namesSecret = this.#namesSecret(object);
+    const { secretKeys } = this.#mayHold;
+    const namesSecret = secretKeys && this.#namesSecret(object);
     for (const key of Object.keys(object)) {
       const value = object[key] as JsonValue;
-      if ((this.#isSecretKey(key) || (namesSecret && NAMED.has(key))) && hides(value)) {
+      if (secretKeys && (this.#isSecretKey(key) || (namesSecret && NAMED.has(key))) && hides(value)) {
         this.#path.push(key);
         object[key] = this.#replaced(REDACTED);
         this.#path.pop();

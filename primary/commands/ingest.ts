@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Argv, CommandModule } from "yargs";
 import { visible } from "../../shared/cli/visible.js";
-import type { AckLine, AckRefusal } from "../sources/format-ack.js";
+import { type AckRefusal, type EventAck, eventsOf } from "../sources/format-ack.js";
 import { type SendResult, sendLines } from "../sources/ingest-client.js";
 import { ProgressBar } from "./ingest-progress.js";
 
@@ -77,10 +77,13 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
       actor: argv.actor,
       onSent: (bytes) => bar.addBytes(bytes),
       onAck: (ack, text) => {
-        count(ack, counts);
-        bar.addEvent();
         if (argv.json) process.stdout.write(`${text}\n`);
-        if ("error" in ack) bar.print(visible(formatRefused(name, ack.line, ack.error)));
+        for (const [index, event] of eventsOf(ack).entries()) {
+          count(event, counts);
+          bar.addEvent();
+          const place = "events" in ack ? `${name}:${ack.line}[${index}]` : `${name}:${ack.line}`;
+          if ("error" in event) bar.print(visible(formatRefused(place, event.error)));
+        }
       },
     });
   } finally {
@@ -94,15 +97,15 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
   return counts.refused > 0 ? 2 : 0;
 }
 
-function count(ack: AckLine, counts: Counts): void {
+function count(ack: EventAck, counts: Counts): void {
   if ("error" in ack) counts.refused += 1;
   else counts[ack.duplicate ? "duplicates" : "written"] += 1;
 }
 
-function formatRefused(name: string, line: number, { field, value, reason, hint }: AckRefusal): string {
+function formatRefused(place: string, { field, value, reason, hint }: AckRefusal): string {
   const what = field === undefined ? "" : ` field "${field}"`;
   const held = value === undefined ? "" : ` = ${value}`;
-  return `${name}:${line}${what}${held}: ${reason}${hint ? ` (${hint})` : ""}`;
+  return `${place}${what}${held}: ${reason}${hint ? ` (${hint})` : ""}`;
 }
 
 function formatTotal({ written, duplicates, refused }: Counts, seconds: number): string {

@@ -3,19 +3,22 @@
 // loses its acks, never an event that was read.
 import type { Socket } from "node:net";
 import { AdmitError } from "../admit/admit-error.js";
-import type { Admit, AdmitContext } from "../admit/admit-event.js";
-import type { EventSink } from "../event.js";
-import { formatAck, formatRefusal } from "./format-ack.js";
+import type { AdmitContext, Admitter } from "../admit/admit-event.js";
+import type { Ack, AdmittedEvent, EventSink } from "../event.js";
+import { formatAck, formatBatchAck, formatRefusal } from "./format-ack.js";
+import { type BatchItem, readLine } from "./read-line.js";
 import { isBlank, LineSplitter, type SplitLine, TOO_LONG } from "./split-lines.js";
 
 export interface ConnectionOptions {
-  admit: Admit;
+  admit: Admitter;
   context: AdmitContext;
   sink: EventSink;
   maxLineBytes: number;
+  /** Events that are read and not acked; those of one batch may come on top. */
   maxUnacked: number;
 }
 
+/** Lines, blank ones included, and what became of their events. */
 export interface ConnectionCounts {
   lines: number;
   written: number;
@@ -26,6 +29,8 @@ export interface ConnectionCounts {
 /** The place of one answer in the order of lines; `text` once it is known. */
 interface Slot {
   line: number;
+  /** Events that the line holds. */
+  events: number;
   text: string | undefined;
 }
 
@@ -37,6 +42,8 @@ export class IngestConnection {
   readonly #options: ConnectionOptions;
   readonly #splitter: LineSplitter;
   #slots: Slot[] = [];
+  /** Events of all slots. */
+  #unacked = 0;
   #flushScheduled = false;
   #stopping = false;
   #wake: (() => void) | undefined;
@@ -99,11 +106,14 @@ export class IngestConnection {
   #take(line: SplitLine): Promise<void> | undefined {
     this.counts.lines += 1;
     if (line !== TOO_LONG && isBlank(line)) return undefined;
-    const slot: Slot = { line: this.counts.lines, text: undefined };
+    const slot: Slot = { line: this.counts.lines, events: 1, text: undefined };
     this.#slots.push(slot);
+    this.#unacked += 1;
     try {
       if (line === TOO_LONG) throw tooLong(this.#options.maxLineBytes);
-      const event = this.#options.admit(line, this.#options.context);
+      const event = readLine(this.#options.admit, line, this.#options.context);
+      if (Array.isArray(event))
+        return this.#takeBatch(event, slot).catch((error: unknown) => this.#refuse(slot, error));
       const room = this.#options.sink.room();
       if (room) {
         return this.#waitForRoom(room).then(
@@ -118,15 +128,46 @@ export class IngestConnection {
     return this.#mustWait() ? this.#waitForClient() : undefined;
   }
 
+  /** Every event of a batch is admitted or refused for itself; the answer tells of each. */
+  async #takeBatch(items: readonly BatchItem[], slot: Slot): Promise<void> {
+    slot.events = Math.max(1, items.length);
+    this.#unacked += slot.events - 1;
+    const results: Promise<Ack | Error>[] = [];
+    for (const item of items) {
+      const room = this.#options.sink.room();
+      if (room) await this.#waitForRoom(room);
+      results.push(item instanceof AdmitError ? Promise.resolve(item) : this.#appendItem(item));
+    }
+    const answered = Promise.all(results).then((all) => {
+      for (const result of all) this.#count(result);
+      this.#answer(slot, formatBatchAck(slot.line, all));
+    });
+    answered.catch((error: unknown) => this.#refuse(slot, error));
+    if (this.#mustWait()) await this.#waitForClient();
+  }
+
+  async #appendItem(event: AdmittedEvent): Promise<Ack | Error> {
+    try {
+      return await this.#options.sink.append(event);
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  #count(result: Ack | Error): void {
+    if (result instanceof Error) this.counts.refused += 1;
+    else this.counts[result.duplicate ? "duplicates" : "written"] += 1;
+  }
+
   /** The ledger may fill again before it is our turn, so the question is asked until the answer is yes. */
   async #waitForRoom(room: Promise<void>): Promise<void> {
     for (let next: Promise<void> | undefined = room; next; next = this.#options.sink.room()) await next;
   }
 
-  #append(event: Parameters<EventSink["append"]>[0], slot: Slot): void {
+  #append(event: AdmittedEvent, slot: Slot): void {
     this.#options.sink.append(event).then(
       (ack) => {
-        this.counts[ack.duplicate ? "duplicates" : "written"] += 1;
+        this.#count(ack);
         this.#answer(slot, formatAck(slot.line, ack));
       },
       (error: unknown) => this.#refuse(slot, error),
@@ -156,10 +197,11 @@ export class IngestConnection {
     let known = 0;
     let text = "";
     while (known < this.#slots.length) {
-      const answer = this.#slots[known]?.text;
+      const { text: answer, events } = this.#slots[known] as Slot;
       if (answer === undefined) break;
       text += answer;
       known += 1;
+      this.#unacked -= events;
     }
     if (known > 0) this.#slots = this.#slots.slice(known);
     if (!gone && text !== "") this.#socket.write(text);
@@ -167,8 +209,8 @@ export class IngestConnection {
   }
 
   #mustWait(): boolean {
-    if (this.#stopping || this.#socket.destroyed) return this.#slots.length >= this.#options.maxUnacked;
-    return this.#slots.length >= this.#options.maxUnacked || this.#socket.writableNeedDrain;
+    if (this.#unacked >= this.#options.maxUnacked) return true;
+    return !this.#stopping && !this.#socket.destroyed && this.#socket.writableNeedDrain;
   }
 
   async #waitForClient(): Promise<void> {

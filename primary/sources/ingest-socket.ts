@@ -1,10 +1,10 @@
-// The Unix socket that takes JSON lines, one event a line, and streams back one ack a line, in order. Blank lines count
+// The Unix socket that takes JSON lines, one event or CloudEvents batch a line, and streams back one ack a line, in order. Blank lines count
 // as lines and get no ack. Whoever may open the socket may write events: it has mode 0660.
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Logger } from "../../shared/log.js";
-import { type Admit, MAX_PAYLOAD_BYTES } from "../admit/admit-event.js";
+import { type Admitter, MAX_PAYLOAD_BYTES } from "../admit/admit-event.js";
 import type { EventSink } from "../event.js";
 import { type ConnectionCounts, IngestConnection } from "./ingest-connection.js";
 import type { Source, SourceState } from "./source.js";
@@ -13,12 +13,12 @@ import { SourceError } from "./source-error.js";
 export interface IngestSocketOptions {
   /** At most 107 bytes: the kernel's limit. */
   path: string;
-  admit: Admit;
+  admit: Admitter;
   sink: EventSink;
   log: Logger;
   /** Default: the largest payload's default and LINE_FRAME_BYTES. */
   maxLineBytes?: number;
-  /** Lines of one connection that are read and not acked. Default 8192. */
+  /** Events of one connection that are read and not acked. Default 8192. */
   maxUnacked?: number;
   /** How long a client may take to read its last acks once we stop. Default 2000. */
   stopGraceMs?: number;

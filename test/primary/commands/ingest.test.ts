@@ -93,6 +93,28 @@ describe("ingest", () => {
       );
     }));
 
+  test("counts the events of a batch one by one, and names a refused one by its place in it", () =>
+    withServer(async (path, _, sink) => {
+      const cloud = (id: string, more = "") => `{"specversion":"1.0","source":"/s","type":"t","id":"${id}"${more}}`;
+      const input = `${event(1)}[${cloud("a")},${cloud("b", ',"time":"now"')},${cloud("c")}]\n${cloud("a")}\n`;
+      const { code, stdout, stderr } = await ingest(["-", "--socket", path, "--json", "--actor", "me"], input);
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`<stdin>:2[1] field "time" = now: it is not an RFC 3339 time`), stderr);
+      assert.match(stderr, /3 written, 1 duplicates, 1 refused/);
+      const acks = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { events?: unknown[] });
+      assert.deepEqual(
+        acks.map(({ events }) => events?.length),
+        [undefined, 3, undefined],
+      );
+      assert.deepEqual(
+        sink.events.map(({ actor }) => actor),
+        ["me", "me", "me"],
+      );
+    }));
+
   test("says where to go on when the connection breaks, and ends with 1", () =>
     withFolder(async (folder) => {
       const path = join(folder, "s");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
-import type { AckLine } from "../../../primary/sources/format-ack.js";
+import { type AckLine, type AckRefusal, eventsOf } from "../../../primary/sources/format-ack.js";
 import { IngestSocket, type IngestSocketOptions } from "../../../primary/sources/ingest-socket.js";
 import { withFolder } from "../../support/with-folder.js";
 import { MemorySink, silentLog, until } from "./memory-sink.js";
@@ -79,7 +79,7 @@ describe("the ingest socket", () => {
         ];
         const acks = await send(path, lines.join(""));
         const short = acks.map((ack) =>
-          "error" in ack ? [ack.line, ack.error.code, ack.error.field] : [ack.line, ack.seq],
+          "error" in ack ? [ack.line, ack.error.code, ack.error.field] : [ack.line, "seq" in ack && ack.seq],
         );
         assert.deepEqual(short, [
           [1, 0],
@@ -196,6 +196,68 @@ describe("the ingest socket", () => {
       await stopped;
       await assert.rejects(connected(path));
     }));
+});
+
+const cloudEvent = (id: string) => ({ specversion: "1.0", source: "/s", type: "t.created", id });
+
+describe("CloudEvents on the ingest socket", () => {
+  test("are acked as other lines are; a batch has one answer with an ack or a refusal for each of its events", () =>
+    serving(async ({ path, sink, socket }) => {
+      const batch = [cloudEvent("a"), { ...cloudEvent("b"), type: 5 }, cloudEvent("c"), cloudEvent("a")];
+      const lines = [event(1), `${JSON.stringify(cloudEvent("a"))}\n`, `${JSON.stringify(batch)}\n`, "[]\n", event(2)];
+      const acks = await send(path, lines.join(""));
+      const first = acks[1] as { seq: number; hash: string };
+      assert.deepEqual(
+        acks.map(({ line }) => line),
+        [1, 2, 3, 4, 5],
+      );
+      const [again, refused, written, twice] = (acks[2] as { events: Record<string, unknown>[] }).events;
+      assert.deepEqual(again, { seq: first.seq, hash: first.hash, duplicate: true });
+      assert.deepEqual(twice, again);
+      const { code, field, value } = (refused as { error: AckRefusal }).error;
+      assert.deepEqual([code, field, value], ["wrong-type", "type", "5"]);
+      assert.equal(written?.seq, 2);
+      assert.deepEqual(acks[3], { line: 4, events: [] });
+      assert.equal(sink.events.length, 4);
+      await until(() => socket.state().connections === 0);
+      assert.deepEqual(socket.state(), { path, connections: 0, lines: 5, written: 4, duplicates: 2, refused: 1 });
+    }));
+
+  test("that the ledger fails to write are refused one by one, and a batch sent again writes what is missing", () =>
+    serving(async ({ path, sink }) => {
+      const line = `${JSON.stringify([cloudEvent("a"), cloudEvent("b")])}\n`;
+      sink.failure = Object.assign(new Error("the disk is full"), { code: "write-failed" });
+      const outcomes = async () => {
+        const events = (await send(path, line)).flatMap(eventsOf);
+        return events.map((ack) => ("error" in ack ? ack.error.code : ack.duplicate === true));
+      };
+      assert.deepEqual(await outcomes(), ["write-failed", "write-failed"]);
+      sink.failure = undefined;
+      await send(path, `${JSON.stringify(cloudEvent("a"))}\n`);
+      assert.deepEqual(await outcomes(), [true, false]);
+    }));
+
+  test("of batches count against the bound of unacked events, and wait for the ledger's room", () =>
+    serving(
+      async ({ path, sink, socket }) => {
+        sink.holdAcks();
+        const batch = (round: number) =>
+          `${JSON.stringify(Array.from({ length: 100 }, (_, n) => cloudEvent(`${round}.${n}`)))}\n`;
+        const answer = send(path, Array.from({ length: 20 }, (_, round) => batch(round)).join(""));
+        await until(() => sink.events.length === 300);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        assert.equal(sink.events.length, 300);
+        sink.fill();
+        sink.releaseAcks();
+        await until(() => socket.state().written === 300);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        assert.equal(sink.events.length, 300);
+        sink.makeRoom();
+        assert.equal((await answer).length, 20);
+        assert.equal(sink.events.length, 2000);
+      },
+      { maxUnacked: 250 },
+    ));
 });
 
 describe("the socket file", () => {

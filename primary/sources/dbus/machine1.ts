@@ -4,7 +4,7 @@
 import type { BusMessage } from "../../../shared/dbus/bus-connection.js";
 import type { ElementState, JsonObject } from "../element-change.js";
 import type { BusPeer, BusService } from "./bus-service.js";
-import { ObjectLives } from "./object-lives.js";
+import { nameInPath, ObjectLives } from "./object-lives.js";
 import { sinceOf, textOrNull } from "./property-values.js";
 
 const NAME = "org.freedesktop.machine1";
@@ -54,7 +54,7 @@ class Machine1 implements BusService {
 
   /** Up to version 252 no property of a machine is announced; who announces one is asked. */
   #changed(path: string, peer: BusPeer): void {
-    const name = machineOf(path);
+    const name = nameInPath(path, `${ROOT}/machine/`);
     if (name !== undefined && name !== HOST) this.#machines.changed(peer, name, path);
   }
 }
@@ -80,13 +80,4 @@ function nameMachineChange(before: JsonObject, after: JsonObject): string {
   if (Object.keys(before).length === 0) return "started";
   if (before.since !== after.since || before.leader !== after.leader) return "restarted";
   return before.state !== after.state && after.state === "closing" ? "stopping" : "modified";
-}
-
-/** `/org/freedesktop/machine1/machine/web_2d1` is `web-1`: bytes that may not stand in a path are escaped. */
-function machineOf(path: string): string | undefined {
-  const prefix = `${ROOT}/machine/`;
-  if (!path.startsWith(prefix)) return undefined;
-  return path
-    .slice(prefix.length)
-    .replace(/_([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
 }

@@ -124,3 +124,11 @@ export class ObjectLives {
     this.#looks.clear();
   }
 }
+
+/** `…/machine/web_2d1` is `web-1`: bytes that may not stand in a path are escaped (sd_bus_path_encode(3)). */
+export function nameInPath(path: string, folder: string): string | undefined {
+  if (!path.startsWith(folder)) return undefined;
+  return path
+    .slice(folder.length)
+    .replace(/_([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+}

@@ -1,0 +1,105 @@
+// NetworkManager as a watched service: which signals say what about devices, connection profiles and the network as a
+// whole. Signals mostly say that something is to be looked at; the properties are read a little later, once for many
+// signals. What NetworkManager tells all the time (signal strength, scans, rates, counters) costs no call and no event.
+// https://networkmanager.dev/docs/api/latest/spec.html
+import type { BusMessage } from "../../../shared/dbus/bus-connection.js";
+import type { ElementState } from "../element-change.js";
+import type { BusPeer, BusService } from "./bus-service.js";
+import { NetworkConnections } from "./network-manager-connections.js";
+import { DEVICE_PROPERTIES, IP_PROPERTIES } from "./network-manager-device.js";
+import { NetworkDevices } from "./network-manager-devices.js";
+import { nameNetworkChange } from "./network-manager-name-change.js";
+import {
+  ACTIVE,
+  allObjects,
+  DEVICE,
+  liveObjects,
+  type NetworkObjects,
+  NM,
+  NM_PATH,
+  PROFILE,
+  type Properties,
+  paths,
+  text,
+} from "./network-manager-objects.js";
+import { PROFILE_PROPERTIES } from "./network-manager-profile.js";
+import { connectivity, isPassing, networkState } from "./network-manager-words.js";
+
+const SETTINGS = `${NM}.Settings`;
+const NETWORK = "network:connectivity";
+const NETWORK_TYPE = "NetworkState";
+const NETWORK_PROPERTIES: ReadonlySet<string> = new Set(
+  "Connectivity NetworkingEnabled PrimaryConnection State WirelessEnabled".split(" "),
+);
+
+export function createNetworkManager(): BusService {
+  return new NetworkManager();
+}
+
+class NetworkManager implements BusService {
+  readonly source = "dbus:NetworkManager";
+  readonly busName = NM;
+  // One rule for all: which interfaces are worth anything is seen here, at the price of a look at each signal.
+  readonly rules = [`path_namespace='${NM_PATH}'`];
+  readonly nameChange = nameNetworkChange;
+  readonly #devices = new NetworkDevices();
+  readonly #connections = new NetworkConnections();
+
+  async snapshot(peer: BusPeer): Promise<ElementState[]> {
+    const objects = await allObjects(peer);
+    const manager = (await objects.read(NM_PATH, NM)) ?? {};
+    const settings = (await objects.read(`${NM_PATH}/Settings`, SETTINGS)) ?? {};
+    const actives = paths(manager.ActiveConnections);
+    const connections = await this.#connections.snapshot(paths(settings.Connections), actives, objects, peer);
+    const devices = await this.#devices.snapshot(paths(manager.Devices), objects, peer);
+    return [...devices, ...connections, await readNetwork(manager, objects)];
+  }
+
+  signal(message: BusMessage, peer: BusPeer): void {
+    const { path, interface: iface, member, body } = message;
+    const name = `${iface}.${member}`;
+    if (name === "org.freedesktop.DBus.Properties.PropertiesChanged") this.#propertiesChanged(message, peer);
+    else if (name === `${DEVICE}.StateChanged`) this.#devices.stateChanged(path, body, peer);
+    else if (name === `${ACTIVE}.StateChanged`) this.#connections.activeChanged(path, body, peer);
+    else if (name === `${NM}.DeviceAdded`) this.#devices.added(body[0] as string, peer);
+    else if (name === `${NM}.DeviceRemoved`) this.#devices.removed(body[0] as string, peer);
+    else if (name === `${SETTINGS}.NewConnection`) this.#connections.added(body[0] as string, peer);
+    else if (name === `${SETTINGS}.ConnectionRemoved`) this.#connections.removed(body[0] as string, peer);
+    else if (name === `${PROFILE}.Updated`) this.#connections.touched(path, peer);
+  }
+
+  #propertiesChanged({ path, body }: BusMessage, peer: BusPeer): void {
+    const [iface, changed] = body as [string, Record<string, { value: unknown }>];
+    const touches = (wanted: ReadonlySet<string>) => Object.keys(changed).some((name) => wanted.has(name));
+    if (iface === DEVICE && touches(DEVICE_PROPERTIES)) this.#devices.touched(path, peer);
+    else if (/IP[46]Config$/.test(iface) && touches(IP_PROPERTIES)) this.#devices.ipConfigTouched(path, peer);
+    else if (iface === PROFILE && touches(PROFILE_PROPERTIES)) this.#connections.touched(path, peer);
+    else if (iface === NM) {
+      if (changed.ActiveConnections) this.#connections.listed(paths(changed.ActiveConnections.value), peer);
+      if (touches(NETWORK_PROPERTIES)) peer.soon("network", () => this.#lookAtNetwork(peer));
+    }
+  }
+
+  async #lookAtNetwork(peer: BusPeer): Promise<void> {
+    const objects = liveObjects(peer);
+    const manager = await objects.read(NM_PATH, NM);
+    // On its way to a state that will be signalled.
+    if (!manager || isPassing(networkState(manager.State))) return;
+    const element = await readNetwork(manager, objects);
+    const before = peer.writer.last(NETWORK) ?? {};
+    peer.writer.writeIfChanged({ ...element, action: nameNetworkChange(before, element.state, NETWORK_TYPE) });
+  }
+}
+
+async function readNetwork(manager: Properties, objects: NetworkObjects): Promise<ElementState> {
+  const primary = await objects.read(manager.PrimaryConnection, ACTIVE);
+  const state = {
+    state: networkState(manager.State),
+    connectivity: connectivity(manager.Connectivity),
+    primary_connection_id: text(primary?.Id),
+    primary_connection_uuid: text(primary?.Uuid),
+    networking_enabled: manager.NetworkingEnabled === true,
+    wireless_enabled: manager.WirelessEnabled === true,
+  };
+  return { elementId: NETWORK, elementType: NETWORK_TYPE, state };
+}

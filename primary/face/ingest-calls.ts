@@ -4,12 +4,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { CallRefused } from "../../shared/dbus/call-refused.js";
 import type { Caller, ServedInterface } from "../../shared/dbus/served-object.js";
 import { AdmitError } from "../admit/admit-error.js";
-import type { Admit } from "../admit/admit-event.js";
-import type { Ack, EventSink } from "../event.js";
+import type { Admitter } from "../admit/admit-event.js";
+import type { Ack, AdmittedEvent, EventSink } from "../event.js";
 import { formatAck, formatRefusal } from "../sources/format-ack.js";
+import { readLine } from "../sources/read-line.js";
 
 export interface IngestCallsParts {
-  admit: Admit;
+  admit: Admitter;
   sink: EventSink;
   /** Longest event, as on the ingest socket. */
   maxLineBytes: number;
@@ -94,13 +95,20 @@ export class IngestCalls {
 
   /** @throws AdmitError */
   async #append(json: string, actor: string): Promise<{ ack: Promise<Ack> }> {
-    const { admit, sink, maxLineBytes } = this.#parts;
-    const line = Buffer.from(json);
-    if (line.length > maxLineBytes) throw tooLong(maxLineBytes);
-    const event = admit(line, { source: "dbus", actor });
+    const { sink } = this.#parts;
+    const event = this.#admit(Buffer.from(json), actor);
     // Other calls wait too, and the first of them may fill it again.
     for (let room = sink.room(); room; room = sink.room()) await room;
     return { ack: sink.append(event) };
+  }
+
+  /** An event of our own form, or a CloudEvent. @throws AdmitError */
+  #admit(line: Buffer, actor: string): AdmittedEvent {
+    const { admit, maxLineBytes } = this.#parts;
+    if (line.length > maxLineBytes) throw tooLong(maxLineBytes);
+    const event = readLine(admit, line, { source: "dbus", actor });
+    if (Array.isArray(event)) throw isBatch();
+    return event;
   }
 
   #counted(ack: Ack): Ack {
@@ -112,6 +120,10 @@ export class IngestCalls {
 /** Who an event is by, if it does not say so itself. */
 async function actorOf(caller: Caller): Promise<string> {
   return `uid:${await caller.uid()}`;
+}
+
+function isBatch(): AdmitError {
+  return new AdmitError("not-an-object", { reason: "it is an array", hint: "give each event of it to AddEvents" });
 }
 
 function tooLong(maxLineBytes: number): AdmitError {

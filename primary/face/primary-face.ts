@@ -10,7 +10,7 @@ import { VerifyRunner } from "../../shared/dbus/run-verify.js";
 import { queryInterface } from "../../shared/dbus/serve-queries.js";
 import type { ServedInterface, ServedObject } from "../../shared/dbus/served-object.js";
 import type { Logger } from "../../shared/log.js";
-import type { Admit } from "../admit/admit-event.js";
+import type { Admitter } from "../admit/admit-event.js";
 import type { EventSink } from "../event.js";
 import { type AdminCallsParts, adminInterface } from "./admin-calls.js";
 import { IngestCalls, type IngestCounts } from "./ingest-calls.js";
@@ -36,7 +36,7 @@ export interface PrimaryFaceParts extends Omit<AdminCallsParts, "verify"> {
   root: string;
   facts: PrimaryFacts;
   querySocket: string;
-  admit: Admit;
+  admit: Admitter;
   sink: EventSink;
   maxLineBytes: number;
   log: Logger;

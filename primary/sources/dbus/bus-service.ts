@@ -17,6 +17,13 @@ export interface BusService {
    */
   readonly exitsWhenIdle?: boolean;
   /**
+   * It is its signals, and has no state to read: each signal counts, and while its owner is away there is nothing to miss.
+   * Default false.
+   */
+  readonly tellsOnly?: boolean;
+  /** The name has no owner, on a bus that is there: when it is connected to, and whenever the owner leaves. */
+  absent?(writer: ElementWriter): void;
+  /**
    * Asks for what it takes to get signals and reads the state of all elements. Called when the owner of the name appears,
    * and again after `resnapshot`; signals that arrive meanwhile are given to `signal` afterwards, in order. Undefined: the
    * service has no state to compare.

@@ -37,6 +37,8 @@ export class BusWatch implements Source {
   #byOwner = new Map<string, Watched[]>();
   #running: Promise<void> | undefined;
   #problem: string | undefined = "not connected yet";
+  /** Names whose owner this connection has been told of. */
+  #told = new Set<string>();
   #forged = 0;
   #unreadable = 0;
 
@@ -93,22 +95,22 @@ export class BusWatch implements Source {
 
   /** Watches until the bus dies or the signal fires. */
   async #connect(signal: AbortSignal): Promise<void> {
+    this.#told = new Set();
+    let greeted: BusConnection | undefined;
     const connection = await BusConnection.connect({
       address: this.#options.address,
       signal,
-      onSignal: (message) => this.#take(message, connection),
+      // The bus's own greeting comes before there is a connection to speak of.
+      onSignal: (message) => greeted && this.#take(message, greeted),
       onProblem: (error) => {
         this.#unreadable += 1;
         this.#log.debug("a bus message was left out", { error });
       },
     });
+    greeted = connection;
     try {
       await this.#addMatches(connection);
-      for (const watched of this.#watched) {
-        const owner = await connection.nameOwner(watched.service.busName);
-        this.#setOwner(watched, owner, connection, "not on the bus");
-        if (owner === undefined && isIdle(watched)) watched.writer.sighted();
-      }
+      for (const watched of this.#watched) await this.#findOwner(watched, connection);
       this.#problem = undefined;
       this.#log.info("the bus is watched", { address: this.#options.address, services: this.#watched.length });
       throw await connection.closed;
@@ -120,6 +122,14 @@ export class BusWatch implements Source {
       }
       await Promise.all(this.#watched.map(({ turn }) => turn));
     }
+  }
+
+  async #findOwner(watched: Watched, connection: BusConnection): Promise<void> {
+    const name = watched.service.busName;
+    const owner = await connection.nameOwner(name);
+    // What the bus has told of the name is newer than its answer, if both came in one go.
+    if (!this.#told.has(name)) this.#setOwner(watched, owner, connection, "not on the bus");
+    if (watched.owner === undefined) noteAbsence(watched);
   }
 
   async #addMatches(connection: BusConnection): Promise<void> {
@@ -136,15 +146,18 @@ export class BusWatch implements Source {
     const receivers = this.#byOwner.get(message.sender);
     if (message.sender === BUS_NAME) this.#takeFromBus(message, connection);
     else if (receivers) for (const { watch } of receivers) watch?.take(message);
-    else this.#takeForged(message);
+    // Before all owners are known it may well be of one of them, and is in the gap.
+    else if (this.#problem === undefined) this.#takeForged(message);
   }
 
   #takeFromBus({ member, body }: BusMessage, connection: BusConnection): void {
     if (member !== "NameOwnerChanged") return;
-    const [name, , owner] = body as string[];
+    const [name, , owner] = body as [string, string, string];
+    this.#told.add(name);
     for (const watched of this.#watched) {
       if (watched.service.busName !== name) continue;
       this.#setOwner(watched, owner === "" ? undefined : owner, connection, `${name} was gone`);
+      if (owner === "") watched.turn = watched.turn.then(() => watched.service.absent?.(watched.writer));
     }
   }
 
@@ -190,9 +203,15 @@ export class BusWatch implements Source {
   }
 }
 
-/** Away because there is nothing to watch over. */
+/** On the bus, and the service is not. */
+function noteAbsence(watched: Watched): void {
+  if (isIdle(watched)) watched.writer.sighted();
+  watched.service.absent?.(watched.writer);
+}
+
+/** Nothing can happen unseen while its owner is away. */
 function isIdle({ service, writer }: Watched): boolean {
-  return service.exitsWhenIdle === true && writer.isEmpty();
+  return service.tellsOnly === true || (service.exitsWhenIdle === true && writer.isEmpty());
 }
 
 /** Whether a path lies where a rule looks: good enough to say whose signal was forged. */

@@ -30,7 +30,8 @@ export class ServiceWatch implements BusPeer {
   readonly #end = new AbortController();
   /** Signals that wait for the snapshot; undefined once it is written. */
   #held: BusMessage[] | undefined = [];
-  #heldOverflow = false;
+  /** Signals that were not kept because there were too many. */
+  #notHeld = 0;
   #soon = new Map<string, { act: () => Promise<void> | void; merged: number }>();
   #soonTimer: NodeJS.Timeout | undefined;
   #wanted: string | undefined = "start";
@@ -61,6 +62,8 @@ export class ServiceWatch implements BusPeer {
 
   /** The owner is gone, or we are. Whether that makes us blind, who calls it knows. */
   async stop(reason: string): Promise<void> {
+    // Where there is a state, the next snapshot finds what these would have told.
+    if (this.#options.service.tellsOnly && this.#held) this.#release();
     this.#end.abort(new Error(reason));
     clearTimeout(this.#soonTimer);
     this.#soon.clear();
@@ -73,7 +76,7 @@ export class ServiceWatch implements BusPeer {
     if (this.#end.signal.aborted) return;
     if (!this.#held) this.#interpret(message);
     else if (this.#held.length < MAX_HELD) this.#held.push(message);
-    else this.#heldOverflow = true;
+    else this.#notHeld += 1;
   }
 
   async call(call: Parameters<BusPeer["call"]>[0]): Promise<unknown[]> {
@@ -142,11 +145,14 @@ export class ServiceWatch implements BusPeer {
 
   #release(): void {
     const held = this.#held ?? [];
-    const overflow = this.#heldOverflow;
+    const notHeld = this.#notHeld;
     this.#held = undefined;
-    this.#heldOverflow = false;
+    this.#notHeld = 0;
     for (const message of held) this.#interpret(message);
-    if (overflow) this.resnapshot("more signals than could be kept");
+    if (notHeld === 0) return;
+    if (this.#options.service.tellsOnly) this.writer.lost("more_signals_than_could_be_held", notHeld);
+    else this.writer.coalesced(notHeld);
+    this.resnapshot("more signals than could be kept");
   }
 
   #interpret(message: BusMessage): void {

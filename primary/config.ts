@@ -5,6 +5,8 @@ import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { PRIORITIES } from "../shared/format/entry.js";
+import { dbusSourcesOptions } from "./sources/dbus/options.js";
+import { ovsdbOptions } from "./sources/ovsdb/options.js";
 
 const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
 
@@ -144,7 +146,13 @@ const options = z.strictObject({
   ledger: ledger.prefault({}),
   vectorize: vectorize.prefault({}),
   seal: seal.prefault({}),
-  sources: z.strictObject({ packages: packages.prefault({}) }).prefault({}),
+  sources: z
+    .strictObject({
+      packages: packages.prefault({}),
+      dbus: dbusSourcesOptions.prefault({}),
+      ovsdb: ovsdbOptions.prefault({}),
+    })
+    .prefault({}),
   index: z
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),

@@ -5,46 +5,24 @@ import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
 import { readVersion } from "../shared/read-version.js";
-import { btrfsVersions, freeSpace } from "../shared/store/btrfs.js";
+import { btrfsVersions } from "../shared/store/btrfs.js";
 import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
 import { readTransportKey } from "../shared/store/key-files.js";
 import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
-import { type Admitter, createAdmitter } from "./admit/admit-event.js";
-import { SECRET_TERMS } from "./admit/secret-keys.js";
-import { type BusState, EventBus } from "./bus/event-bus.js";
+import { describePrimary, describeSeal, resync } from "./answer-operator.js";
+import { EventBus } from "./bus/event-bus.js";
 import { type PrimaryConfig, primarySockets } from "./config.js";
-import { ControlError, ControlServer } from "./control/control-server.js";
-import type { EventSink } from "./event.js";
-import { PrimaryFace, type PrimaryFaceState } from "./face/primary-face.js";
+import { ControlServer } from "./control/control-server.js";
+import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
+import { AppendedReader } from "./ledger/read-appended.js";
+import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
-import { measureSend } from "./push/measure-send.js";
-import type { PushPlan } from "./push/plan-push.js";
-import { type LinkStatus, ReplicaLink } from "./push/replica-link.js";
-import { IngestSocket, LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
-import { PackagesSource } from "./sources/packages/packages-source.js";
-import type { Source, SourceState } from "./sources/source.js";
-
-/** What `status` answers. */
-export interface PrimaryStatus {
-  role: "primary";
-  origin: string;
-  store: string;
-  vkey: string;
-  root: string;
-  ledger: { size: number; sealed: number; generation: number };
-  backlog: { vectors: number; ledger: number };
-  bus: BusState;
-  vectorize: { level: string };
-  volume: { free_bytes: number; total_bytes: number };
-  memory_bytes: number;
-  replicas: LinkStatus[];
-  sources: Record<string, SourceState>;
-  dbus: PrimaryFaceState;
-}
+import { ReplicaLink } from "./push/replica-link.js";
+import { LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
 
 export interface PrimaryDaemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */
@@ -99,10 +77,13 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     publisher: () => publisher,
     links: () => links,
   });
+  const known = await openKnownElements(store, log);
+  stops.add(() => known.close());
   const publisher = await openPublisher(config, identity, store, {
     spares,
     log,
     onAppended: (events) => {
+      known.appended(events);
       bus.appended(events);
       const last = events.at(-1);
       if (last) face.appended(last.seq);
@@ -115,6 +96,11 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   stops.add(() => publisher.stop());
   bus.attach(publisher, publisher.ledgerSize());
+  const reader = new AppendedReader(store.live);
+  await known.catchUp(
+    (fromSeq, limit) => reader.read(fromSeq, limit),
+    () => publisher.ledgerSize(),
+  );
   const announce = announcer(query, publisher, log);
   const links = await makeLinks(config, store, publisher, { spares, log });
   for (const link of links) await link.pinLastBase();
@@ -125,11 +111,14 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
-  const sources = makeSources(config, sockets.ingest, { admit, sink: bus, log });
+  const sources = makeSources(config, sockets.ingest, {
+    ...{ admit, sink: bus, log, known },
+    delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
+  });
   const control = new ControlServer({
     seal: async (force) => describeSeal(await publisher.seal({ force })),
     resync: (request) => resync(publisher, links, request),
-    status: () => describe(config, identity, { publisher, bus, links, sources, face }),
+    status: () => describePrimary(config, identity, { publisher, bus, links, sources, face }),
   });
   stops.add(() => control.stop());
   await control.start(sockets.control);
@@ -196,29 +185,6 @@ async function makeLinks(
   );
 }
 
-/** What events pass, from wherever they come. */
-function makeAdmit(config: PrimaryConfig): Admitter {
-  return createAdmitter({
-    maxPayloadBytes: config.admit.max_payload_bytes,
-    redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
-    priority: { rules: config.admit.priority_rules, byAction: config.admit.priorities },
-  });
-}
-
-interface EventParts {
-  admit: Admitter;
-  sink: EventSink;
-  log: Logger;
-}
-
-function makeSources(config: PrimaryConfig, ingestPath: string, { admit, sink, log }: EventParts): Source[] {
-  const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
-  const sources: Source[] = [new IngestSocket({ path: ingestPath, admit, sink, log, maxLineBytes })];
-  const { packages } = config.sources;
-  if (packages.enabled) sources.push(new PackagesSource({ admit, sink, log, path: packages.log }));
-  return sources;
-}
-
 /** Made before what it shows, because appended events are told to it: it asks for the publisher when it is called. */
 function makeFace(
   config: PrimaryConfig,
@@ -269,69 +235,4 @@ function tellHead(query: QueryProcess, publisher: Publisher): void {
   const generation = publisher.newest()?.generation ?? 0;
   if (generation > 0)
     query.setPrimaryHead(publisher.storeUuid, { size: publisher.ledgerSize(), generation, atMs: Date.now() });
-}
-
-function describeSeal(result: Awaited<ReturnType<Publisher["seal"]>>): unknown {
-  if (!result.sealed) return result;
-  const { generation, size, root } = result.generation;
-  return { sealed: true, generation, size, root: root.toString("base64") };
-}
-
-/** A full resync needs a generation that the replica does not have yet, so one is sealed for it. */
-async function resync(
-  publisher: Publisher,
-  links: readonly ReplicaLink[],
-  { replica, full, dryRun }: { replica: string; full: boolean; dryRun: boolean },
-): Promise<unknown> {
-  const link = links.find(({ name }) => name === replica);
-  if (!link) {
-    const names = links.map(({ name }) => name).join(", ") || "none";
-    throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
-  }
-  const unknown = { kind: "unknown" as const, reason: `${replica} has not said hello: ${link.status().reason}` };
-  const plan = link.plan(full) ?? unknown;
-  const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
-  if (dryRun) return answer;
-  // Asked for before the seal: an increment of the new generation would leave nothing to send in full.
-  link.resync(full);
-  if (full) await publisher.seal({ force: true });
-  return answer;
-}
-
-async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unknown" }): Promise<number | null> {
-  if (plan.kind !== "increment" && plan.kind !== "full") return null;
-  const base = plan.kind === "increment" ? publisher.tree(plan.base) : undefined;
-  return measureSend(publisher.tree(plan.generation), base);
-}
-
-async function describe(
-  config: PrimaryConfig,
-  identity: PrimaryIdentity,
-  parts: {
-    publisher: Publisher;
-    bus: EventBus;
-    links: readonly ReplicaLink[];
-    sources: readonly Source[];
-    face: PrimaryFace;
-  },
-): Promise<PrimaryStatus> {
-  const { publisher, bus, links, sources, face } = parts;
-  const newest = publisher.newest();
-  const { freeBytes, totalBytes } = await freeSpace(config.root);
-  return {
-    role: "primary",
-    origin: identity.origin,
-    store: identity.uuid,
-    vkey: identity.signer.vkey,
-    root: config.root,
-    ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
-    backlog: publisher.backlog(),
-    bus: bus.state(),
-    vectorize: { level: config.vectorize.level },
-    volume: { free_bytes: freeBytes, total_bytes: totalBytes },
-    memory_bytes: process.memoryUsage.rss(),
-    replicas: links.map((link) => link.status()),
-    sources: Object.fromEntries(sources.map((source) => [source.name, source.state()])),
-    dbus: face.state(),
-  };
 }

@@ -5,7 +5,7 @@ import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.
 import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
 import type { LinkStatus } from "../push/replica-link.js";
-import type { PrimaryStatus } from "../serve-primary.js";
+import type { PrimaryStatus } from "../answer-operator.js";
 import { askControl } from "./ask-control.js";
 
 interface StatusArguments extends GlobalArguments {

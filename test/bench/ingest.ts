@@ -6,7 +6,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { PrimaryStatus } from "../../primary/serve-primary.js";
+import type { PrimaryStatus } from "../../primary/answer-operator.js";
 import { sendLines } from "../../primary/sources/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";

@@ -41,6 +41,9 @@ export interface Fleet {
 }
 
 export const REPLICA_NAME = "replica-1";
+
+/** Nothing of this machine gets into a test unless it asks for it. */
+export const NO_SOURCES = { packages: { enabled: false }, dbus: { enabled: false }, ovsdb: { enabled: false } };
 /** No test goes on this machine's bus; one that needs a bus makes its own, and gives its address. */
 const WITHOUT_BUS = { dbus: { enabled: false } };
 
@@ -68,9 +71,9 @@ export async function makeFleet(options: FleetOptions = {}): Promise<Fleet> {
     undo.push(() => sshd.stop());
     const target = { name: REPLICA_NAME, host: "127.0.0.1", port: sshd.port, user: sshd.user, host_key: sshd.hostKey };
     const primary = await makeSide("primary", folder, roots.primary, {
-      sources: { packages: { enabled: false } },
       ...WITHOUT_BUS,
       ...options.primary,
+      sources: { ...NO_SOURCES, ...(options.primary?.sources as object | undefined) },
       replicas: [target],
     });
     const replica = await makeSide("replica", folder, roots.replica, { ...WITHOUT_BUS, ...options.replica });

@@ -1,0 +1,96 @@
+// What operators and the D-Bus face ask of a running primary: seal, resync, status.
+import { freeSpace } from "../shared/store/btrfs.js";
+import type { PrimaryIdentity } from "../shared/store/identity.js";
+import type { BusState, EventBus } from "./bus/event-bus.js";
+import type { PrimaryConfig } from "./config.js";
+import { ControlError } from "./control/control-server.js";
+import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
+import type { Publisher } from "./publish.js";
+import { measureSend } from "./push/measure-send.js";
+import type { PushPlan } from "./push/plan-push.js";
+import type { LinkStatus, ReplicaLink } from "./push/replica-link.js";
+import type { Source, SourceState } from "./sources/source.js";
+
+/** What `status` answers. */
+export interface PrimaryStatus {
+  role: "primary";
+  origin: string;
+  store: string;
+  vkey: string;
+  root: string;
+  ledger: { size: number; sealed: number; generation: number };
+  backlog: { vectors: number; ledger: number };
+  bus: BusState;
+  vectorize: { level: string };
+  volume: { free_bytes: number; total_bytes: number };
+  memory_bytes: number;
+  replicas: LinkStatus[];
+  sources: Record<string, SourceState>;
+  dbus: PrimaryFaceState;
+}
+
+/** The answer to a seal on demand. */
+export function describeSeal(result: Awaited<ReturnType<Publisher["seal"]>>): unknown {
+  if (!result.sealed) return result;
+  const { generation, size, root } = result.generation;
+  return { sealed: true, generation, size, root: root.toString("base64") };
+}
+
+/** A full resync needs a generation that the replica does not have yet, so one is sealed for it. */
+export async function resync(
+  publisher: Publisher,
+  links: readonly ReplicaLink[],
+  { replica, full, dryRun }: { replica: string; full: boolean; dryRun: boolean },
+): Promise<unknown> {
+  const link = links.find(({ name }) => name === replica);
+  if (!link) {
+    const names = links.map(({ name }) => name).join(", ") || "none";
+    throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
+  }
+  const unknown = { kind: "unknown" as const, reason: `${replica} has not said hello: ${link.status().reason}` };
+  const plan = link.plan(full) ?? unknown;
+  const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
+  if (dryRun) return answer;
+  // Asked for before the seal: an increment of the new generation would leave nothing to send in full.
+  link.resync(full);
+  if (full) await publisher.seal({ force: true });
+  return answer;
+}
+
+async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unknown" }): Promise<number | null> {
+  if (plan.kind !== "increment" && plan.kind !== "full") return null;
+  const base = plan.kind === "increment" ? publisher.tree(plan.base) : undefined;
+  return measureSend(publisher.tree(plan.generation), base);
+}
+
+export async function describePrimary(
+  config: PrimaryConfig,
+  identity: PrimaryIdentity,
+  parts: {
+    publisher: Publisher;
+    bus: EventBus;
+    links: readonly ReplicaLink[];
+    sources: readonly Source[];
+    face: PrimaryFace;
+  },
+): Promise<PrimaryStatus> {
+  const { publisher, bus, links, sources, face } = parts;
+  const newest = publisher.newest();
+  const { freeBytes, totalBytes } = await freeSpace(config.root);
+  return {
+    role: "primary",
+    origin: identity.origin,
+    store: identity.uuid,
+    vkey: identity.signer.vkey,
+    root: config.root,
+    ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
+    backlog: publisher.backlog(),
+    bus: bus.state(),
+    vectorize: { level: config.vectorize.level },
+    volume: { free_bytes: freeBytes, total_bytes: totalBytes },
+    memory_bytes: process.memoryUsage.rss(),
+    replicas: links.map((link) => link.status()),
+    sources: Object.fromEntries(sources.map((source) => [source.name, source.state()])),
+    dbus: face.state(),
+  };
+}

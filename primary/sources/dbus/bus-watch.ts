@@ -157,7 +157,7 @@ export class BusWatch implements Source {
     for (const watched of this.#watched) {
       if (watched.service.busName !== name) continue;
       this.#setOwner(watched, owner === "" ? undefined : owner, connection, `${name} was gone`);
-      if (owner === "") watched.turn = watched.turn.then(() => watched.service.absent?.(watched.writer));
+      if (owner === "") this.#inTurn(watched, () => watched.service.absent?.(watched.writer));
     }
   }
 
@@ -179,11 +179,17 @@ export class BusWatch implements Source {
     const { watch } = watched;
     this.#log.debug("owner of a name changed", { name: service.busName, owner: owner ?? "none" });
     if (unseen) writer.blind(reason);
-    watched.turn = watched.turn.then(async () => {
+    this.#inTurn(watched, async () => {
       await before?.stop(reason);
       // A snapshot that was being written has ended the blindness, and it is of the old owner.
       if (unseen) writer.blind(reason);
       if (watched.watch === watch) watch?.start();
+    });
+  }
+
+  #inTurn(watched: Watched, act: () => Promise<void> | void): void {
+    watched.turn = watched.turn.then(act).catch((error: Error) => {
+      this.#log.error("a service is not watched as it should be", { source: watched.service.source, error });
     });
   }
 

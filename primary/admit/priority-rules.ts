@@ -36,6 +36,7 @@ const SOURCE_RULES: readonly PriorityRule[] = [
   { action: "loss", priority: "medium" },
   { action: "deleted", type: "OvsBridge", priority: "high" },
   { action: "panic_enabled", type: "Firewall", priority: "high" },
+  { action: "stopped", type: "Firewall", priority: "high" },
   { action: "shutdown_prepared", type: "Host", priority: "critical" },
   { action: "sleep", type: "Host", priority: "critical" },
   { action: "created", type: "File", priority: "medium" },

@@ -23,6 +23,7 @@ describe("priority", () => {
     [{ action: "deleted", element_type: "OvsPort" }, "low"],
     [{ action: "panic_enabled", element_type: "Firewall" }, "high"],
     [{ action: "panic_enabled", element_type: "Ship" }, "low"],
+    [{ action: "stopped", element_type: "Firewall" }, "high"],
     [{ action: "shutdown_prepared", element_type: "Host" }, "critical"],
     [{ action: "sleep", element_type: "Host" }, "critical"],
     [{ action: "sleep", element_type: "Cat" }, "low"],

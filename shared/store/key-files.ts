@@ -46,9 +46,8 @@ export async function readSigner(path: string, name: string, keyType: KeyType): 
 export async function ensureTransportKey(root: string): Promise<{ publicKey: string }> {
   const { transportKey, transportPublicKey } = new RootLayout(root);
   const { default: ssh2 } = await import("ssh2");
-  const made = ssh2.utils.generateKeyPairSync("ed25519", { comment: `isochron-primary@${hostname()}` });
   try {
-    await writeFileOnce(transportKey, made.private, PRIVATE_MODE);
+    await writeFileOnce(transportKey, generateSshKey(ssh2), PRIVATE_MODE);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "exists") throw error;
   }
@@ -60,6 +59,17 @@ export async function ensureTransportKey(root: string): Promise<{ publicKey: str
   const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")} ${parsed.comment}`.trim();
   await replaceFile(transportPublicKey, `${publicKey}\n`);
   return { publicKey };
+}
+
+/**
+ * An OpenSSH ed25519 private key. ssh2 1.17 cuts leading zeros off keys that it makes, and one key in 128 is then one that
+ * nobody can read: such a one is thrown away.
+ */
+export function generateSshKey({ utils }: Pick<typeof import("ssh2"), "utils">): string {
+  for (;;) {
+    const made = utils.generateKeyPairSync("ed25519", { comment: `isochron-primary@${hostname()}` });
+    if (!(utils.parseKey(made.private) instanceof Error)) return made.private;
+  }
 }
 
 /** @throws StoreError `missing`, `unreadable` */

@@ -6,6 +6,7 @@ import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
+import { filesOptions } from "./sources/files/options.js";
 import { ovsdbOptions } from "./sources/ovsdb/options.js";
 
 const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
@@ -151,6 +152,7 @@ const options = z.strictObject({
       packages: packages.prefault({}),
       dbus: dbusSourcesOptions.prefault({}),
       ovsdb: ovsdbOptions.prefault({}),
+      files: filesOptions.prefault({}),
     })
     .prefault({}),
   index: z

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemBusAddress } from "../shared/dbus/face-options.js";
 import { isWatchingSource } from "../shared/format/watching-source.js";
 import type { Logger } from "../shared/log.js";
-import type { StoreLayout } from "../shared/store/layout.js";
+import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { makeIndexFolder, sourcesPath } from "../shared/store/make-index-folder.js";
 import { type Admitter, createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
@@ -15,9 +15,13 @@ import type { EventSink } from "./event.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { BusService } from "./sources/dbus/bus-service.js";
 import { BusWatch } from "./sources/dbus/bus-watch.js";
+import { createFirewalld } from "./sources/dbus/firewalld.js";
 import { createLogin1 } from "./sources/dbus/login1.js";
 import { createMachine1 } from "./sources/dbus/machine1.js";
 import { createNetworkManager } from "./sources/dbus/network-manager.js";
+import { createSystemd } from "./sources/dbus/systemd.js";
+import { createFilesSource, type FilesPlace } from "./sources/files/files-source.js";
+import { isFilesSourceWanted } from "./sources/files/options.js";
 import { IngestSocket, LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
 import { KnownElements } from "./sources/known-elements.js";
 import { createOvsdbSource } from "./sources/ovsdb/ovsdb-source.js";
@@ -33,6 +37,7 @@ export interface EventParts {
 
 export interface WatchParts extends EventParts {
   known: KnownElements;
+  store: StoreLayout;
   /** Resolves when what has been appended until now is with every healthy replica. */
   delivered(signal: AbortSignal): Promise<void>;
 }
@@ -41,9 +46,13 @@ export interface WatchParts extends EventParts {
 export function makeAdmit(config: PrimaryConfig): Admitter {
   return createAdmitter({
     maxPayloadBytes: config.admit.max_payload_bytes,
-    redactKeys: config.admit.redact ? [...SECRET_TERMS, ...config.admit.redact_keys] : [],
+    redactKeys: redactKeysOf(config),
     priority: { rules: config.admit.priority_rules, byAction: config.admit.priorities },
   });
+}
+
+function redactKeysOf({ admit }: PrimaryConfig): string[] {
+  return admit.redact ? [...SECRET_TERMS, ...admit.redact_keys] : [];
 }
 
 /** Opens what the ledger last knew of each watched element; it must catch up before a source starts. */
@@ -55,13 +64,24 @@ export async function openKnownElements(store: StoreLayout, log: Logger): Promis
 }
 
 export function makeSources(config: PrimaryConfig, ingestPath: string, parts: WatchParts): Source[] {
-  const { packages, dbus, ovsdb } = config.sources;
+  const { packages, dbus, ovsdb, files } = config.sources;
   const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
   const sources: Source[] = [new IngestSocket({ path: ingestPath, maxLineBytes, ...parts })];
   if (packages.enabled) sources.push(new PackagesSource({ path: packages.log, ...parts }));
   if (dbus.enabled) sources.push(makeBusWatch(config, parts));
   if (ovsdb.enabled) sources.push(createOvsdbSource(parts, ovsdb));
+  if (isFilesSourceWanted(files)) sources.push(createFilesSource(files, filesPlace(config, parts.store), parts));
   return sources;
+}
+
+function filesPlace(config: PrimaryConfig, store: StoreLayout): FilesPlace {
+  const { root, loopFile, fingerprintKey } = new RootLayout(config.root);
+  return {
+    textsPath: join(sourcesPath(store.index), "texts.db"),
+    keyPath: fingerprintKey,
+    own: [root, loopFile, config.run_dir],
+    redactKeys: redactKeysOf(config),
+  };
 }
 
 function makeBusWatch(config: PrimaryConfig, parts: WatchParts): BusWatch {
@@ -69,12 +89,14 @@ function makeBusWatch(config: PrimaryConfig, parts: WatchParts): BusWatch {
   const address = config.dbus.address ?? systemBusAddress();
   const { log, delivered } = parts;
   const services: BusService[] = [];
+  if (dbus.systemd.enabled) services.push(createSystemd(dbus.systemd));
   if (dbus.network_manager.enabled) services.push(createNetworkManager());
   if (dbus.machine1.enabled) services.push(createMachine1());
   if (dbus.login1.enabled) {
     const timeoutMs = dbus.login1.delay_ms;
     services.push(createLogin1(timeoutMs > 0 ? { delay: { address, log, timeoutMs, delivered } } : {}));
   }
+  if (dbus.firewalld.enabled) services.push(createFirewalld());
   return new BusWatch({ address, services, parts, coalesceMs: dbus.coalesce_ms });
 }
 

@@ -112,7 +112,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
   const sources = makeSources(config, sockets.ingest, {
-    ...{ admit, sink: bus, log, known },
+    ...{ admit, sink: bus, log, known, store },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
   const control = new ControlServer({

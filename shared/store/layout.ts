@@ -31,6 +31,10 @@ export class RootLayout {
   get transportPublicKey(): string {
     return join(this.keys, "transport-key.pub");
   }
+  /** Primary: what keys the fingerprints of secret files; made when such a file is first met. */
+  get fingerprintKey(): string {
+    return join(this.keys, "fingerprint-key");
+  }
   /** Replica: the key that cosigns what it has verified. */
   get cosignKey(): string {
     return join(this.keys, "cosign-key.pem");

@@ -335,6 +335,73 @@ test("a storm of changes beyond the queue is told as a loss, and the last state 
   );
 });
 
+/** Runs `body` while the source is in the midst of its first comparison, for which the ledger has no room. */
+async function comparing(
+  t: TestContext,
+  body: (ovs: OpenVswitch, source: Source) => Promise<void>,
+): Promise<SeenEvent[] | undefined> {
+  if (!(await requirePart(t, OVSDB_SERVER))) return undefined;
+  return withLedger(async (ledger) => {
+    const ovs = new OpenVswitch(ledger.folder);
+    const { sink } = ledger.parts;
+    let makeRoom: () => void = () => undefined;
+    let full: Promise<void> | undefined = new Promise((resolve) => {
+      makeRoom = resolve;
+    });
+    const parts = { ...ledger.parts, sink: { append: sink.append.bind(sink), room: () => full ?? sink.room() } };
+    const source = createOvsdbSource(
+      parts,
+      { socket: ovs.socket, ignore_keys: [] },
+      { ...TUNING, maxQueuedEvents: 12 },
+    );
+    try {
+      await ovs.start();
+      await ovs.vsctl("add-br", "br0", ...["vi1", "vi2", "vi3"].flatMap((name) => ["--", "add-port", "br0", name]));
+      await source.start(new AbortController().signal);
+      await until(() => source.state().watching === true && source.state().queued === 7);
+      await body(ovs, source);
+      full = undefined;
+      makeRoom();
+      await until(() => isWatching(source) && ledger.events("ovs-interface:last").length > 0);
+      return ledger.events();
+    } finally {
+      await source.stop();
+      await ovs.stop();
+    }
+  });
+}
+
+test("changes that come while the present is still being compared are written after it, in order", async (t) => {
+  const events = await comparing(t, async (ovs, source) => {
+    // The last of all elements: it is not in the queue yet.
+    await ovs.vsctl("set", "interface", "vi3", "mtu_request=1400");
+    await ovs.vsctl("set", "interface", "vi3", "mtu_request=1300");
+    await ovs.vsctl("add-port", "br0", "last");
+    await until(() => source.state().ports === 5);
+  });
+  if (!events) return;
+  const told = events.filter(is("ovs-interface:vi3")).map(({ action, state }) => [action, state.mtu_request]);
+  assert.deepEqual(told, [
+    ["observed", undefined],
+    ["modified", 1400],
+    ["modified", 1300],
+  ]);
+});
+
+test("more changes than can wait for the comparison lead to another one, which misses nothing", async (t) => {
+  const names = [...Array.from({ length: 1000 }, (_, i) => `many${i}`), "last"];
+  const events = await comparing(t, async (ovs, source) => {
+    await ovs.vsctl(...names.flatMap((name) => ["--", "add-port", "br0", name]));
+    await until(() => source.state().ports === names.length + 4);
+  });
+  if (!events) return;
+  const seen = new Set(events.map(({ element }) => element));
+  assert.deepEqual(
+    names.filter((name) => !seen.has(`ovs-interface:${name}`)),
+    [],
+  );
+});
+
 test("a socket that is not there is waited for, and that is no failure", async (t) => {
   if (!(await requirePart(t, OVSDB_SERVER))) return;
   await withLedger(async (ledger) => {

@@ -71,6 +71,7 @@ export class BusConnection {
   readonly #rejectPending = new Set<(error: DbusError) => void>();
   #end: (reason: DbusError) => void = () => undefined;
   #ended: DbusError | undefined;
+  #isGathering = false;
 
   private constructor(bus: MessageBus, options: ConnectOptions) {
     this.#bus = bus;
@@ -136,6 +137,7 @@ export class BusConnection {
       }, timeoutMs);
       this.#rejectPending.add(fail);
       signal?.addEventListener("abort", abort, { once: true });
+      this.#gather();
       this.#bus.call(new dbus.Message({ ...fields, type: METHOD_CALL })).then(
         (reply) => {
           settle();
@@ -245,6 +247,7 @@ export class BusConnection {
 
   #send(message: Message): void {
     if (this.#ended) return;
+    this.#gather();
     try {
       this.#bus.send(message);
     } catch (cause) {
@@ -252,8 +255,23 @@ export class BusConnection {
     }
   }
 
+  /** What is sent in one turn of the loop goes out in one write: a write for each message costs more than the message. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = (this.#bus as unknown as Inside)._connection;
+    stream.cork();
+    setImmediate(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
+  }
+
   #lose(reason: DbusError): void {
-    (this.#bus as unknown as Inside)._connection.stream.destroy();
+    const { stream } = (this.#bus as unknown as Inside)._connection;
+    // What was sent in this turn goes out first: the last answers before a stop.
+    stream.uncork();
+    stream.destroy();
     this.#end(reason);
   }
 

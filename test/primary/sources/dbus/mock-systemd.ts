@@ -19,6 +19,8 @@ export interface MockSystemd extends BusMock {
   setFiles(files: Record<string, string>, told?: boolean): Promise<void>;
   /** A unit as it now is, without a signal. */
   setUnit(unit: MockUnit): Promise<void>;
+  /** A mount that someone else has made: systemd tells that the unit is new, and nothing else. */
+  appear(unit: MockUnit): Promise<void>;
   reloading(on: boolean): Promise<void>;
   /** How often the units were listed. */
   lists(): Promise<number>;
@@ -29,6 +31,7 @@ const ROOT = "/org/freedesktop/systemd1";
 
 const TEMPLATE = `
 import fnmatch
+import re
 import dbus
 from dbusmock import MOCK_IFACE, mockobject
 
@@ -67,7 +70,9 @@ def type_of(name):
 
 
 def fits(name, patterns):
-    return any(fnmatch.fnmatchcase(name, str(pattern)) for pattern in patterns)
+    # As in fnmatch(3), a backslash takes the next character as it is.
+    plain = [re.sub(r"\\\\(.)", r"[\\1]", str(pattern)) for pattern in patterns]
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in plain)
 
 
 def changed(unit, iface, properties):
@@ -128,6 +133,12 @@ def SetUnit(self, unit):
     put(self, unit)
 
 
+@dbus.service.method(MOCK_IFACE, in_signature="as", out_signature="")
+def Appear(self, unit):
+    put(self, unit)
+    self.EmitSignal(MAIN_IFACE, "UnitNew", "so", [unit[0], dbus.ObjectPath(path_of(unit[0]))])
+
+
 @dbus.service.method(MOCK_IFACE, in_signature="b", out_signature="")
 def SetReloading(self, on):
     self.EmitSignal(MAIN_IFACE, "Reloading", "b", [on])
@@ -169,6 +180,9 @@ export async function mockSystemd(
     },
     async setUnit(unit) {
       await tell("SetUnit", `[${unit.map(quoted).join(", ")}]`);
+    },
+    async appear(unit) {
+      await tell("Appear", `[${unit.map(quoted).join(", ")}]`);
     },
     async reloading(on) {
       await tell("SetReloading", String(on));

@@ -21,6 +21,9 @@ const FILES = {
   "/lib/systemd/system/backup.service": "static",
 };
 
+/** What stands between two signals of a burst must not be taken for where it ends, on a busy machine too. */
+const AS_IN_LIFE = { coalesceMs: 150 };
+
 interface Scene {
   bus: TestBus;
   ledger: TestLedger;
@@ -41,10 +44,16 @@ async function withSystemd(
     withLedger(async (ledger) => {
       const systemd = await mockSystemd(bus, { units, files });
       const reasons = keepReasons(ledger);
-      await withWatch(bus, ledger, [service(reloadAtMostMs)], async (watch) => {
-        await sighted(watch, SOURCE);
-        await body({ bus, ledger, systemd, watch, reasons });
-      });
+      await withWatch(
+        bus,
+        ledger,
+        [service(reloadAtMostMs)],
+        async (watch) => {
+          await sighted(watch, SOURCE);
+          await body({ bus, ledger, systemd, watch, reasons });
+        },
+        AS_IN_LIFE,
+      );
     }),
   );
 }
@@ -230,6 +239,30 @@ test("a unit without a file is gone once it has ended", async (t) => {
     const { state } = await eventOf(ledger, "unit:mnt-usb.mount", "stopped");
     assert.deepEqual(state, {});
     assert.deepEqual(actionsOf(ledger, "unit:mnt-usb.mount"), ["started", "stopping", "stopped"]);
+  });
+});
+
+test("a mount made by hand is asked for, and a service that is only loaded is not", async (t) => {
+  await withSystemd(t, async ({ ledger, systemd }) => {
+    await systemd.appear(["web.service", "A unit that someone looked at", "loaded", "inactive", "dead"]);
+    await systemd.appear(["run-user-0.mount", "Ignored", "loaded", "active", "mounted"]);
+    await systemd.appear(["mnt-a\\x2db.mount", "A disk", "loaded", "active", "mounted"]);
+    const { state } = await eventOf(ledger, "unit:mnt-a\\x2db.mount", "started");
+    assert.deepEqual(state, { active_state: "active", description: "A disk" });
+    assert.equal(await systemd.lists(), 2);
+    await systemd.say(["mnt-a\\x2db.mount", "inactive", "dead"]);
+    await eventOf(ledger, "unit:mnt-a\\x2db.mount", "stopped");
+    assert.deepEqual(actionsOf(ledger, SOURCE), ["observed", "observed", "started", "stopped"]);
+  });
+});
+
+test("of a swap's several names the one that counts is recorded", async (t) => {
+  await withSystemd(t, async ({ ledger, systemd }) => {
+    await systemd.appear(["dev-sdb1.swap", "Swap", "loaded", "active", "active"]);
+    await eventOf(ledger, "unit:dev-sdb1.swap", "observed");
+    await systemd.say(["dev-sdb1.swap", "inactive", "dead"]);
+    const { state } = await eventOf(ledger, "unit:dev-sdb1.swap", "stopped");
+    assert.deepEqual(state, {});
   });
 });
 

@@ -27,7 +27,7 @@ export async function requireMocks(t: TestContext): Promise<boolean> {
 
 /** Starts watching, runs `body`, stops. */
 export async function withWatch<T>(
-  bus: TestBus,
+  bus: Pick<TestBus, "address">,
   ledger: TestLedger,
   services: readonly BusService[],
   body: (watch: BusWatch) => Promise<T>,

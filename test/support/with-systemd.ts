@@ -1,0 +1,185 @@
+// A real systemd: this machine's own files, booted by systemd-nspawn as a container with its own processes, network and bus. All
+// it writes goes to memory. It boots to a target of the test's own, with a bus and nothing else: no service of this machine
+// starts. Ended by the id of its first process.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { type Part, program, ROOT, requirePart } from "./require-part.js";
+import { withFolder } from "./with-folder.js";
+
+export interface Systemd {
+  /** D-Bus address of its system bus, from outside. */
+  readonly address: string;
+  /** Its first process, as this machine numbers it. */
+  readonly pid: number;
+  /** Runs a program inside; resolves whatever its exit code is. */
+  run(...command: string[]): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }>;
+  systemctl(...args: string[]): Promise<void>;
+}
+
+const OVERLAYFS: Part = {
+  name: "overlayfs",
+  howToGet: "modprobe overlay",
+  isThere: async () => {
+    await execa("modprobe", ["overlay"], { reject: false, stdin: "ignore" });
+    return (await readFile("/proc/filesystems", "utf8")).includes("\toverlay\n");
+  },
+};
+const INIT: Part = {
+  name: "systemd",
+  howToGet: "apt-get install systemd dbus",
+  isThere: () => ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].some((path) => existsSync(path)),
+};
+const PARTS = [ROOT, INIT, OVERLAYFS, program("systemd-nspawn", "systemd-container"), program("dbus-daemon", "dbus")];
+const TARGET = "isochron-test.target";
+const PATIENCE_MS = 60_000;
+
+/** Whether a systemd can be booted here; else the test is skipped. */
+export async function requireSystemd(t: TestContext): Promise<boolean> {
+  for (const part of PARTS) if (!(await requirePart(t, part))) return false;
+  return true;
+}
+
+/** Boots with `units` (file name and text; `DefaultDependencies=no` is theirs to say) beside the machine's, runs `body`. */
+export async function withSystemd<T>(
+  units: Record<string, string>,
+  body: (systemd: Systemd) => Promise<T>,
+): Promise<T> {
+  return withFolder(async (folder) => {
+    await writeUnits(join(folder, "units"), units);
+    const name = `isochron-test-${process.pid}-${folder.slice(-6)}`.replace(/[^A-Za-z0-9-]/g, "0");
+    const cgroups = await makeCgroups(name);
+    const nspawn = startNspawn(folder, name, cgroups);
+    let leader: number | undefined;
+    try {
+      leader = await waitForBus(nspawn);
+      return await body(inside(leader));
+    } finally {
+      await end(nspawn, leader);
+      for (const cgroup of cgroups) await removeCgroup(cgroup);
+    }
+  });
+}
+
+async function writeUnits(folder: string, units: Record<string, string>): Promise<void> {
+  const alone = "[Unit]\nDefaultDependencies=no\n";
+  const all = {
+    [TARGET]: `${alone}Requires=dbus.socket\nWants=dbus.service\nAllowIsolate=yes\n`,
+    // By default they want the machine's own boot.
+    "dbus.service.d/alone.conf": alone,
+    "dbus.socket.d/alone.conf": alone,
+    ...units,
+  };
+  for (const [path, text] of Object.entries(all)) {
+    await mkdir(join(folder, path, ".."), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+}
+
+/** A control group for this systemd alone: in a shared one it would take others' processes for its own. */
+async function makeCgroups(name: string): Promise<string[]> {
+  const cgroups: string[] = [];
+  for (const line of (await readFile("/proc/self/mounts", "utf8")).split("\n")) {
+    const [, path = "", type, options = ""] = line.split(" ");
+    if (type !== "cgroup2" && !(type === "cgroup" && options.includes("name=systemd"))) continue;
+    await mkdir(join(path, name));
+    cgroups.push(join(path, name));
+  }
+  return cgroups;
+}
+
+/** In a mount namespace of its own, which takes overlay and memory along when it ends. */
+function startNspawn(folder: string, name: string, cgroups: readonly string[]): ChildProcess {
+  const script = `set -e
+    for cgroup in ${cgroups.join(" ")}; do echo $$ >"$cgroup/cgroup.procs"; done
+    mkdir box && mount -t tmpfs -o mode=755 tmpfs box
+    mkdir -p box/upper/usr/lib/systemd/system box/work box/root
+    cp -r units/. box/upper/usr/lib/systemd/system/
+    mount -t overlay -o lowerdir=/,upperdir=box/upper,workdir=box/work overlay box/root
+    exec systemd-nspawn --quiet --directory=box/root --machine=${name} --private-network --register=no --keep-unit \\
+      --link-journal=no --resolv-conf=off --timezone=off --console=pipe \\
+      --boot systemd.unit=${TARGET} systemd.show_status=no systemd.log_target=console`;
+  return spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Resolves with the first process once its bus takes connections and its target is reached. */
+async function waitForBus(nspawn: ChildProcess): Promise<number> {
+  let log = "";
+  for (const stream of [nspawn.stdout, nspawn.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-16 * 1024);
+    });
+  }
+  const deadline = performance.now() + PATIENCE_MS;
+  while (performance.now() < deadline && nspawn.exitCode === null && nspawn.signalCode === null) {
+    const leader = await leaderOf(nspawn.pid as number);
+    if (leader !== undefined && (await isUp(leader))) return leader;
+    await sleep(50);
+  }
+  throw new Error(`systemd did not boot: ${log}`);
+}
+
+/** The child that is process 1 of its own process namespace. */
+async function leaderOf(pid: number): Promise<number | undefined> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  for (const child of children.split(" ").filter((id) => id !== "")) {
+    const status = await readFile(`/proc/${child}/status`, "utf8").catch(() => "");
+    if (/^NSpid:.*\t1$/m.test(status)) return Number(child);
+  }
+  return undefined;
+}
+
+async function isUp(leader: number): Promise<boolean> {
+  const { exitCode } = await inside(leader).run("systemctl", "is-active", "--quiet", TARGET, "dbus.service");
+  return exitCode === 0;
+}
+
+function inside(leader: number): Systemd {
+  const run = async (...command: string[]) => {
+    const into = ["--target", String(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root"];
+    const options = { reject: false, stdin: "ignore", timeout: PATIENCE_MS } as const;
+    const { exitCode, stdout, stderr } = await execa("nsenter", [...into, "--", ...command], options);
+    return { exitCode, stdout, stderr };
+  };
+  return {
+    address: `unix:path=/proc/${leader}/root/run/dbus/system_bus_socket`,
+    pid: leader,
+    run,
+    async systemctl(...args) {
+      const { exitCode, stderr } = await run("systemctl", ...args);
+      if (exitCode !== 0) throw new Error(`systemctl ${args.join(" ")} failed: ${stderr}`);
+    },
+  };
+}
+
+/** Process 1 first: all others end with it, and nspawn after it. */
+async function end(nspawn: ChildProcess, leader: number | undefined): Promise<void> {
+  const first = leader ?? (await leaderOf(nspawn.pid as number));
+  const ended = nspawn.exitCode === null && nspawn.signalCode === null ? once(nspawn, "exit") : undefined;
+  if (first !== undefined && ended) process.kill(first, "SIGKILL");
+  else nspawn.kill("SIGKILL");
+  await ended;
+}
+
+/** From the leaves up; the kernel lets go of ended processes a little later. */
+async function removeCgroup(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
+  }
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await rmdir(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EBUSY" || tries === 200) throw error;
+      await sleep(25);
+    }
+  }
+}

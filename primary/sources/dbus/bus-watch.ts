@@ -132,14 +132,15 @@ export class BusWatch implements Source {
     if (watched.owner === undefined) noteAbsence(watched);
   }
 
+  /** Owners last: from the moment on that a service is known to be there, none of its signals may be missed. */
   async #addMatches(connection: BusConnection): Promise<void> {
-    for (const name of new Set(this.#watched.map(({ service }) => service.busName))) {
-      await connection.addMatch(`type='signal',sender='${BUS_NAME}',member='NameOwnerChanged',arg0='${name}'`);
-    }
     const rules = this.#watched.flatMap(({ service }) =>
       service.rules.map((rule) => `type='signal',sender='${service.busName}',${rule}`),
     );
     for (const rule of new Set(rules)) await connection.addMatch(rule);
+    for (const name of new Set(this.#watched.map(({ service }) => service.busName))) {
+      await connection.addMatch(`type='signal',sender='${BUS_NAME}',member='NameOwnerChanged',arg0='${name}'`);
+    }
   }
 
   #take(message: BusMessage, connection: BusConnection): void {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import type { BusPeer, BusService } from "../../../../primary/sources/dbus/bus-service.js";
 import { ServiceWatch } from "../../../../primary/sources/dbus/service-watch.js";
@@ -49,6 +51,12 @@ async function whileReading(
   await writer.stop();
 }
 
+async function endProcess(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill();
+  await ended;
+}
+
 function happened(thing: number): BusMessage {
   return { sender: ":1.1", path: PATH, interface: NAME, member: "Happened", signature: "u", body: [thing] };
 }
@@ -63,6 +71,38 @@ test("a new connection counts nothing as unreadable or forged", async (t) => {
         assert.deepEqual({ unreadable, forged }, { unreadable: 0, forged: 0 });
       }),
     ),
+  );
+});
+
+test("owners are asked for only once the bus brings all signals, so that none is missed behind a snapshot", async (t) => {
+  if (!(await requireMocks(t))) return;
+  await withBus((bus) =>
+    withLedger(async (ledger) => {
+      const args = ["--address", bus.address, "type='method_call',destination='org.freedesktop.DBus'"];
+      const monitor = spawn("dbus-monitor", args, { stdio: ["ignore", "pipe", "inherit"] });
+      let calls = "";
+      monitor.stdout.on("data", (chunk: Buffer) => {
+        calls += chunk.toString();
+      });
+      try {
+        await until("calls are seen", async () => {
+          await bus.call("org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId");
+          return calls.includes("GetId");
+        });
+        await withWatch(bus, ledger, [teller(false)], async (watch) => {
+          await until("the bus is watched", () => watch.state().connected === true);
+          await until("the owner is asked for", () => calls.includes("GetNameOwner"));
+        });
+        const order = [`path='${PATH}'`, "NameOwnerChanged", "GetNameOwner"].map((text) => calls.indexOf(text));
+        assert.deepEqual(
+          order.toSorted((a, b) => a - b),
+          order,
+        );
+        assert.ok(!order.includes(-1));
+      } finally {
+        await endProcess(monitor);
+      }
+    }),
   );
 });
 

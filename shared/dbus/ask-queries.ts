@@ -7,7 +7,7 @@ import { CallRefused } from "./call-refused.js";
 /** The parameters of a query endpoint, by name. */
 export type Parameters = Readonly<Record<string, string | undefined>>;
 
-/** The JSON that the query process answers. Rejects with the query's own code, message and hint. */
+/** The JSON that the query process answers. Rejects with the query's own code, message and hint, or the signal's reason. */
 export type AskQuery = (endpoint: string, parameters: Parameters, signal: AbortSignal) => Promise<string>;
 
 /** A system bus passes on no message of more than 32 MiB, and cuts off who sends one. */
@@ -22,6 +22,7 @@ export function createAskQuery(socketPath: string, startedBy: string): AskQuery 
     try {
       return await asking.add(() => askSocketText(ask), { signal });
     } catch (error) {
+      signal.throwIfAborted();
       throw asRefusal(error);
     }
   };
@@ -40,7 +41,8 @@ function asRefusal(error: unknown): unknown {
  * @throws CallRefused for any other type, and an error `bad-parameter` for a name that is given already
  */
 export function readOptions(options: Record<string, unknown>, given: Parameters = {}): Parameters {
-  const parameters: Record<string, string | undefined> = { ...given };
+  // Without a prototype: the names come from strangers.
+  const parameters: Record<string, string | undefined> = Object.assign(Object.create(null), given);
   for (const [name, value] of Object.entries(options)) {
     if (Object.hasOwn(given, name)) {
       const hint = "leave it out of the options: it is an argument of its own";

@@ -123,6 +123,7 @@ export class FileTree {
           if (look.file) yield { path: joinPath(path, look.name), file: look.file };
         }
       }
+      this.#blocked.delete(path);
       yield* this.#goneFrom(path, there, entered);
       for (const name of entered) ahead.push(joinPath(path, name));
     } catch (error) {
@@ -224,9 +225,7 @@ export class FileTree {
 
   async #open(path: RawPath): Promise<OpenFolder | undefined | "blocked"> {
     try {
-      const folder = await OpenFolder.open(path);
-      this.#blocked.delete(path);
-      return folder;
+      return await OpenFolder.open(path);
     } catch (error) {
       this.#block(path, error);
       return "blocked";

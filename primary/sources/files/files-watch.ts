@@ -78,7 +78,7 @@ export class FilesWatch {
       left_out: this.#tree.leftOut,
       walks: this.#walks,
       texts_bytes: this.#options.cache.sizeBytes,
-      problem: this.#watches.problem ?? this.#tree.problem ?? null,
+      problem: [this.#watches.problem, this.#tree.problem].filter(Boolean).join("; ") || null,
     };
   }
 

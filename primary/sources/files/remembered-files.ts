@@ -9,13 +9,16 @@ export interface RememberedFolder {
   folders: Set<string>;
 }
 
+/** Folders that there is always room for: those on the way to the watched ones count as well. */
+const LEAST_FOLDERS = 1024;
+
 export class RememberedFiles {
   readonly #max: number;
   readonly #folders = new Map<RawPath, RememberedFolder>();
   #files = 0;
   #leftOut = 0;
 
-  /** At most `max` files, and as many folders. */
+  /** At most `max` files, and about as many folders. */
   constructor(max: number) {
     this.#max = max;
   }
@@ -41,7 +44,7 @@ export class RememberedFiles {
   addFolder(path: RawPath): RememberedFolder | undefined {
     const before = this.#folders.get(path);
     if (before) return before;
-    if (this.#folders.size >= this.#max) {
+    if (this.#folders.size >= Math.max(this.#max, LEAST_FOLDERS)) {
       this.#leftOut += 1;
       return undefined;
     }

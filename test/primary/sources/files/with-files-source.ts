@@ -49,7 +49,7 @@ export async function withFilesSource(
     const folder = join(ledger.folder, "watched");
     await mkdir(folder, { mode: 0o755 });
     await settings.prepare?.(folder);
-    const start = async (options: Partial<FilesOptions> | undefined): Promise<Source> => {
+    const make = (options: Partial<FilesOptions> | undefined): Source => {
       const given = filesOptions.parse({ watch: settings.watch?.(folder) ?? [`${folder}/**`] });
       const place = {
         textsPath: textsPath(ledger),
@@ -57,15 +57,16 @@ export async function withFilesSource(
         own: [join(folder, "own")],
         redactKeys: SECRET_TERMS,
       };
-      const source = createFilesSource({ ...given, ...options }, place, ledger.parts, { ...PACE, ...settings.pace });
+      return createFilesSource({ ...given, ...options }, place, ledger.parts, { ...PACE, ...settings.pace });
+    };
+    const start = async (source: Source) => {
       await source.start(new AbortController().signal);
       await until(() => Number(source.state().walks ?? 0) > 0 && source.state().queued === 0);
-      return source;
     };
     const test: FilesTest = {
       ledger,
       folder,
-      source: await start(settings.options),
+      source: make(settings.options),
       told: () => told(ledger, folder),
       async heard(path, action, count = 1) {
         const of = () => test.told().filter((event) => event.path === path && event.action === action);
@@ -73,25 +74,23 @@ export async function withFilesSource(
         return of().at(-1) as Told;
       },
       async settle() {
-        const before = ledger.events().length;
-        await writeFile(join(folder, MARK), String(before));
-        const since = (action: string) =>
-          ledger
-            .events()
-            .slice(before)
-            .some(({ element, action: is }) => element.endsWith(MARK) && is === action);
-        await until(() => since("created"));
-        await rm(join(folder, MARK));
-        await until(() => since("deleted"));
+        const mark = join(folder, MARK);
+        const state = () => ledger.parts.known.get("files", `file:${mark}`)?.stateJson ?? "{}";
+        await writeFile(mark, "");
+        await until(() => state() !== "{}");
+        await rm(mark);
+        await until(() => state() === "{}");
       },
       async restart(meanwhile, options) {
         await test.source.stop();
         await meanwhile();
         await ledger.restart();
-        test.source = await start({ ...settings.options, ...options });
+        test.source = make({ ...settings.options, ...options });
+        await start(test.source);
       },
     };
     try {
+      await start(test.source);
       await body(test);
     } finally {
       await test.source.stop();

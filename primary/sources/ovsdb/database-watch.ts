@@ -1,6 +1,6 @@
 // One connection's life with an Open vSwitch database: schema, monitor, the ledger brought in step with the monitor's first
 // reply, then every update as it comes. Updates that come while the ledger is brought in step wait, in order and bounded.
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../../shared/log.js";
 import type { ElementState } from "../element-change.js";
 import type { ElementWriter } from "../element-writer.js";
@@ -26,6 +26,8 @@ const MAX_HELD = 2000;
 const MAX_EARLY = 10_000;
 /** Between two comparisons because of losses: time for the rest of the daemon. */
 const STEP_PAUSE_MS = 1000;
+/** Elements compared in one go: some 20 ms. */
+const PIECE = 128;
 
 export class DatabaseWatch {
   readonly #options: DatabaseWatchOptions;
@@ -136,7 +138,7 @@ export class DatabaseWatch {
     const present = this.#rows?.elements() ?? [];
     this.#stepWanted = undefined;
     this.#held ??= [];
-    await writer.resync(present, nameOvsChange);
+    await writer.resync(inPieces(present), nameOvsChange);
     this.#lostBefore = writer.lostSoFar;
     log.debug("the switch database was compared with the ledger", { reason, elements: present.length });
     this.#release();
@@ -155,5 +157,13 @@ export class DatabaseWatch {
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+}
+
+/** The rest of the daemon has its turn in between: a large switch has thousands of elements. */
+async function* inPieces(elements: readonly ElementState[]): AsyncGenerator<ElementState> {
+  for (const [index, element] of elements.entries()) {
+    if (index % PIECE === PIECE - 1) await nextTurn();
+    yield element;
   }
 }

@@ -36,24 +36,49 @@ export class MessageSplitter {
    */
   *push(chunk: Buffer): Generator<Buffer> {
     let start = 0;
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] as number;
+    for (let at = 0; at < chunk.length; ) {
       if (this.#depth === 0) {
         start = at;
-        if (!isBlank(byte)) this.#begin(byte);
-      } else if (this.#inString) {
-        // Bytes of a longer UTF-8 sequence are all above 0x7f: none of them is taken for a quote.
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === BACKSLASH) this.#escaped = true;
-        else if (byte === QUOTE) this.#inString = false;
-      } else if (byte === QUOTE) this.#inString = true;
-      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#deeper();
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-        this.#depth -= 1;
-        if (this.#depth === 0) yield this.#finish(chunk.subarray(start, at + 1));
+        if (!isBlank(chunk[at] as number)) this.#begin(chunk[at] as number);
+        at += 1;
+      } else if (this.#inString) at = this.#skipString(chunk, at);
+      else {
+        at = this.#skipToStringOrEnd(chunk, at);
+        if (this.#depth === 0) yield this.#finish(chunk.subarray(start, at));
       }
     }
     if (this.#depth > 0) this.#hold(chunk.subarray(start));
+  }
+
+  /** Where the string ends, or the chunk does. Bytes of a longer UTF-8 sequence are above 0x7f: none is taken for a quote. */
+  #skipString(chunk: Buffer, from: number): number {
+    let escaped = this.#escaped;
+    let at = from;
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) break;
+    }
+    this.#escaped = escaped;
+    this.#inString = at === chunk.length;
+    return at + 1;
+  }
+
+  /** Where the next string begins, or the message ends, or the chunk does. */
+  #skipToStringOrEnd(chunk: Buffer, from: number): number {
+    for (let at = from; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#deeper();
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        this.#depth -= 1;
+        if (this.#depth === 0) return at + 1;
+      } else if (byte === QUOTE) {
+        this.#inString = true;
+        return at + 1;
+      }
+    }
+    return chunk.length;
   }
 
   #begin(byte: number): void {

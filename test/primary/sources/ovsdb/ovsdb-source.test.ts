@@ -477,30 +477,32 @@ test("a server that hangs is found out by a probe, and the gap begins when it wa
 
 test("links that go down and up, and interfaces that fail, are named so", async (t) => {
   await watching(t, async ({ ovs, news }) => {
+    // What else the switch has still to say of a new bridge comes when it likes.
+    const newsOf = async (element: string, action: string, elements = [element]) =>
+      (await news(is(element, action))).filter(
+        (event) => elements.includes(event.element) && event.action !== "modified",
+      );
     await ovs.startSwitch();
     await ovs.vsctl("add-br", "br0", "--", "add-port", "br0", "vi101");
-    const added = await news(is("ovs-interface:vi101", "link_up"));
-    assert.ok(brief(added).includes("ovs-interface:vi101 created"));
-    assert.equal(stateOf(added, "ovs-interface:vi101").link_state, "up");
+    const added = await newsOf("ovs-interface:vi101", "link_up");
+    assert.deepEqual(brief(added), ["ovs-interface:vi101 created", "ovs-interface:vi101 link_up"]);
+    assert.equal(added[1]?.state.link_state, "up");
     await ovs.setAdminState("vi101", "down");
-    const [down, ...more] = await news(is("ovs-interface:vi101", "link_down"));
+    const [down, ...more] = await newsOf("ovs-interface:vi101", "link_down");
     assert.deepEqual([down?.state.link_state, down?.state.admin_state, more], ["down", "down", []]);
     await ovs.setAdminState("vi101", "up");
-    assert.deepEqual(brief(await news(is("ovs-interface:vi101"))), ["ovs-interface:vi101 link_up"]);
+    assert.deepEqual(brief(await newsOf("ovs-interface:vi101", "link_up")), ["ovs-interface:vi101 link_up"]);
+    const ofBridge = ["ovs-bridge:br0", "ovs-interface:br0"];
     await ovs.setAdminState("br0", "down");
-    const fallen = await news(is("ovs-interface:br0"));
+    const fallen = (await newsOf("ovs-interface:br0", "link_down", ofBridge)).slice(-2);
     assert.deepEqual(brief(fallen), ["ovs-bridge:br0 bridge_down", "ovs-interface:br0 link_down"]);
     assert.deepEqual([fallen[0]?.priority, fallen[0]?.state.link_state], ["high", "down"]);
     await ovs.setAdminState("br0", "up");
-    assert.deepEqual(brief(await news(is("ovs-interface:br0"))), [
-      "ovs-bridge:br0 bridge_up",
-      "ovs-interface:br0 link_up",
-    ]);
+    const back = await newsOf("ovs-interface:br0", "link_up", ofBridge);
+    assert.deepEqual(brief(back), ["ovs-bridge:br0 bridge_up", "ovs-interface:br0 link_up"]);
     await ovs.vsctl("add-port", "br0", "bad0", "--", "set", "interface", "bad0", "type=nonsense");
-    const failed = (await news(is("ovs-interface:bad0", "interface_error"))).find(
-      is("ovs-interface:bad0", "interface_error"),
-    );
-    assert.equal(failed?.priority, "high");
+    const [created, failed] = await newsOf("ovs-interface:bad0", "interface_error");
+    assert.deepEqual([created?.action, failed?.action, failed?.priority], ["created", "interface_error", "high"]);
     assert.match(String(failed?.state.error), /could not open network device bad0/);
   });
 });
@@ -518,8 +520,10 @@ test("a server that restarts under a running switch: what it forgot and is told 
     await until(() => isWatching(source));
     await ovs.vsctl("--", "wait-until", "interface", "vi101", "link_state=up");
     await ovs.vsctl("set", "port", "vi101", "tag=7");
+    // What the switch still had to say of the bridge when it was new may stand before the gap.
     const events = await news(is("ovs-port:vi101"));
-    assert.deepEqual(brief(events), ["source:ovsdb gap", "ovs-port:vi101 modified"]);
+    const since = events.slice(events.findIndex(is("source:ovsdb", "gap")));
+    assert.deepEqual(brief(since), ["source:ovsdb gap", "ovs-port:vi101 modified"]);
     const state = ledger.events("ovs-interface:vi101").at(-1)?.state;
     assert.equal(state?.link_state, "up");
   });

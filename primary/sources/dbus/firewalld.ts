@@ -3,13 +3,12 @@
 // https://firewalld.org/documentation/man-pages/firewalld.dbus.html (interface 1.10, firewalld 0.9, and later)
 import type { BusMessage } from "../../../shared/dbus/bus-connection.js";
 import type { DbusError } from "../../../shared/dbus/dbus-error.js";
-import { plainObject } from "../../../shared/dbus/plain-value.js";
+import { plainObject, plainValue } from "../../../shared/dbus/plain-value.js";
 import type { ElementState, JsonObject } from "../element-change.js";
 import type { ElementWriter } from "../element-writer.js";
 import type { BusPeer, BusService } from "./bus-service.js";
 import { nameRulesChange, policyState, zoneState } from "./firewalld-rules.js";
 import { FIREWALL_TYPE, firewallState, nameFirewallChange } from "./firewalld-state.js";
-import { TimedRules } from "./firewalld-timed-rules.js";
 
 const NAME = "org.fedoraproject.FirewallD1";
 const PATH = "/org/fedoraproject/FirewallD1";
@@ -19,7 +18,6 @@ const STATE_ELEMENT = "firewall:state";
 
 /** What moves something from one zone to another, and names only where it went. */
 const MOVES = new Set(["ZoneChanged", "ZoneOfInterfaceChanged", "ZoneOfSourceChanged"]);
-const STATE_SIGNALS = new Set(["PanicModeEnabled", "PanicModeDisabled", "LogDeniedChanged"]);
 const NO_SUCH_METHOD = new Set([
   "org.freedesktop.DBus.Error.UnknownMethod",
   "org.freedesktop.DBus.Error.UnknownInterface",
@@ -34,7 +32,6 @@ class Firewalld implements BusService {
   readonly busName = NAME;
   /** Not below the path: what is there is the permanent configuration, files that take effect with a reload. */
   readonly rules = [`path='${PATH}'`];
-  readonly #timed = new TimedRules((zone, peer) => this.#zoneSoon(zone, peer));
 
   nameChange(before: JsonObject, after: JsonObject, elementType: string): string {
     return elementType === FIREWALL_TYPE ? nameFirewallChange(before, after) : nameRulesChange(before, after);
@@ -59,23 +56,32 @@ class Firewalld implements BusService {
     const [name] = body as [string];
     if (iface === ZONE) this.#ofZone(member, body, peer);
     else if (iface === POLICY) peer.soon(`policy ${name}`, () => this.#write(peer, readPolicy(peer, name)));
-    else if (iface === NAME) this.#ofFirewall(member, peer);
+    else if (iface === NAME) this.#ofFirewall(member, body, peer);
   }
 
   #ofZone(member: string, body: readonly unknown[], peer: BusPeer): void {
     const zone = body[0] as string;
-    if (MOVES.has(member)) peer.resnapshot("something went from zone to zone");
-    else this.#zoneSoon(zone, peer);
-    // PortAdded and its like end with the seconds that it is for, or 0.
-    const timeoutSeconds = body.at(-1);
-    if (member.endsWith("Added") && typeof timeoutSeconds === "number") this.#timed.add(zone, timeoutSeconds, peer);
+    if (MOVES.has(member)) readAllSoon(peer, "something went from zone to zone");
+    else peer.soon(`zone ${zone}`, () => this.#write(peer, readZone(peer, zone)));
   }
 
-  #ofFirewall(member: string, peer: BusPeer): void {
-    if (STATE_SIGNALS.has(member)) peer.soon(STATE_ELEMENT, () => this.#write(peer, readFirewall(peer)));
-    // Interfaces without a zone of their own go with the default.
-    else if (member === "DefaultZoneChanged") peer.resnapshot("the default zone changed");
-    else if (member === "Reloaded") this.#reloaded(peer);
+  /** Taken from the signals themselves: panic that is over before one could ask is an event too. */
+  #ofFirewall(member: string, body: readonly unknown[], peer: BusPeer): void {
+    if (member === "PanicModeEnabled") this.#become(peer, { panic: true });
+    else if (member === "PanicModeDisabled") this.#become(peer, { panic: false });
+    else if (member === "LogDeniedChanged") this.#become(peer, { log_denied: plainValue(body[0]) });
+    else if (member === "DefaultZoneChanged") {
+      this.#become(peer, { default_zone: plainValue(body[0]) });
+      // Interfaces without a zone of their own go with it.
+      readAllSoon(peer, "the default zone changed");
+    } else if (member === "Reloaded") this.#reloaded(peer);
+  }
+
+  #become({ writer }: BusPeer, changed: JsonObject): void {
+    const before = writer.last(STATE_ELEMENT) ?? {};
+    const state = { ...before, ...changed };
+    const action = nameFirewallChange(before, state);
+    writer.writeIfChanged({ elementId: STATE_ELEMENT, elementType: FIREWALL_TYPE, action, state });
   }
 
   /** An event of its own, whatever came of it: what was set for the time being only is gone. */
@@ -85,15 +91,16 @@ class Firewalld implements BusService {
     peer.resnapshot("firewalld has reloaded");
   }
 
-  #zoneSoon(zone: string, peer: BusPeer): void {
-    peer.soon(`zone ${zone}`, () => this.#write(peer, readZone(peer, zone)));
-  }
-
   async #write(peer: BusPeer, reading: Promise<ElementState>): Promise<void> {
     const element = await reading;
     const before = peer.writer.last(element.elementId) ?? {};
     peer.writer.writeIfChanged({ ...element, action: this.nameChange(before, element.state, element.elementType) });
   }
+}
+
+/** Many in a row, as when a container engine starts, lead to one snapshot. */
+function readAllSoon(peer: BusPeer, reason: string): void {
+  peer.soon("everything", () => peer.resnapshot(reason));
 }
 
 async function readFirewall(peer: BusPeer): Promise<ElementState> {

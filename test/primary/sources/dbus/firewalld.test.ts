@@ -93,26 +93,30 @@ test("panic mode, the default zone and a reload are told, and what the reload ha
       await withWatch(bus, ledger, [createFirewalld()], async (watch) => {
         await sighted(watch, SOURCE);
         await firewalld.call("enablePanicMode");
-        assert.equal((await eventOf(ledger, STATE, "panic_enabled")).priority, "high");
         await firewalld.call("disablePanicMode");
+        assert.equal((await eventOf(ledger, STATE, "panic_enabled")).priority, "high");
         await eventOf(ledger, STATE, "panic_disabled");
         await firewalld.call("setDefaultZone", "drop");
         assert.equal((await eventOf(ledger, STATE, "default_zone_changed")).state.default_zone, "drop");
+        await firewalld.call("setLogDenied", "all");
+        assert.equal((await eventOf(ledger, STATE, "modified")).state.log_denied, "all");
+        await eventOf(ledger, STATE, "reloaded");
+        await sighted(watch, SOURCE);
         await firewalld.call("zone.addService", "public", "http", "0");
         await eventOf(ledger, PUBLIC, "modified");
         await firewalld.call("reload");
-        await eventOf(ledger, STATE, "reloaded");
         await until("the service is gone", () => ledger.events(PUBLIC).length === 3);
         assert.deepEqual(ledger.events(PUBLIC)[2]?.state.services, ["ssh"]);
       });
       await firewalld.stop();
-      const expected = ["observed", "panic_enabled", "panic_disabled", "default_zone_changed", "reloaded"];
-      assert.deepEqual(actionsOf(ledger, STATE), expected);
+      const panicked = ["observed", "panic_enabled", "panic_disabled"];
+      const reloaded = ["default_zone_changed", "modified", "reloaded", "reloaded"];
+      assert.deepEqual(actionsOf(ledger, STATE), [...panicked, ...reloaded]);
     }),
   );
 });
 
-test("a rule for some seconds is told when it comes and when it has gone, of which there is no signal", async (t) => {
+test("a rule for some seconds is told when it comes and when firewalld takes it back", async (t) => {
   if (!(await requireMocks(t)) || !(await requirePart(t, FIREWALLD))) return;
   await withLedger((ledger) =>
     withBus(async (bus) => {

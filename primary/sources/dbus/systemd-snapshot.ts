@@ -1,5 +1,6 @@
 // The present of all recorded units, from systemd's two lists and what the ledger last knew. What it must never do: make an
 // event of a unit that was merely loaded or unloaded.
+import { isDeepStrictEqual } from "node:util";
 import type { ElementState, JsonObject } from "../element-change.js";
 import type { BusPeer } from "./bus-service.js";
 import { type LoadedUnit, listUnitFiles, listUnits, readResult } from "./systemd-read-units.js";
@@ -61,10 +62,14 @@ async function addUnit(
   if (unit) seen.set(name, now);
   const settled = settle(now, recorded);
   const result = settled.active === "failed" ? await resultOf(peer, unit, recorded) : undefined;
-  // Being loaded for the first time is no change of the unit: its description comes with its next event.
-  const shown = recorded && recorded.description === undefined ? { ...facts, description: undefined } : facts;
-  const state = unitState(name, settled, shown, result);
+  const state = unlessMerelyLoaded(unitState(name, settled, facts, result), recorded);
   if (Object.keys(state).length > 0) present.push({ elementId: elementId(name), elementType: UNIT_TYPE, state });
+}
+
+/** Being loaded for the first time is no change of the unit: its description comes with its next event. */
+function unlessMerelyLoaded(state: JsonObject, recorded: JsonObject | undefined): JsonObject {
+  const { description: _, ...others } = state;
+  return recorded && isDeepStrictEqual(others, recorded) ? recorded : state;
 }
 
 /** Asked only of a unit that has failed unseen. */

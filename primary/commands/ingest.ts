@@ -1,25 +1,23 @@
 // `ingest FILE`: sends a file of JSON lines to a running primary and says what became of each: kept, kept before, or
-// refused and why. A bad line never costs the good ones around it.
+// refused and why. A bad line never costs the good ones around it. `--follow` is in ingest-follow.ts.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Argv, CommandModule } from "yargs";
 import { visible } from "../../shared/cli/visible.js";
-import { type AckRefusal, type EventAck, eventsOf } from "../sources/format-ack.js";
+import { eventsOf } from "../sources/format-ack.js";
 import { type SendResult, sendLines } from "../sources/ingest-client.js";
+import { ingestFollow } from "./ingest-follow.js";
 import { ProgressBar } from "./ingest-progress.js";
+import { type Counts, countEvent, exitCodeOf, formatRefused, formatTotal } from "./ingest-report.js";
 
 interface IngestArguments {
   file: string;
   socket?: string | undefined;
   actor?: string | undefined;
   json: boolean;
-}
-
-interface Counts {
-  written: number;
-  duplicates: number;
-  refused: number;
+  follow: boolean;
+  "from-end": boolean;
 }
 
 /** `socketOf` names the ingest socket of the store that the arguments mean, when `--socket` is not given. */
@@ -33,7 +31,7 @@ export function ingestCommand(
     handler: async (argv) => {
       try {
         const socketPath = argv.socket ?? (await socketOf(argv));
-        process.exitCode = await ingest(argv, socketPath);
+        process.exitCode = await (argv.follow ? follow(argv, socketPath) : ingest(argv, socketPath));
       } catch (error) {
         const hint = (error as { hint?: string }).hint;
         process.stderr.write(`ingest: ${visible(`${(error as Error).message}${hint ? ` (${hint})` : ""}`)}\n`);
@@ -53,15 +51,35 @@ function buildOptions(yargs: Argv<object>): Argv<IngestArguments> {
     .option("socket", { type: "string", describe: "Path of the primary's ingest socket" })
     .option("actor", { type: "string", describe: "Actor of events that name none" })
     .option("json", { type: "boolean", default: false, describe: "Write each ack as a JSON line to standard output" })
+    .option("follow", {
+      type: "boolean",
+      default: false,
+      describe: "Go on with what is appended, through rotation, until Ctrl-C; wait for the primary while it is away",
+    })
+    .option("from-end", { type: "boolean", default: false, describe: "With --follow: pass over what is there now" })
+    .check(({ file, follow, "from-end": fromEnd }) => {
+      if (fromEnd && !follow) throw new Error("--from-end goes with --follow");
+      if (follow && isStdin(file)) throw new Error("--follow needs a file; standard input is followed anyway");
+      return true;
+    })
     .example("$0 ingest changes.jsonl", "Send a file, with a progress bar")
     .example("journal-to-events | $0 ingest - --json", "Send a stream, read the acks as JSON lines")
+    .example("$0 ingest /var/log/app/changes.jsonl --follow", "Send what is there and all that comes")
     .epilogue("Exit code: 0 all lines kept, 2 some refused, 1 failed. Blank lines are passed over.");
+}
+
+/** yargs hands a positional `-` over as an empty string. */
+function isStdin(file: string): boolean {
+  return file === "-" || (file === "" && process.argv.includes("-"));
+}
+
+function follow({ file, actor, json, "from-end": fromEnd }: IngestArguments, socketPath: string): Promise<number> {
+  return ingestFollow({ file, actor, json, fromEnd, socketPath });
 }
 
 /** The exit code: 0 all kept, 2 some refused, 1 broken off. */
 async function ingest(argv: IngestArguments, socketPath: string): Promise<number> {
-  // yargs hands a positional `-` over as an empty string.
-  const fromStdin = argv.file === "-" || (argv.file === "" && process.argv.includes("-"));
+  const fromStdin = isStdin(argv.file);
   const name = fromStdin ? "<stdin>" : argv.file;
   const sizeBytes = fromStdin ? undefined : (await stat(argv.file)).size;
   const input: Readable = fromStdin ? process.stdin : createReadStream(argv.file, { highWaterMark: 256 * 1024 });
@@ -79,7 +97,7 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
       onAck: (ack, text) => {
         if (argv.json) process.stdout.write(`${text}\n`);
         for (const [index, event] of eventsOf(ack).entries()) {
-          count(event, counts);
+          countEvent(event, counts);
           bar.addEvent();
           const place = "events" in ack ? `${name}:${ack.line}[${index}]` : `${name}:${ack.line}`;
           if ("error" in event) bar.print(visible(formatRefused(place, event.error)));
@@ -94,23 +112,7 @@ async function ingest(argv: IngestArguments, socketPath: string): Promise<number
     process.stderr.write(`${visible(formatBroken(name, result))}\n`);
     return 1;
   }
-  return counts.refused > 0 ? 2 : 0;
-}
-
-function count(ack: EventAck, counts: Counts): void {
-  if ("error" in ack) counts.refused += 1;
-  else counts[ack.duplicate ? "duplicates" : "written"] += 1;
-}
-
-function formatRefused(place: string, { field, value, reason, hint }: AckRefusal): string {
-  const what = field === undefined ? "" : ` field "${field}"`;
-  const held = value === undefined ? "" : ` = ${value}`;
-  return `${place}${what}${held}: ${reason}${hint ? ` (${hint})` : ""}`;
-}
-
-function formatTotal({ written, duplicates, refused }: Counts, seconds: number): string {
-  const rate = Math.round((written + duplicates + refused) / Math.max(seconds, 0.001));
-  return `${written} written, ${duplicates} duplicates, ${refused} refused in ${seconds.toFixed(1)} s (${rate}/s)`;
+  return exitCodeOf(counts);
 }
 
 function formatBroken(name: string, { answered, sent, lastLine, broken }: SendResult): string {

@@ -3,7 +3,7 @@
 import { connect, type Socket } from "node:net";
 import { type Readable, Transform } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import { addActor } from "./add-actor.js";
+import { addMembers } from "./add-members.js";
 import type { AckLine } from "./format-ack.js";
 import { isBlank, LineSplitter, type SplitLine, TOO_LONG } from "./split-lines.js";
 
@@ -84,7 +84,8 @@ function open(path: string): Promise<Socket> {
   });
 }
 
-function connectError(path: string, cause: NodeJS.ErrnoException): IngestClientError {
+/** Why the socket at `path` could not be reached, in words that help. */
+export function connectError(path: string, cause: NodeJS.ErrnoException): IngestClientError {
   if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") {
     return new IngestClientError("no-server", `no primary serves ${path}`, {
       cause,
@@ -160,7 +161,7 @@ function passLines(result: SendResult, actor: string): LinePass {
   const take = (line: SplitLine): Buffer => {
     if (line === TOO_LONG) throw new Error(`a line has more than ${MAX_LINE_BYTES} bytes; send it without --actor`);
     if (!isBlank(line)) result.sent += 1;
-    return Buffer.concat([addActor(line, actor), Buffer.of(NEWLINE)]);
+    return Buffer.concat([addMembers(line, { actor }), Buffer.of(NEWLINE)]);
   };
   return {
     push: (chunk) => Buffer.concat([...splitter.push(chunk)].map(take)),

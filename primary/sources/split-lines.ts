@@ -12,6 +12,10 @@ export class LineSplitter {
   #parts: Buffer[] = [];
   #heldBytes = 0;
   #skipping = false;
+  /** Bytes of the chunks before the present one. */
+  #seenBytes = 0;
+  /** Where the line that was given last ends, counted from the first byte pushed; its newline is before that. */
+  endOffset = 0;
 
   constructor(maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes;
@@ -23,13 +27,16 @@ export class LineSplitter {
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, at)) {
       const line = this.#finish(chunk.subarray(at, end));
       at = end + 1;
+      this.endOffset = this.#seenBytes + at;
       yield line;
     }
     if (at < chunk.length) this.#hold(chunk.subarray(at));
+    this.#seenBytes += chunk.length;
   }
 
   /** The last line, when the bytes did not end with a newline. */
   end(): SplitLine | undefined {
+    this.endOffset = this.#seenBytes;
     return this.#heldBytes > 0 || this.#skipping ? this.#finish(Buffer.alloc(0)) : undefined;
   }
 

@@ -4,9 +4,10 @@ import { defineCommand, type GlobalArguments } from "../../shared/cli/run-comman
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
-import type { LinkStatus } from "../push/replica-link.js";
 import type { PrimaryStatus } from "../answer-operator.js";
+import type { LinkStatus } from "../push/replica-link.js";
 import { askControl } from "./ask-control.js";
+import { formatSources } from "./format-sources.js";
 
 interface StatusArguments extends GlobalArguments {
   json: boolean;
@@ -44,19 +45,12 @@ function formatStatus(status: PrimaryStatus): string {
     `vectors   level ${status.vectorize.level}`,
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
-    ...Object.entries(status.sources).map(([name, state]) => `source    ${name}: ${formatState(state)}`),
   ];
+  const sources = formatSources(status.sources, terminalWidth());
   const replicas = status.replicas.length
     ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
     : "no replicas are configured";
-  return `${lines.map(visible).join("\n")}\n\n${replicas}\n`;
-}
-
-function formatState(state: Record<string, unknown>): string {
-  const shown = Object.entries(state).filter(([, value]) => value !== null);
-  return shown
-    .map(([field, value]) => `${field}=${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(" ");
+  return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}\n`;
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {

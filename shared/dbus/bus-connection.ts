@@ -45,6 +45,8 @@ const DO_NOT_QUEUE = 4;
 const PRIMARY_OWNER = 1;
 const { METHOD_CALL, SIGNAL, ERROR } = dbus.MessageType;
 const { NO_REPLY_EXPECTED } = dbus.MessageFlag;
+/** Characters of a peer's error text that are passed on. */
+const MAX_SAID_CHARS = 300;
 const UNREADABLE = "a message that cannot be read was left out";
 
 /** What dbus-next 0.10 keeps to itself and is needed to notice its end. */
@@ -320,8 +322,10 @@ function readOn(listener: () => void, onProblem: (error: Error) => void): void {
 function callFailed(what: string, cause: Error & { type?: string; text?: string }): DbusError {
   if (cause.type === undefined)
     return new DbusError("not-marshalled", `${what} was not sent: ${cause.message}`, { cause });
-  const message = `${what} was refused: ${cause.text || cause.type}`;
-  return new DbusError("refused-by-peer", message, { cause, errorName: cause.type });
+  // The peer's words, of which some are whole stack traces.
+  const [said = ""] = (cause.text || cause.type).split("\n", 1);
+  const message = `${what} was refused: ${said.slice(0, MAX_SAID_CHARS)} (${cause.type})`;
+  return new DbusError("refused-by-peer", message, { errorName: cause.type });
 }
 
 /** Its declared types are those of another version. */

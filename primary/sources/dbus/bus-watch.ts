@@ -79,9 +79,9 @@ export class BusWatch implements Source {
   }
 
   state(): SourceState {
-    const services = this.#watched.map(({ service, writer, owner }) => [
+    const services = this.#watched.map(({ service, writer, owner, watch }) => [
       service.source,
-      { name: service.busName, present: owner !== undefined, ...writer.state() },
+      { name: service.busName, present: owner !== undefined, ...writer.state(), problem: watch?.problem ?? null },
     ]);
     return {
       address: this.#options.address,

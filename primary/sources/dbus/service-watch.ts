@@ -35,6 +35,7 @@ export class ServiceWatch implements BusPeer {
   #soon = new Map<string, { act: () => Promise<void> | void; merged: number }>();
   #soonTimer: NodeJS.Timeout | undefined;
   #wanted: string | undefined = "start";
+  #problem: string | undefined;
   #wake: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
 
@@ -47,17 +48,27 @@ export class ServiceWatch implements BusPeer {
     return this.#end.signal;
   }
 
+  /** Why it is not watched now. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   start(): void {
-    const { service, log } = this.#options;
     this.#running = keepRunning(() => this.#keepInStep(), {
       signal: this.#end.signal,
-      onEnd: (error, delayMs) => {
-        this.writer.blind(error?.message ?? "the watch ended");
-        this.#wanted ??= "failure";
-        this.#hold();
-        log.warn("service is not watched", { service: service.busName, delay_ms: Math.round(delayMs), error });
-      },
+      onEnd: (error, delayMs) => this.#onFailure(error?.message ?? "the watch ended", delayMs),
     });
+  }
+
+  #onFailure(problem: string, delayMs: number): void {
+    const { service, log } = this.#options;
+    this.writer.blind(problem);
+    this.#wanted ??= "failure";
+    this.#hold();
+    // Said once: it is tried again for as long as the service is there.
+    const level = problem === this.#problem ? "debug" : "warn";
+    log[level]("service is not watched", { service: service.busName, delay_ms: Math.round(delayMs), problem });
+    this.#problem = problem;
   }
 
   /** The owner is gone, or we are. Whether that makes us blind, who calls it knows. */
@@ -134,6 +145,7 @@ export class ServiceWatch implements BusPeer {
     if (present) await this.writer.resync(present, service.nameChange);
     else this.writer.sighted();
     log.debug("service snapshot", { service: service.busName, reason, elements: present?.length ?? 0 });
+    this.#problem = undefined;
     this.#release();
     // Snapshots in a row, because of signals that come faster than they are read, leave time for the rest of the daemon.
     if (this.#wanted !== undefined) await sleep(1000, undefined, { signal: this.signal }).catch(() => undefined);

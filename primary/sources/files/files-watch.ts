@@ -23,6 +23,8 @@ export interface FilesWatchOptions extends Omit<FileTreeOptions, "watches">, Dif
 }
 
 const ROOT = "/";
+/** Rest after a walk, as a multiple of what it took. */
+const LEAST_REST = 10;
 
 export class FilesWatch {
   readonly #options: FilesWatchOptions;
@@ -33,6 +35,7 @@ export class FilesWatch {
   /** Left-out files that a loss event was asked for. */
   #leftOutTold = 0;
   #walks = 0;
+  #walkTookMs = 0;
 
   constructor(options: FilesWatchOptions) {
     this.#options = options;
@@ -111,8 +114,10 @@ export class FilesWatch {
     this.#wake = undefined;
   }
 
+  /** Where walks stand in for notifications they are frequent, but never most of what the daemon does. */
   #walkEveryMs(): number {
-    return this.#watches.unwatched > 0 ? this.#options.pollMs : this.#options.walkMs;
+    const { pollMs, walkMs } = this.#options;
+    return this.#watches.unwatched > 0 ? Math.max(pollMs, this.#walkTookMs * LEAST_REST) : walkMs;
   }
 
   async #lookAtNews(signal: AbortSignal): Promise<void> {
@@ -126,7 +131,9 @@ export class FilesWatch {
   }
 
   async #walk(signal: AbortSignal): Promise<void> {
+    const startedMs = performance.now();
     await this.#tell(this.#tree.walk(signal), { found_by: "walk" });
+    this.#walkTookMs = performance.now() - startedMs;
     this.#walks += 1;
     this.#tellLeftOut();
   }

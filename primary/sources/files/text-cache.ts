@@ -84,6 +84,8 @@ function openDatabase(path: string): Database.Database {
   try {
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = OFF");
+    // A text whose file has become secret is wiped, and not only forgotten.
+    db.pragma("secure_delete = ON");
     const version = db.pragma("user_version", { simple: true });
     if (version === 0) createSchema(db);
     else if (version !== SCHEMA_VERSION) throw new Error(`texts of version ${version}`);

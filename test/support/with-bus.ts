@@ -45,16 +45,22 @@ export interface BusOptions {
 const BUS = "org.freedesktop.DBus";
 const TRIES = 400;
 
-export async function withBus<T>(body: (bus: TestBus) => Promise<T>, { policies = [] }: BusOptions = {}): Promise<T> {
+export async function withBus<T>(body: (bus: TestBus) => Promise<T>, options: BusOptions = {}): Promise<T> {
   return withFolder(async (folder) => {
-    const bus = new PrivateBus(folder, policies);
+    const bus = await startBus(folder, options);
     try {
-      await bus.restart();
       return await body(bus);
     } finally {
       await bus.kill();
     }
   });
+}
+
+/** A bus whose socket and configuration lie in `folder`; `kill` is its caller's to call. */
+export async function startBus(folder: string, { policies = [] }: BusOptions = {}): Promise<TestBus> {
+  const bus = new PrivateBus(folder, policies);
+  await bus.restart();
+  return bus;
 }
 
 class PrivateBus implements TestBus {

@@ -1,6 +1,7 @@
 // Keeps a daemon's face on the bus: connects, takes calls, owns the names, tells of changed properties. When the bus dies it
 // comes back with a new connection, names and all. The daemon never depends on it: what is wrong is logged once and shown
 // in `status`, and tried again.
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { keepRunning } from "../keep-running.js";
 import type { Logger } from "../log.js";
@@ -63,6 +64,8 @@ export class BusFace {
 
   /** Resolves after the first attempt, whatever came of it, and soon in any case. */
   async start(): Promise<void> {
+    // Every call that waits may listen to it; the limits bound those, and a warning would not.
+    setMaxListeners(0, this.#stopping.signal);
     const tried = new Promise<void>((resolve) => {
       this.#tried = resolve;
     });

@@ -3,27 +3,23 @@
 import type { Statement } from "better-sqlite3";
 import { segmentName } from "../format/segment-name.js";
 import type { Catalog } from "./catalog.js";
+import { listElements } from "./catalog-elements.js";
+import { readRows, SELECT_EVENTS as SELECT } from "./catalog-rows.js";
 import { WORD_WEIGHTS } from "./catalog-schema.js";
-import type { EventLayer, EventRow, StoredEvent, TextHit, TimelineFilter } from "./event-layer.js";
+import { countAhead, groupEvents } from "./catalog-spans.js";
+import { CatalogTallies } from "./catalog-tallies.js";
+import type {
+  ElementFilter,
+  EventGroup,
+  EventLayer,
+  EventRow,
+  StoredEvent,
+  TextHit,
+  TimelineFilter,
+  TimeSpan,
+} from "./event-layer.js";
 import type { StoredReader } from "./read-stored.js";
-
-interface StoredRow {
-  seq: number;
-  hash: Buffer;
-  element: string;
-  type: string;
-  action: string;
-  actor: string;
-  at: number;
-  height: number;
-}
-
-const COLUMNS = `e.seq AS seq, e.hash AS hash, el.name AS element, ty.name AS type, ac.name AS action,
-  ar.name AS actor, e.at AS at, e.height AS height`;
-// CROSS JOIN keeps SQLite from starting at a names table: the filters are on `e`, and its order is the answer's.
-const FROM = `FROM entries e CROSS JOIN elements el ON el.id = e.element CROSS JOIN names ty ON ty.id = e.type
-  CROSS JOIN names ac ON ac.id = e.action CROSS JOIN names ar ON ar.id = e.actor`;
-const SELECT = `SELECT ${COLUMNS} ${FROM}`;
+import type { Tallies } from "./tallies.js";
 
 export class CatalogLayer implements EventLayer {
   readonly #catalog: Catalog;
@@ -90,6 +86,39 @@ export class CatalogLayer implements EventLayer {
     return this.#rows(`${SELECT} WHERE ${terms.join(" AND ")} ${order} LIMIT ?`, ...values, limit);
   }
 
+  elements(filter: ElementFilter, limit: number, below: number): EventRow[] {
+    return listElements(this.#prepare, (name) => this.#idOf("names", name), filter, limit, below);
+  }
+
+  /** All elements there are, less those that begin at or above `below`. */
+  elementCount(below: number): number {
+    const all = this.#prepare("SELECT count(*) FROM elements").pluck().get() as number;
+    const later = this.#prepare("SELECT count(*) FROM entries WHERE seq >= ? AND height = 0").pluck().get(below);
+    return all - (later as number);
+  }
+
+  countBetween({ fromMicros, toMicros }: TimeSpan, below: number): number {
+    const sql = "SELECT count(*) FROM entries WHERE at BETWEEN ? AND ? AND +seq < ?";
+    return this.#prepare(sql).pluck().get(fromMicros, toMicros, below) as number;
+  }
+
+  groups(span: TimeSpan, byElement: boolean, below: number): EventGroup[] {
+    return groupEvents(this.#prepare, span, byElement, below);
+  }
+
+  tallies(below: number): Tallies {
+    return new CatalogTallies(this.#prepare, countAhead(this.#prepare, below));
+  }
+
+  countBefore(element: string, action: string | undefined, beforeMicros: number, most: number, below: number): number {
+    // By the chain: the index on actions would go through those of all elements.
+    const sql = `SELECT count(*) FROM (SELECT 1 FROM entries INDEXED BY entries_chain
+      WHERE element = (SELECT id FROM elements WHERE name = ?) AND at < ? AND +seq < ?
+      ${action === undefined ? "" : "AND action = (SELECT id FROM names WHERE name = ?)"} LIMIT ?)`;
+    const values = [element, beforeMicros, below, ...(action === undefined ? [] : [action]), most];
+    return this.#prepare(sql).pluck().get(values) as number;
+  }
+
   text(words: readonly string[], limit: number, below: number): TextHit[] {
     const sql = `SELECT rowid AS seq, -bm25(words, ${WORD_WEIGHTS}) AS score FROM words
       WHERE words MATCH ? AND rowid < ? ORDER BY score DESC, rowid DESC LIMIT ?`;
@@ -132,21 +161,20 @@ export class CatalogLayer implements EventLayer {
   }
 
   #rows(sql: string, ...values: unknown[]): EventRow[] {
-    return (this.#prepare(sql).all(...values) as StoredRow[]).map(({ at, ...row }) => ({ ...row, atMicros: at }));
+    return readRows(this.#prepare(sql), ...values);
   }
 
   #idOf(table: "elements" | "names", name: string): number | undefined {
     return this.#prepare(`SELECT id FROM ${table} WHERE name = ?`).pluck().get(name) as number | undefined;
   }
 
-  #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#catalog.db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
+  readonly #prepare = (sql: string): Statement => {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.#catalog.db.prepare(sql);
+    this.#statements.set(sql, statement);
     return statement;
-  }
+  };
 }
 
 /** An FTS5 string: what stands between the quotes is taken as words, never as operators. */

@@ -6,6 +6,8 @@
 // from there. That costs a sync per WAL checkpoint and needs no marker of a clean shutdown.
 import Database from "better-sqlite3";
 import { CATALOG_FORMAT, CATALOG_SCHEMA } from "./catalog-schema.js";
+import type { Named } from "./tallies.js";
+import { TallyWriter } from "./write-tallies.js";
 
 export interface CatalogMeta {
   store: string;
@@ -24,6 +26,8 @@ export interface CatalogRow {
   type: string;
   action: string;
   actor: string;
+  source: string;
+  priority: string;
   atMicros: number;
   height: number;
   hash: Buffer;
@@ -59,11 +63,12 @@ export class Catalog {
   readonly #store: string;
   readonly #lookUp: Record<NameTable, Database.Statement>;
   readonly #add: Record<NameTable, Database.Statement>;
+  readonly #tallies: TallyWriter;
 
   private constructor(db: Database.Database, store: string) {
     this.db = db;
     this.#store = store;
-    this.#insert = db.prepare(`INSERT INTO entries VALUES (${"?,".repeat(13)}?)`);
+    this.#insert = db.prepare(`INSERT INTO entries VALUES (${"?,".repeat(15)}?)`);
     this.#insertWords = db.prepare(
       "INSERT INTO words (rowid, element, type, action, actor, reason, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
     );
@@ -73,6 +78,7 @@ export class Catalog {
     });
     this.#lookUp = each((table) => `SELECT id FROM ${table} WHERE name = ?`);
     this.#add = each((table) => `INSERT INTO ${table} (name) VALUES (?)`);
+    this.#tallies = new TallyWriter(db);
   }
 
   /** Opens the catalog at `path`, or makes an empty one. @throws CatalogDamage */
@@ -100,15 +106,14 @@ export class Catalog {
 
   /** Adds rows in one transaction. `complete` ends a catch-up: from then on the catalog answers for that checkpoint. */
   fill(rows: readonly CatalogRow[], complete?: Pick<CatalogMeta, "generation" | "size" | "root">): void {
-    this.db.transaction(() => {
-      for (const row of rows) this.#insertRow(row);
-      const last = rows.at(-1);
-      if (last) this.db.prepare("UPDATE meta SET filled = ?").run(last.seq + 1);
-      if (complete) {
-        const { generation, size, root } = complete;
-        this.db.prepare("UPDATE meta SET generation = ?, size = ?, root = ?").run(generation, size, root);
-      }
-    })();
+    try {
+      this.db.transaction(() => this.#fill(rows, complete))();
+    } catch (error) {
+      // Ids that the transaction gave out are gone with it; a next attempt must not write rows that name them.
+      for (const memory of Object.values(this.#interned)) memory.clear();
+      this.#tallies.forget();
+      throw error;
+    }
   }
 
   /**
@@ -131,13 +136,37 @@ export class Catalog {
     return this.#store;
   }
 
+  #fill(rows: readonly CatalogRow[], complete: Pick<CatalogMeta, "generation" | "size" | "root"> | undefined): void {
+    for (const row of rows) this.#insertRow(row);
+    this.#tallies.flush();
+    const last = rows.at(-1);
+    if (last) this.db.prepare("UPDATE meta SET filled = ?").run(last.seq + 1);
+    if (!complete) return;
+    const { generation, size, root } = complete;
+    this.db.prepare("UPDATE meta SET generation = ?, size = ?, root = ?").run(generation, size, root);
+  }
+
+  #idsOf(row: CatalogRow): Named<number> {
+    return {
+      type: this.#intern("names", row.type),
+      action: this.#intern("names", row.action),
+      actor: this.#intern("names", row.actor),
+      source: this.#intern("names", row.source),
+      priority: this.#intern("names", row.priority),
+    };
+  }
+
   #insertRow(row: CatalogRow): void {
+    const element = this.#intern("elements", row.element);
+    const names = this.#idsOf(row);
     this.#insert.run(
       row.seq,
-      this.#intern("elements", row.element),
-      this.#intern("names", row.type),
-      this.#intern("names", row.action),
-      this.#intern("names", row.actor),
+      element,
+      names.type,
+      names.action,
+      names.actor,
+      names.source,
+      names.priority,
       row.atMicros,
       row.height,
       row.hash,
@@ -148,6 +177,7 @@ export class Catalog {
       row.payload.offset,
       row.payload.length,
     );
+    this.#tallies.add(names, element, row.element);
     if (!row.words) return;
     const { reason, state } = row.words;
     this.#insertWords.run(row.seq, row.element, typeWords(row.type), row.action, row.actor, reason, state);

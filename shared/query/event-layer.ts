@@ -1,5 +1,6 @@
 // A layer of events that queries read through: the promoted generation, and the tail of newer entries above it. Each
 // layer answers for its own run of sequence numbers; nothing in the engine asks a catalog for what a layer should say.
+import type { Tallies } from "./tallies.js";
 
 /** What a layer knows of an event without reading its stored bytes. */
 export interface EventRow {
@@ -9,6 +10,8 @@ export interface EventRow {
   type: string;
   action: string;
   actor: string;
+  source: string;
+  priority: string;
   /** `timestamp` in microseconds since 1970. */
   atMicros: number;
   height: number;
@@ -39,6 +42,35 @@ export interface TimelineFilter {
   reverse: boolean;
 }
 
+/** What an element's newest event must be. */
+export interface ElementFilter {
+  /** Any of these types. */
+  types?: readonly string[] | undefined;
+  source?: string | undefined;
+  /** What the element's name begins with; empty for all. */
+  prefix: string;
+  /** Only elements whose names come after this one. */
+  after?: string | undefined;
+}
+
+/** Both ends are included. */
+export interface TimeSpan {
+  fromMicros: number;
+  toMicros: number;
+}
+
+/** The events of a span that have these names. */
+export interface EventGroup {
+  /** Undefined if elements were not told apart. */
+  element?: string;
+  type: string;
+  action: string;
+  actor: string;
+  count: number;
+  firstSeq: number;
+  lastSeq: number;
+}
+
 export interface TextHit {
   seq: number;
   /** Larger is better. */
@@ -57,6 +89,16 @@ export interface EventLayer {
   /** The highest event of the element that happened at or before `atMicros`. */
   lastAt(element: string, atMicros: number, below: number): EventRow | undefined;
   timeline(filter: TimelineFilter, limit: number, below: number): EventRow[];
+  /** The newest event of each element, in the order of the elements' names (by their UTF-8 bytes). */
+  elements(filter: ElementFilter, limit: number, below: number): EventRow[];
+  elementCount(below: number): number;
+  /** How many events a span has. */
+  countBetween(span: TimeSpan, below: number): number;
+  /** The events of a span, counted by their names, in no order. As long as the span's different names. */
+  groups(span: TimeSpan, byElement: boolean, below: number): EventGroup[];
+  tallies(below: number): Tallies;
+  /** The element's events before a time; with this action, if one is given. Stops at `most`: what is frequent costs little. */
+  countBefore(element: string, action: string | undefined, beforeMicros: number, most: number, below: number): number;
   /** Best hits first. `words` are plain words, at least one. */
   text(words: readonly string[], limit: number, below: number): TextHit[];
   /** Elements whose names are near `element`, which is unknown. */

@@ -130,6 +130,8 @@ function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: stri
     type: entry.element_type,
     action: entry.action,
     actor: entry.actor,
+    source: entry.source,
+    priority: entry.priority,
     atMicros: timeOf(entry, note),
     height: entry.height,
     hash: leafHash(entryLine.bytes),

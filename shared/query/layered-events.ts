@@ -1,6 +1,16 @@
 // Reads through the layers as if they were one: the promoted generation below, the tail of newer entries above. A layer
 // above holds later sequence numbers, and so greater heights, than every layer below it.
-import type { EventLayer, EventRow, StoredEvent, TextHit, TimelineFilter } from "./event-layer.js";
+import type {
+  ElementFilter,
+  EventGroup,
+  EventLayer,
+  EventRow,
+  StoredEvent,
+  TextHit,
+  TimelineFilter,
+  TimeSpan,
+} from "./event-layer.js";
+import { compareNames, LayeredTallies, type Tallies } from "./tallies.js";
 
 export class LayeredEvents implements EventLayer {
   /** Oldest first. */
@@ -38,6 +48,37 @@ export class LayeredEvents implements EventLayer {
       .slice(0, limit);
   }
 
+  elements(filter: ElementFilter, limit: number, below: number): EventRow[] {
+    return this.#layers
+      .flatMap((layer, i) => this.#newestIn(layer, this.#layers.slice(i + 1), filter, limit, below))
+      .sort((a, b) => compareNames(a.element, b.element))
+      .slice(0, limit);
+  }
+
+  elementCount(below: number): number {
+    return this.#layers.reduce((sum, layer) => sum + layer.elementCount(below), 0);
+  }
+
+  countBetween(span: TimeSpan, below: number): number {
+    return this.#layers.reduce((sum, layer) => sum + layer.countBetween(span, below), 0);
+  }
+
+  groups(span: TimeSpan, byElement: boolean, below: number): EventGroup[] {
+    return this.#layers.flatMap((layer) => layer.groups(span, byElement, below));
+  }
+
+  tallies(below: number): Tallies {
+    return new LayeredTallies(this.#layers.map((layer) => layer.tallies(below)));
+  }
+
+  countBefore(element: string, action: string | undefined, beforeMicros: number, most: number, below: number): number {
+    const counts = this.#layers.map((layer) => layer.countBefore(element, action, beforeMicros, most, below));
+    return Math.min(
+      most,
+      counts.reduce((sum, count) => sum + count, 0),
+    );
+  }
+
   /** Each layer scores in its own way over its own events, so hits are taken in turn by rank, newest layer first. */
   text(words: readonly string[], limit: number, below: number): TextHit[] {
     return [...this.#layers]
@@ -65,6 +106,20 @@ export class LayeredEvents implements EventLayer {
       if (row) return this.#own(row, layer);
     }
     return undefined;
+  }
+
+  /** Of a layer's elements those that no layer above has a newer event of: it asks on until it has `limit` of them. */
+  #newestIn(layer: EventLayer, above: EventLayer[], filter: ElementFilter, limit: number, below: number): EventRow[] {
+    const kept: EventRow[] = [];
+    let after = filter.after;
+    for (;;) {
+      const rows = layer.elements({ ...filter, after }, limit, below);
+      for (const row of rows) {
+        if (above.every((one) => one.topHeight(row.element, below) < 0)) kept.push(this.#own(row, layer));
+      }
+      if (rows.length < limit || kept.length >= limit) return kept;
+      after = rows.at(-1)?.element;
+    }
   }
 
   #all(find: (layer: EventLayer) => EventRow[]): EventRow[] {

@@ -1,6 +1,16 @@
 // The hot tail: entries newer than the promoted generation, held in memory until a generation confirms them. Nothing
 // feeds it yet, so it is empty; the engine reads through it all the same. Bounded by whoever feeds it.
-import type { EventLayer, EventRow, StoredEvent, TextHit, TimelineFilter } from "./event-layer.js";
+import type {
+  ElementFilter,
+  EventGroup,
+  EventLayer,
+  EventRow,
+  StoredEvent,
+  TextHit,
+  TimelineFilter,
+  TimeSpan,
+} from "./event-layer.js";
+import { compareNames, MemoryTallies, type Tallies } from "./tallies.js";
 
 export interface TailEvent {
   row: EventRow;
@@ -47,6 +57,44 @@ export class TailLayer implements EventLayer {
       .slice(0, limit);
   }
 
+  elements(filter: ElementFilter, limit: number, below: number): EventRow[] {
+    const newest = new Map(this.#rows(below).map((row) => [row.element, row]));
+    return [...newest.values()]
+      .filter((row) => isWanted(row, filter))
+      .sort((a, b) => compareNames(a.element, b.element))
+      .slice(0, limit);
+  }
+
+  /** Elements that the layers below do not have. */
+  elementCount(below: number): number {
+    return this.#rows(below).filter(({ height }) => height === 0).length;
+  }
+
+  countBetween(span: TimeSpan, below: number): number {
+    return this.#between(span, below).length;
+  }
+
+  groups(span: TimeSpan, byElement: boolean, below: number): EventGroup[] {
+    return this.#between(span, below).map(({ seq, element, type, action, actor }) => {
+      const group = { type, action, actor, count: 1, firstSeq: seq, lastSeq: seq };
+      return byElement ? { ...group, element } : group;
+    });
+  }
+
+  tallies(below: number): Tallies {
+    const tallies = new MemoryTallies();
+    for (const row of this.#rows(below)) tallies.add(row);
+    return tallies;
+  }
+
+  countBefore(element: string, action: string | undefined, beforeMicros: number, most: number, below: number): number {
+    const rows = this.#between({ fromMicros: Number.MIN_SAFE_INTEGER, toMicros: beforeMicros - 1 }, below);
+    return Math.min(
+      most,
+      rows.filter((row) => row.element === element && row.action === (action ?? row.action)).length,
+    );
+  }
+
   /** One point for each of the words that the event's own names or its state hold. */
   text(words: readonly string[], limit: number, below: number): TextHit[] {
     const wanted = words.map((word) => word.toLowerCase());
@@ -73,9 +121,22 @@ export class TailLayer implements EventLayer {
     return event.stored;
   }
 
+  #between({ fromMicros, toMicros }: TimeSpan, below: number): EventRow[] {
+    return this.#rows(below).filter(({ atMicros }) => atMicros >= fromMicros && atMicros <= toMicros);
+  }
+
   #rows(below: number): EventRow[] {
     return this.#events.filter(({ row }) => row.seq < below).map(({ row }) => row);
   }
+}
+
+function isWanted(row: EventRow, { types, source, prefix, after }: ElementFilter): boolean {
+  return (
+    (types === undefined || types.includes(row.type)) &&
+    (source === undefined || row.source === source) &&
+    row.element.startsWith(prefix) &&
+    (after === undefined || compareNames(row.element, after) > 0)
+  );
 }
 
 function passes(row: EventRow, filter: TimelineFilter, sign: 1 | -1): boolean {

@@ -27,6 +27,7 @@ export interface TestEvent {
   type?: string;
   action?: string;
   actor?: string;
+  source?: string;
   /** Microseconds since 1970; by default one second after the event before. */
   atMicros?: number;
   /** Stands in the entry as it is, instead of the time of `atMicros`. */
@@ -148,7 +149,7 @@ export class StoreBuilder {
       priority: event.priority ?? "medium",
       recorded: formatTimestamp(this.#atMicros),
       seq,
-      source: "test",
+      source: event.source ?? "test",
       timestamp: event.timestamp ?? formatTimestamp(this.#atMicros),
     });
     const leaf = leafHash(Buffer.from(entry));

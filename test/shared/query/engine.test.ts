@@ -348,7 +348,7 @@ test("a vector row of an event that is not in the store is left out, before and 
   }
 });
 
-test("a catalog that is missing, damaged, or of another ledger is built again", async () => {
+test("a catalog that is missing, damaged, of an older format or of another ledger is built again", async () => {
   const { root, builder } = await newStore();
   const answers = () =>
     withEngine(root, async (engine) => (await engine.search(undefined, { words: "eth1", limit: 9 })).results);
@@ -362,6 +362,11 @@ test("a catalog that is missing, damaged, or of another ledger is built again", 
   await file.close();
   assert.deepEqual(await answers(), wanted);
   await writeFile(catalog, "not a database at all, but long enough to be looked at as one".repeat(100));
+  assert.deepEqual(await answers(), wanted);
+  const { default: Database } = await import("better-sqlite3");
+  const old = new Database(catalog);
+  old.exec("UPDATE meta SET format = 1; DROP TABLE tallies; DROP TABLE facets");
+  old.close();
   assert.deepEqual(await answers(), wanted);
   const other = await newStore(someEvents(80, 5, 16, 77));
   await withEngine(other.root, async () => {});

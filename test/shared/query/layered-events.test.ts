@@ -14,6 +14,8 @@ const events: TailEvent[] = Array.from({ length: 8 }, (_, seq) => {
     type: "T",
     action: "modified",
     actor: "admin",
+    source: "test",
+    priority: "medium",
     atMicros: seq === 7 ? 1 : 100 + seq,
     height: Math.floor(seq / 2),
   };
@@ -60,4 +62,49 @@ test("stored bytes come from the layer that gave the row", () => {
   }
   assert.equal(layers.lastAt("odd", 50, 8)?.seq, 7);
   assert.deepEqual(seqs(layers.byHash("1515", 5, 8)), [5]);
+});
+
+test("elements come once, with the newest event of the uppermost layer that has one", () => {
+  const filter = { prefix: "" };
+  assert.deepEqual(seqs(layers.elements(filter, 9, 8)), [6, 7]);
+  assert.deepEqual(seqs(layers.elements(filter, 9, 6)), [4, 5]);
+  assert.deepEqual(seqs(layers.elements({ ...filter, after: "even" }, 9, 8)), [7]);
+  assert.deepEqual(seqs(layers.elements({ prefix: "e" }, 9, 8)), [6]);
+  assert.equal(layers.elementCount(8), 2);
+  assert.equal(layers.elementCount(1), 1);
+});
+
+test("an element whose newest event is of another type is no more of the type it was below", () => {
+  const turned = (seq: number, height: number, name: string, type: string): TailEvent => {
+    const event = events[seq] as TailEvent;
+    return { ...event, row: { ...event.row, element: name, height, type } };
+  };
+  const below = ["a", "b", "c", "d", "e"].map((name, seq) => turned(seq, 0, name, "T"));
+  const above = ["a", "b", "d"].map((name, i) => turned(5 + i, 1, name, "U"));
+  const both = new LayeredEvents([new TailLayer(below), new TailLayer(above)]);
+  const names = (types: string[], limit: number) =>
+    both.elements({ types, prefix: "" }, limit, 8).map(({ element }) => element);
+  assert.deepEqual(names(["T"], 2), ["c", "e"]);
+  assert.deepEqual(names(["T"], 1), ["c"]);
+  assert.deepEqual(names(["U"], 9), ["a", "b", "d"]);
+  assert.deepEqual(names(["U", "T"], 9), ["a", "b", "c", "d", "e"]);
+});
+
+test("counts are those of all layers", () => {
+  const span = { fromMicros: 101, toMicros: 200 };
+  assert.equal(layers.countBetween(span, 8), 6);
+  assert.equal(layers.countBetween(span, 6), 5);
+  const groups = layers.groups(span, true, 8);
+  assert.equal(
+    groups.reduce((sum, { count }) => sum + count, 0),
+    6,
+  );
+  assert.deepEqual(new Set(groups.map(({ element }) => element)), new Set(["even", "odd"]));
+  assert.ok(layers.groups(span, false, 8).every((group) => group.element === undefined));
+  assert.equal(layers.countBefore("odd", "modified", 200, 9, 8), 4);
+  assert.equal(layers.countBefore("odd", undefined, 100, 9, 8), 1);
+  assert.equal(layers.countBefore("odd", "created", 200, 9, 8), 0);
+  assert.equal(layers.countBefore("odd", "modified", 200, 3, 8), 3);
+  assert.equal(layers.tallies(8).count("type", "T"), 8);
+  assert.equal(layers.tallies(6).count("type-action", "T", "modified"), 6);
 });

@@ -13,6 +13,7 @@ import { SECRET_TERMS } from "./admit/secret-keys.js";
 import type { PrimaryConfig } from "./config.js";
 import type { EventSink } from "./event.js";
 import type { ReplicaLink } from "./push/replica-link.js";
+import { createBusRule } from "./sources/dbus/bus-rule.js";
 import type { BusService } from "./sources/dbus/bus-service.js";
 import { BusWatch } from "./sources/dbus/bus-watch.js";
 import { createFirewalld } from "./sources/dbus/firewalld.js";
@@ -97,6 +98,7 @@ function makeBusWatch(config: PrimaryConfig, parts: WatchParts): BusWatch {
     services.push(createLogin1(timeoutMs > 0 ? { delay: { address, log, timeoutMs, delivered } } : {}));
   }
   if (dbus.firewalld.enabled) services.push(createFirewalld());
+  services.push(...dbus.rules.map(createBusRule));
   return new BusWatch({ address, services, parts, coalesceMs: dbus.coalesce_ms });
 }
 

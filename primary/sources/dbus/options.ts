@@ -1,6 +1,7 @@
 // The option group `sources.dbus`: which services on the system bus are watched.
 import { z } from "zod";
 import { wholeNumber } from "../../../shared/config/option-types.js";
+import { busRuleOptions } from "./bus-rule-options.js";
 import { firewalldOptions } from "./firewalld-options.js";
 import { login1Options } from "./login1-options.js";
 import { machine1Options } from "./machine1-options.js";
@@ -26,4 +27,5 @@ export const dbusSourcesOptions = z.strictObject({
   machine1: machine1Options.prefault({}),
   login1: login1Options.prefault({}),
   firewalld: firewalldOptions.prefault({}),
+  rules: busRuleOptions,
 });

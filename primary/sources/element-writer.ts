@@ -45,7 +45,7 @@ interface Queued {
 
 export class ElementWriter {
   readonly #options: Required<ElementWriterOptions>;
-  readonly #counts = { written: 0, unchanged: 0, coalesced: 0, gaps: 0 };
+  readonly #counts = { written: 0, unchanged: 0, coalesced: 0, gaps: 0, losses: 0 };
   readonly #loss: LossCount;
   /** States that are queued or on their way, newer than what `known` has. */
   readonly #pending = new Map<string, Queued>();
@@ -282,7 +282,6 @@ export class ElementWriter {
     const from = blind?.from ?? this.#options.known.seenUntil(this.#options.source);
     if (!blind || from === undefined) return undefined;
     const unseen = { from, to: nowTimestamp() };
-    this.#counts.gaps += 1;
     this.#tell("gap", { ...unseen, reason: blind.reason });
     return unseen;
   }
@@ -295,6 +294,7 @@ export class ElementWriter {
 
   /** Gap and loss events have a place in the queue whatever waits in it: there are few of them. */
   #tell(action: "gap" | "loss", state: JsonObject): void {
+    this.#counts[action === "gap" ? "gaps" : "losses"] += 1;
     const { source, log } = this.#options;
     log.warn(action === "gap" ? "a time was not seen" : "events were lost", { source, ...state });
     const admitted = this.#admit({ elementId: `source:${source}`, elementType: SOURCE_TYPE, action, state });

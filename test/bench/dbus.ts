@@ -213,7 +213,10 @@ async function stormCounts(
   fleet: Fleet,
 ): Promise<{ written: number; coalesced: number; lost: number; memoryMib: number }> {
   const status = await primaryStatus(fleet);
-  const { written, coalesced, dropped } = stateOf(status, `dbus:${STORM_RULE.name}`);
+  const state = stateOf(status, `dbus:${STORM_RULE.name}`);
+  const { coalesced, dropped } = state;
+  // Events that tell of losses and gaps are no signals.
+  const written = (state.written as number) - (state.losses as number) - (state.gaps as number);
   const lost = Object.values(dropped as Record<string, number>).reduce((sum, count) => sum + count, 0);
   return { written: written as number, coalesced: coalesced as number, lost, memoryMib: status.memory_bytes / 2 ** 20 };
 }

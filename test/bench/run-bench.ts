@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import type { BenchRow } from "./bench-row.js";
+import { benchDbus } from "./dbus.js";
 import { benchIngest } from "./ingest.js";
 import { benchLatency } from "./latency.js";
 import { benchPush } from "./push.js";
@@ -17,6 +18,7 @@ const BENCHES: Record<string, () => Promise<BenchRow[]>> = {
   push: benchPush,
   wire: benchWire,
   search: () => benchSearch(),
+  dbus: benchDbus,
 };
 
 const COLUMNS: Column<BenchRow>[] = [

@@ -30,13 +30,13 @@ connection.close();
 /** What a source asks of the manager before it listens. */
 function answer(call: BusCall): void {
   const path = (i: number) => `${MANAGER_PATH}/unit/bench${i}_2eservice`;
-  if (call.member === "ListUnits") {
+  if (call.member === "ListUnitsByPatterns") {
     const units = Array.from({ length: UNITS }, (_, i) => {
       const state = ["loaded", "active", "running", "", path(i), 0, "", "/"];
       return [`bench${i}.service`, `Bench ${i}`, ...state];
     });
     call.reply("a(ssssssouso)", [units]);
-  } else if (call.member === "ListUnitFiles") {
+  } else if (call.member === "ListUnitFilesByPatterns") {
     call.reply("a(ss)", [Array.from({ length: UNITS }, (_, i) => [`/lib/bench${i}.service`, "enabled"])]);
   } else call.reply("", []);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLogin1 } from "../../../../primary/sources/dbus/login1.js";
+import { isIdleOnly } from "../../../../primary/sources/dbus/login1-session.js";
 import { program, requirePart } from "../../../support/require-part.js";
 import { type TestBus, withBus } from "../../../support/with-bus.js";
 import { withLedger } from "../../../support/with-ledger.js";
@@ -112,6 +113,13 @@ test("a session that changes says how; that it is idle is no event", async (t) =
       assert.deepEqual(actionsOf(ledger, "session:3@3f9d5a0c"), expected);
     }),
   );
+});
+
+test("a session is not asked because it is idle, and is when it may have changed otherwise too", () => {
+  assert.equal(isIdleOnly({ IdleHint: true, IdleSinceHint: 4711n, IdleSinceHintMonotonic: 11n }), true);
+  assert.equal(isIdleOnly({ IdleHint: true, Active: false }), false);
+  // Changes whose values are left out come with no names at all.
+  assert.equal(isIdleOnly({}), false);
 });
 
 test("shutdown and sleep are told at once and are critical; what is cancelled and who wakes up too", async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { closeSync, futimesSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -59,11 +59,11 @@ test("files past the limit are a problem in status and a loss in the ledger, and
     async (files) => {
       const { folder, ledger, restart, told, heard } = files;
       assert.equal(files.source.state().problem, null);
-      await writeFile(join(folder, "a6"), "");
+      writeFileSync(join(folder, "a6"), "");
       await until(() => files.source.state().problem !== null);
       assert.match(String(files.source.state().problem), /^1 files are not watched.*max_files \(6\)/);
       await restart(() => undefined, { max_files: 3 });
-      await writeFile(join(folder, "a1"), "still seen?");
+      writeFileSync(join(folder, "a1"), "still seen?");
       await rm(join(folder, "a2"));
       await restart(() => undefined, { max_files: 3 });
       await restart(() => undefined, { max_files: 100 });
@@ -81,7 +81,7 @@ test("files past the limit are a problem in status and a loss in the ledger, and
     {
       options: { max_files: 6 },
       prepare: async (folder) => {
-        for (const name of ["a1", "a2", "a3", "a4", "a5"]) await writeFile(join(folder, name), "");
+        for (const name of ["a1", "a2", "a3", "a4", "a5"]) writeFileSync(join(folder, name), "");
       },
     },
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestLedger } from "../../../support/with-ledger.js";
@@ -22,11 +22,11 @@ function everythingWritten(ledger: TestLedger): string {
 test("a secret file's changes are told by a fingerprint, never by its content or its plain hash", async () => {
   await withFilesSource(async ({ folder, ledger, heard }) => {
     const path = join(folder, "shadow");
-    await writeFile(path, "root:hunter2:1::::::\n");
+    writeFileSync(path, "root:hunter2:1::::::\n");
     const created = await heard("shadow", "created");
-    await writeFile(path, "root:changed2:1::::::\n");
+    writeFileSync(path, "root:changed2:1::::::\n");
     const modified = await heard("shadow", "modified");
-    await writeFile(path, "root:hunter2:1::::::\n");
+    writeFileSync(path, "root:hunter2:1::::::\n");
     const back = await heard("shadow", "modified", 2);
     for (const { state, change } of [created, modified, back]) {
       assert.equal(change.diff, undefined);
@@ -45,17 +45,17 @@ test("a secret file's changes are told by a fingerprint, never by its content or
 test("a password line in a file that is shown is hidden in its diffs, and what only it changed says `secret`", async () => {
   await withFilesSource(async ({ folder, ledger, heard }) => {
     const path = join(folder, "app.ini");
-    await writeFile(path, "host = db\npassword=hunter2\nport = 1\n");
+    writeFileSync(path, "host = db\npassword=hunter2\nport = 1\n");
     const created = await heard("app.ini", "created");
     assert.match(String(created.change.diff), /\+host = db\n\+password=\[redacted\]\n\+port = 1\n/);
     assert.deepEqual([created.state.sha256, typeof created.state.fingerprint], [undefined, "string"]);
-    await writeFile(path, "host = db\npassword=changed2\nport = 1\n");
+    writeFileSync(path, "host = db\npassword=changed2\nport = 1\n");
     const only = await heard("app.ini", "modified");
     assert.deepEqual(only.change, { diff_left_out: "secret" });
-    await writeFile(path, "host = db2\npassword = changed3\nport = 1\n");
+    writeFileSync(path, "host = db2\npassword = changed3\nport = 1\n");
     const both = await heard("app.ini", "modified", 2);
     assert.match(String(both.change.diff), /-host = db\n(?:.*\n)*\+host = db2\n/);
-    await writeFile(path, "host = db2\n");
+    writeFileSync(path, "host = db2\n");
     const gone = await heard("app.ini", "modified", 3);
     assert.match(String(gone.change.diff), / host = db2\n-password = \[redacted\]\n-port = 1\n$/);
     assert.equal(typeof gone.state.sha256, "string");
@@ -68,9 +68,9 @@ test("a change in the middle of a private key does not show its lines as context
     const lines = Array.from({ length: 30 }, (_, index) => `MIIhunter2line${index}`);
     const pem = (changed: string) =>
       `# a bundle\n-----BEGIN PRIVATE KEY-----\n${[...lines.slice(0, 15), changed, ...lines.slice(15)].join("\n")}\n-----END PRIVATE KEY-----\n`;
-    await writeFile(join(folder, "bundle.txt"), pem("MIIone"));
+    writeFileSync(join(folder, "bundle.txt"), pem("MIIone"));
     await heard("bundle.txt", "created");
-    await writeFile(join(folder, "bundle.txt"), pem("MIItwo"));
+    writeFileSync(join(folder, "bundle.txt"), pem("MIItwo"));
     assert.equal((await heard("bundle.txt", "modified")).change.diff_left_out, "secret");
     assert.doesNotMatch(everythingWritten(ledger), /MII/);
   });
@@ -83,13 +83,13 @@ test("what a file held before it became secret is wiped, and its next diff is le
       await restart(() => assert.match(everythingWritten(ledger), /known before/));
       await restart(() => undefined, { secret: ["plain.txt"] });
       await heard("plain.txt", "modified");
-      await writeFile(join(folder, "plain.txt"), "now-hidden2\n");
+      writeFileSync(join(folder, "plain.txt"), "now-hidden2\n");
       const { change, state } = await heard("plain.txt", "modified", 2);
       assert.deepEqual([change, state.sha256], [{ diff_left_out: "secret" }, undefined]);
       await files.source.stop();
       assert.doesNotMatch(everythingWritten(ledger), /now-hidden|known before/);
     },
-    { prepare: (folder) => writeFile(join(folder, "plain.txt"), "known before\n") },
+    { prepare: async (folder) => writeFileSync(join(folder, "plain.txt"), "known before\n") },
   );
 });
 
@@ -106,7 +106,7 @@ test("a lost fingerprint key makes secret files observed anew, and not modified"
         [["shadow", "observed"]],
       );
     },
-    { prepare: (folder) => writeFile(join(folder, "shadow"), "root:x\n") },
+    { prepare: async (folder) => writeFileSync(join(folder, "shadow"), "root:x\n") },
   );
 });
 
@@ -115,8 +115,8 @@ test("without the kept texts a change is told all the same, and says why it has 
     async ({ folder, ledger, restart, told }) => {
       await restart(async () => {
         for (const suffix of ["", "-wal", "-shm"]) await rm(textsPath(ledger) + suffix, { force: true });
-        await writeFile(join(folder, "a"), "two\n");
-        await writeFile(join(folder, "b"), "b\0");
+        writeFileSync(join(folder, "a"), "two\n");
+        writeFileSync(join(folder, "b"), "b\0");
       });
       const left = told().filter(({ action }) => action === "modified");
       assert.deepEqual(left.map(({ path, change }) => [path, change.diff_left_out]).sort(), [
@@ -126,8 +126,8 @@ test("without the kept texts a change is told all the same, and says why it has 
     },
     {
       prepare: async (folder) => {
-        await writeFile(join(folder, "a"), "one\n");
-        await writeFile(join(folder, "b"), "one\n");
+        writeFileSync(join(folder, "a"), "one\n");
+        writeFileSync(join(folder, "b"), "one\n");
       },
     },
   );
@@ -143,7 +143,7 @@ test("a key that others can read is refused, and the source comes back once it i
     assert.match(String(files.source.state().problem), /holds a key and others can read it/);
     await chmod(key, 0o600);
     await restarted;
-    await writeFile(join(files.folder, "a"), "1");
+    writeFileSync(join(files.folder, "a"), "1");
     await files.heard("a", "created");
   });
 });

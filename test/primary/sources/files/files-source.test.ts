@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync, closeSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { chmod, chown, link, mkdir, rename, rm, rmdir, symlink, utimes, writeFile } from "node:fs/promises";
+import { appendFileSync, closeSync, fsyncSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { chmod, chown, link, mkdir, rename, rm, rmdir, symlink, utimes } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,13 +16,13 @@ const short = ({ path, action }: Told) => `${action} ${path}`;
 test("a file's whole life is told: created, modified, deleted, with its state and a diff each time", async () => {
   await withFilesSource(async ({ folder, heard }) => {
     const path = join(folder, "hosts");
-    await writeFile(path, "127.0.0.1 localhost\n", { mode: 0o640 });
+    writeFileSync(path, "127.0.0.1 localhost\n", { mode: 0o640 });
     const created = await heard("hosts", "created");
     const owned = { kind: "file", owner: created.state.owner, group: created.state.group, mode: "0640" };
     const first = "127.0.0.1 localhost\n";
     assert.deepEqual(created.state, { ...owned, size_bytes: 20, sha256: sha256(first) });
     assert.equal(created.change.diff, `--- /dev/null\n+++ ${path}\n@@ -0,0 +1,1 @@\n+127.0.0.1 localhost\n`);
-    await writeFile(path, `${first}10.0.0.1 db\n`);
+    writeFileSync(path, `${first}10.0.0.1 db\n`);
     const modified = await heard("hosts", "modified");
     assert.equal(modified.state.sha256, sha256(`${first}10.0.0.1 db\n`));
     assert.match(String(modified.change.diff), /\n 127\.0\.0\.1 localhost\n\+10\.0\.0\.1 db\n$/);
@@ -50,7 +50,7 @@ test("what is there at the first start ever is observed, without diffs; mode and
     {
       prepare: async (folder) => {
         await mkdir(join(folder, "conf.d"));
-        await writeFile(join(folder, "conf.d/a"), "x");
+        writeFileSync(join(folder, "conf.d/a"), "x");
       },
     },
   );
@@ -59,7 +59,7 @@ test("what is there at the first start ever is observed, without diffs; mode and
 test("owner and group are told by name, and by number where there is none", async (t) => {
   if (!(await requirePart(t, ROOT))) return;
   await withFilesSource(async ({ folder, heard }) => {
-    await writeFile(join(folder, "a"), "");
+    writeFileSync(join(folder, "a"), "");
     await heard("a", "created");
     await chown(join(folder, "a"), 0, 54_321);
     const { state } = await heard("a", "modified");
@@ -105,10 +105,10 @@ test("a file that never rests is told all the same, and in the end as it is", as
 
 test("a file that is replaced by rename is modified; a move is deleted and created", async () => {
   await withFilesSource(async ({ folder, heard, settle, told }) => {
-    await writeFile(join(folder, "a"), "one\n");
+    writeFileSync(join(folder, "a"), "one\n");
     await heard("a", "created");
-    await writeFile(join(folder, ".a.swp"), "an editor's");
-    await writeFile(join(folder, "a.dpkg-new"), "two\n");
+    writeFileSync(join(folder, ".a.swp"), "an editor's");
+    writeFileSync(join(folder, "a.dpkg-new"), "two\n");
     await rename(join(folder, "a.dpkg-new"), join(folder, "a"));
     assert.match(String((await heard("a", "modified")).change.diff), /-one\n\+two\n$/);
     await rename(join(folder, "a"), join(folder, "b"));
@@ -121,9 +121,9 @@ test("a file that is replaced by rename is modified; a move is deleted and creat
 
 test("content that is written again as it was, and times that are set, are no event", async () => {
   await withFilesSource(async ({ folder, heard, settle, told }) => {
-    await writeFile(join(folder, "a"), "same");
+    writeFileSync(join(folder, "a"), "same");
     await heard("a", "created");
-    await writeFile(join(folder, "a"), "same");
+    writeFileSync(join(folder, "a"), "same");
     await utimes(join(folder, "a"), 1, 1);
     await settle();
     assert.deepEqual(told().slice(1).map(short), ["created a"]);
@@ -134,14 +134,14 @@ test("a tree that appears is told whole, changes deep in it are seen, and it van
   await withFilesSource(async ({ folder, ledger, heard, settle, told }) => {
     const outside = join(ledger.folder, "outside");
     await mkdir(join(outside, "deep/er"), { recursive: true });
-    await writeFile(join(outside, "deep/er/a"), "1");
+    writeFileSync(join(outside, "deep/er/a"), "1");
     await rename(outside, join(folder, "tree"));
     await heard("tree/deep/er/a", "created");
-    await writeFile(join(folder, "tree/deep/er/b"), "2");
+    writeFileSync(join(folder, "tree/deep/er/b"), "2");
     await heard("tree/deep/er/b", "created");
     await rename(join(folder, "tree"), join(folder, "moved"));
     await heard("moved/deep/er/b", "created");
-    await writeFile(join(folder, "moved/deep/er/b"), "3");
+    writeFileSync(join(folder, "moved/deep/er/b"), "3");
     await heard("moved/deep/er/b", "modified");
     await rm(join(folder, "moved"), { recursive: true });
     await heard("moved", "deleted");
@@ -160,7 +160,7 @@ test("a folder that is removed and made again at once is watched again, also wit
       await heard("d", "created");
       await rmdir(join(folder, "d"));
       await mkdir(join(folder, "d"));
-      await writeFile(join(folder, "d/a"), "1");
+      writeFileSync(join(folder, "d/a"), "1");
       await heard("d/a", "created");
     },
     { pace: { quietMs: 30 } },
@@ -169,14 +169,14 @@ test("a folder that is removed and made again at once is watched again, also wit
 
 test("a file that becomes a folder, and a folder that becomes a file, stay one element", async () => {
   await withFilesSource(async ({ folder, heard, told, settle }) => {
-    await writeFile(join(folder, "a"), "1");
+    writeFileSync(join(folder, "a"), "1");
     await heard("a", "created");
     await rm(join(folder, "a"));
     await mkdir(join(folder, "a"));
-    await writeFile(join(folder, "a/in"), "2");
+    writeFileSync(join(folder, "a/in"), "2");
     await heard("a/in", "created");
     await rm(join(folder, "a"), { recursive: true });
-    await writeFile(join(folder, "a"), "3");
+    writeFileSync(join(folder, "a"), "3");
     await heard("a/in", "deleted");
     await settle();
     const kinds = told().filter(({ path }) => path === "a");
@@ -188,7 +188,7 @@ test("a file that becomes a folder, and a folder that becomes a file, stay one e
 test("pipes, sockets and devices are told by kind and never opened; links are told by target and never followed", async () => {
   await withFilesSource(async ({ folder, ledger, heard, settle, told }) => {
     await mkdir(join(ledger.folder, "elsewhere"));
-    await writeFile(join(ledger.folder, "elsewhere/secret"), "not to be seen");
+    writeFileSync(join(ledger.folder, "elsewhere/secret"), "not to be seen");
     await execa("mkfifo", [join(folder, "pipe")]);
     const server = createServer().listen(join(folder, "socket"));
     await symlink("../elsewhere", join(folder, "way-out"));
@@ -210,13 +210,13 @@ test("pipes, sockets and devices are told by kind and never opened; links are to
 
 test("names that are no UTF-8, and names that would turn a terminal, have ids that people can read", async () => {
   await withFilesSource(async ({ folder, heard }) => {
-    await writeFile(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), "1");
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), "1");
     await heard("caf%E9", "created");
-    await writeFile(join(folder, "a\nb\u202e 100%"), "2");
+    writeFileSync(join(folder, "a\nb\u202e 100%"), "2");
     await heard("a%0Ab%E2%80%AE 100%25", "created");
-    await writeFile(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), "3");
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]), "3");
     await heard("caf%E9", "modified");
-    await writeFile(join(folder, "日本"), "4");
+    writeFileSync(join(folder, "日本"), "4");
     await heard("日本", "created");
   });
 });
@@ -227,9 +227,9 @@ test("what changed while the daemon was off is told with the time that was not s
       await settle();
       const before = told().length;
       await restart(async () => {
-        await writeFile(join(folder, "kept"), "one\nTWO\n");
+        writeFileSync(join(folder, "kept"), "one\nTWO\n");
         await rm(join(folder, "lost"));
-        await writeFile(join(folder, "new"), "new\n");
+        writeFileSync(join(folder, "new"), "new\n");
       });
       const [gap, ...rest] = told().slice(before);
       assert.equal(gap?.action, "gap");
@@ -243,8 +243,8 @@ test("what changed while the daemon was off is told with the time that was not s
     },
     {
       prepare: async (folder) => {
-        await writeFile(join(folder, "kept"), "one\ntwo\n");
-        await writeFile(join(folder, "lost"), "bye\n");
+        writeFileSync(join(folder, "kept"), "one\ntwo\n");
+        writeFileSync(join(folder, "lost"), "bye\n");
       },
     },
   );
@@ -264,8 +264,8 @@ test("a path that leaves the watch list is unwatched and not deleted, and is obs
     },
     {
       prepare: async (folder) => {
-        await writeFile(join(folder, "a.txt"), "1");
-        await writeFile(join(folder, "b.conf"), "2");
+        writeFileSync(join(folder, "a.txt"), "1");
+        writeFileSync(join(folder, "b.conf"), "2");
       },
     },
   );
@@ -274,11 +274,11 @@ test("a path that leaves the watch list is unwatched and not deleted, and is obs
 test("a change that no notification tells of is found by the next walk, and says so", async () => {
   await withFilesSource(
     async ({ folder, ledger, heard }) => {
-      await writeFile(join(folder, "a"), "one\n");
+      writeFileSync(join(folder, "a"), "one\n");
       await heard("a", "created");
       // Another name of the same file, in a folder that nobody watches: inotify tells of the name that was used.
       await link(join(folder, "a"), join(ledger.folder, "other-name"));
-      await writeFile(join(ledger.folder, "other-name"), "two\n");
+      writeFileSync(join(ledger.folder, "other-name"), "two\n");
       const { change } = await heard("a", "modified");
       assert.equal(change.found_by, "walk");
       assert.match(String(change.diff), /-one\n\+two\n$/);
@@ -291,9 +291,9 @@ test("a watched folder that is not there yet is seen when it comes, and single f
   await withFilesSource(
     async ({ folder, heard, settle, told }) => {
       await mkdir(join(folder, "etc/app"), { recursive: true });
-      await writeFile(join(folder, "etc/app/a.conf"), "1");
-      await writeFile(join(folder, "etc/app/a.txt"), "2");
-      await writeFile(join(folder, "etc/other"), "3");
+      writeFileSync(join(folder, "etc/app/a.conf"), "1");
+      writeFileSync(join(folder, "etc/app/a.txt"), "2");
+      writeFileSync(join(folder, "etc/other"), "3");
       await heard("etc/app/a.conf", "created");
       await settle();
       await rm(join(folder, "etc"), { recursive: true });
@@ -314,7 +314,7 @@ test("a link on the way to a watched folder is not followed, and status says wha
       watch: (folder) => [`${folder}/alias/**`],
       prepare: async (folder) => {
         await mkdir(join(folder, "real"));
-        await writeFile(join(folder, "real/a"), "1");
+        writeFileSync(join(folder, "real/a"), "1");
         await symlink("real", join(folder, "alias"));
       },
     },
@@ -324,7 +324,7 @@ test("a link on the way to a watched folder is not followed, and status says wha
 test("the daemon's own files are never watched", async () => {
   await withFilesSource(async ({ folder, settle, told }) => {
     await mkdir(join(folder, "own"));
-    await writeFile(join(folder, "own/ledger"), "1");
+    writeFileSync(join(folder, "own/ledger"), "1");
     await settle();
     assert.deepEqual(told().map(short), ["observed ."]);
   });

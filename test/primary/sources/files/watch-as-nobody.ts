@@ -1,12 +1,13 @@
 // Run as a user without rights: what the source tells when a folder is closed and a file cannot be read. Prints JSON.
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { withFilesSource } from "./with-files-source.js";
 
 await withFilesSource(
   async (files) => {
     const { folder, told } = files;
-    await writeFile(join(folder, "hidden"), "x", { mode: 0 });
+    writeFileSync(join(folder, "hidden"), "x", { mode: 0 });
     const hidden = (await files.heard("hidden", "created")).state;
     const before = told().length;
     await files.restart(() => chmod(join(folder, "closed"), 0));
@@ -20,7 +21,7 @@ await withFilesSource(
   {
     prepare: async (folder) => {
       await mkdir(join(folder, "closed"));
-      await writeFile(join(folder, "closed/in"), "x");
+      writeFileSync(join(folder, "closed/in"), "x");
     },
   },
 );

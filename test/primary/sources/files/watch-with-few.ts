@@ -1,7 +1,7 @@
 // Run in a user namespace of its own: allows few inotify watches there, then lets files change in folders that cannot be
 // watched. Prints JSON.
 import { readFileSync, writeFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { withFilesSource } from "./with-files-source.js";
 
@@ -16,9 +16,9 @@ writeFileSync(LIMIT, FEW);
 await withFilesSource(
   async ({ folder, source, told, heard }) => {
     const path = join(folder, "deep/er/a");
-    await writeFile(path, "1");
+    writeFileSync(path, "1");
     await heard("deep/er/a", "created");
-    await writeFile(path, "2");
+    writeFileSync(path, "2");
     await heard("deep/er/a", "modified");
     await rm(path);
     await heard("deep/er/a", "deleted");

@@ -53,6 +53,8 @@ export interface BusPeer {
    * lead to a new snapshot instead.
    */
   soon(key: string, act: () => Promise<void> | void): void;
+  /** During a snapshot: what was signalled so far is in what will be read from now on, and is not given to `signal`. */
+  forgetHeld(): void;
   /** Reads the present state anew, soon: signals are not trusted to have told all. */
   resnapshot(reason: string): void;
 }

@@ -17,6 +17,8 @@ interface Active {
   /** Object path of the profile; undefined until the active connection has been read. */
   profile: string | undefined;
   isActive: boolean;
+  /** It has been in the manager's list: once it is not any more, it is over. */
+  isListed: boolean;
   /** Changes that were signalled before it was read. */
   unread: { isActive: boolean; reason: string | undefined }[];
 }
@@ -29,6 +31,8 @@ const MAX_UNREAD = 4;
 export class NetworkConnections {
   #profiles = new Map<string, Profile>();
   #actives = new Map<string, Active>();
+  /** `ActiveConnections` as last heard. */
+  #listed: ReadonlySet<string> = new Set();
 
   /** Reads all of them anew; what was known is forgotten. */
   async snapshot(
@@ -54,6 +58,7 @@ export class NetworkConnections {
       }),
     );
     this.#actives = actives;
+    this.#listed = new Set(activePaths);
     this.#profiles = profiles;
     return elements;
   }
@@ -79,9 +84,10 @@ export class NetworkConnections {
   /** `ActiveConnections` of the manager: the paths that there are now. */
   listed(paths: readonly string[], peer: BusPeer): void {
     for (const path of paths) if (!this.#actives.has(path)) this.#lookAtActive(path, this.#newActive(path), peer);
-    const gone = [...this.#actives.keys()].filter((path) => !paths.includes(path));
+    for (const path of paths) (this.#actives.get(path) as Active).isListed = true;
+    this.#listed = new Set(paths);
     // Its last signal, with the reason, comes after it has left the list.
-    if (gone.length > 0) peer.soon("actives", () => this.#forget(gone, peer));
+    if (this.#unlisted().length > 0) peer.soon("actives", () => this.#forgetUnlisted(peer));
   }
 
   /** `Connection.Active.StateChanged`: where to, and why. */
@@ -106,7 +112,7 @@ export class NetworkConnections {
   }
 
   #newActive(path: string): Active {
-    const active: Active = { profile: undefined, isActive: false, unread: [] };
+    const active: Active = { profile: undefined, isActive: false, isListed: false, unread: [] };
     this.#actives.set(path, active);
     return active;
   }
@@ -132,11 +138,15 @@ export class NetworkConnections {
     if (changes > 0) writer.lost("active_connection_gone_before_it_was_read", changes);
   }
 
-  #forget(paths: readonly string[], peer: BusPeer): void {
-    for (const path of paths) {
-      const active = this.#actives.get(path);
+  #unlisted(): [string, Active][] {
+    return [...this.#actives].filter(([path, { isListed }]) => isListed && !this.#listed.has(path));
+  }
+
+  /** By the list of now: the one that brought us here may be old. */
+  #forgetUnlisted(peer: BusPeer): void {
+    for (const [path, active] of this.#unlisted()) {
       this.#actives.delete(path);
-      if (active?.isActive) this.#writeActive(active, { isActive: false, reason: undefined }, peer);
+      if (active.isActive) this.#writeActive(active, { isActive: false, reason: undefined }, peer);
     }
   }
 
@@ -157,7 +167,7 @@ export class NetworkConnections {
 }
 
 function asActive({ Connection, State }: Properties): Active {
-  return { profile: String(Connection), isActive: State === ACTIVATED, unread: [] };
+  return { profile: String(Connection), isActive: State === ACTIVATED, isListed: true, unread: [] };
 }
 
 /** One profile may be active several times. */

@@ -117,5 +117,5 @@ function unlessNone(reason: string): string | undefined {
 }
 
 function inWords(words: Words | readonly string[], code: unknown): string {
-  return words[code as number] ?? String(code);
+  return words[code as number] ?? (code === undefined ? "unknown" : String(code));
 }

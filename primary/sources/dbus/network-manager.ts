@@ -2,6 +2,7 @@
 // whole. Signals mostly say that something is to be looked at; the properties are read a little later, once for many
 // signals. What NetworkManager tells all the time (signal strength, scans, rates, counters) costs no call and no event.
 // https://networkmanager.dev/docs/api/latest/spec.html
+import { setTimeout as sleep } from "node:timers/promises";
 import type { BusMessage } from "../../../shared/dbus/bus-connection.js";
 import type { ElementState } from "../element-change.js";
 import type { BusPeer, BusService } from "./bus-service.js";
@@ -32,6 +33,10 @@ const NETWORK_PROPERTIES: ReadonlySet<string> = new Set(
   "Connectivity NetworkingEnabled PrimaryConnection State WirelessEnabled".split(" "),
 );
 
+/** NetworkManager gives a device without an answer from DHCP 45 s at its own start. */
+const STARTUP_AT_MOST_MS = 60_000;
+const STARTUP_LOOK_MS = 250;
+
 export function createNetworkManager(): BusService {
   return new NetworkManager();
 }
@@ -46,8 +51,10 @@ class NetworkManager implements BusService {
   readonly #connections = new NetworkConnections();
 
   async snapshot(peer: BusPeer): Promise<ElementState[]> {
+    if (await waitForStartup(peer)) peer.forgetHeld();
     const objects = await allObjects(peer);
-    const manager = (await objects.read(NM_PATH, NM)) ?? {};
+    const manager = await objects.read(NM_PATH, NM);
+    if (!manager) throw new Error("NetworkManager has its name on the bus and nothing to show yet");
     const settings = (await objects.read(`${NM_PATH}/Settings`, SETTINGS)) ?? {};
     const actives = paths(manager.ActiveConnections);
     const connections = await this.#connections.snapshot(paths(settings.Connections), actives, objects, peer);
@@ -89,6 +96,21 @@ class NetworkManager implements BusService {
     const before = peer.writer.last(NETWORK) ?? {};
     peer.writer.writeIfChanged({ ...element, action: nameNetworkChange(before, element.state, NETWORK_TYPE) });
   }
+}
+
+/**
+ * When NetworkManager starts it takes devices through all states to where they were before: that is nothing that happened
+ * to the host. True if it was starting; a device that does not come up does not keep us waiting for ever. @throws DbusError
+ */
+async function waitForStartup(peer: BusPeer): Promise<boolean> {
+  const objects = liveObjects(peer);
+  for (let waitedMs = 0; waitedMs < STARTUP_AT_MOST_MS; waitedMs += STARTUP_LOOK_MS) {
+    const manager = await objects.read(NM_PATH, NM);
+    // It has its name on the bus a moment before it has anything else.
+    if (manager && manager.Startup !== true) return waitedMs > 0;
+    await sleep(STARTUP_LOOK_MS, undefined, { signal: peer.signal });
+  }
+  return true;
 }
 
 async function readNetwork(manager: Properties, objects: NetworkObjects): Promise<ElementState> {

@@ -123,6 +123,13 @@ export class ServiceWatch implements BusPeer {
     }
   }
 
+  forgetHeld(): void {
+    if (!this.#held) return;
+    this.writer.coalesced(this.#held.length + this.#notHeld);
+    this.#held = [];
+    this.#notHeld = 0;
+  }
+
   resnapshot(reason: string): void {
     this.#wanted ??= reason;
     this.#wake?.();

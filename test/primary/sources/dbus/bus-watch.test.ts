@@ -152,6 +152,20 @@ test("signals beyond what is held during a snapshot are counted: lost where noth
   );
 });
 
+test("signals that a snapshot makes needless are merged into it", async () => {
+  await withLedger((ledger) =>
+    whileReading(ledger, false, async (watch, writer, ready) => {
+      for (const thing of [1, 2]) watch.take(happened(thing));
+      watch.forgetHeld();
+      watch.take(happened(3));
+      ready();
+      await until("the third is written", () => ledger.events("thing:3").length === 1);
+      assert.equal(writer.state().coalesced, 2);
+      assert.equal(ledger.events(SOURCE).length, 1);
+    }),
+  );
+});
+
 test("what a service that only tells has told is written, though it is gone before it was listened to", async () => {
   await withLedger(async (ledger) => {
     await whileReading(ledger, true, async (watch) => {

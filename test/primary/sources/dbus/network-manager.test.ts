@@ -281,6 +281,53 @@ test("an active connection says why it ends, and one that was never read is coun
   });
 });
 
+test("a list of active connections that was overtaken by the next one ends nothing", async (t) => {
+  const prepare = async (network: MockedNetwork) => {
+    const device = await network.ethernet("eth0", DISCONNECTED);
+    await network.mock("AddActiveConnection", "assssu", [[device], await network.profile(UUID, "office"), "/", "0", 2]);
+  };
+  const body = async (all: Watched) => {
+    const lists = [[], [`${NM_PATH}/ActiveConnection/0`]];
+    for (const list of lists) {
+      await all.network.mock("SetProperty", "sssv", [NM_PATH, NM, "ActiveConnections", variant("ao", list)]);
+    }
+    await settled(all, "eth1");
+    assert.deepEqual(actionsOf(all.ledger, PROFILE), ["observed"]);
+  };
+  // So long that both lie within.
+  await watched(t, prepare, body, 1000);
+});
+
+test("while NetworkManager starts, what it does to bring everything back is not taken for what happened", async (t) => {
+  if (!(await requireMocks(t))) return;
+  await withBus((bus) =>
+    withNetworkManager(bus, async (network) => {
+      const device = await network.ethernet("eth0", CONNECTED);
+      await network.update(NM_PATH, NM, { Startup: variant("b", true) });
+      await withLedger((ledger) =>
+        withWatch(bus, ledger, [createNetworkManager()], async (watch) => {
+          await until("it is there", () => serviceState(watch, SOURCE).present === true);
+          for (const [to, from] of [
+            [10, CONNECTED],
+            [UNAVAILABLE, 10],
+            [FAILED, UNAVAILABLE],
+          ] as const) {
+            await network.stateChanged(device, to, from, 0);
+          }
+          assert.equal(serviceState(watch, SOURCE).watching, false);
+          await network.update(NM_PATH, NM, { Startup: variant("b", false) });
+          await sighted(watch, SOURCE);
+          assert.deepEqual(actionsOf(ledger, "interface:eth0"), ["observed"]);
+          await network.stateChanged(device, FAILED, CONNECTED, 0);
+          await network.stateChanged(device, CONNECTED, FAILED, 0);
+          await eventOf(ledger, "interface:eth0", "connected");
+          assert.deepEqual(actionsOf(ledger, "interface:eth0"), ["observed", "failed", "connected"]);
+        }),
+      );
+    }),
+  );
+});
+
 test("the network's state and connectivity change by one event, its switches modify it", async (t) => {
   await watched(
     t,

@@ -15,11 +15,11 @@ export const PROFILE_PROPERTIES: ReadonlySet<string> = new Set(["Filename", "Uns
 /** Settings that change by themselves. */
 const VOLATILE: ReadonlySet<string> = new Set(["connection.timestamp", "802-11-wireless.seen-bssids"]);
 /** Settings in an older form, in numbers, and the one that says the same in words where NetworkManager has it. */
-const IN_NUMBERS: Readonly<Record<string, string>> = {
-  addresses: "address-data",
-  routes: "route-data",
-  dns: "dns-data",
-};
+const IN_NUMBERS: ReadonlyMap<string, string> = new Map([
+  ["addresses", "address-data"],
+  ["routes", "route-data"],
+  ["dns", "dns-data"],
+]);
 const MAC_BYTES = 6;
 
 /** Undefined where there is no such profile (any more). @throws DbusError */
@@ -58,7 +58,7 @@ function settingsInWords(settings: Record<string, Properties>): JsonObject {
   const groups = Object.entries(settings).map(([group, values]) => {
     const opened = open(values);
     const kept = Object.entries(opened).filter(([key]) => {
-      const inWords = IN_NUMBERS[key];
+      const inWords = IN_NUMBERS.get(key);
       return !VOLATILE.has(`${group}.${key}`) && (inWords === undefined || !(inWords in opened));
     });
     return [group, Object.fromEntries(kept.map(([key, value]) => [key, settingInWords(key, value)]))];

@@ -26,7 +26,7 @@ export interface MockedNetwork extends BusMock {
   /** Adds an ethernet device; its path. */
   ethernet(name: string, state: number): Promise<string>;
   /** Adds a connection profile; its path. */
-  profile(uuid: string, id: string, ipv4?: Record<string, object>): Promise<string>;
+  profile(uuid: string, id: string, settings?: Record<string, Record<string, object>>): Promise<string>;
   stateChanged(device: string, to: number, from: number, reason: number): Promise<void>;
 }
 
@@ -62,10 +62,10 @@ function drive(mock: BusMock, connection: BusConnection): MockedNetwork {
     async ethernet(name, state) {
       return (await network.mock("AddEthernetDevice", "ssi", [name, name, state])) as string;
     },
-    async profile(uuid, id, ipv4 = {}) {
-      const settings = { connection: profileOf(uuid, id), ipv4: { method: variant("s", "auto"), ...ipv4 } };
+    async profile(uuid, id, settings = {}) {
+      const all = { connection: profileOf(uuid, id), ...settings };
       const path = `${NM_PATH}/Settings`;
-      return (await network.method(path, `${NM}.Settings`, "AddConnection", "a{sa{sv}}", [settings])) as string;
+      return (await network.method(path, `${NM}.Settings`, "AddConnection", "a{sa{sv}}", [all])) as string;
     },
     stateChanged: (device, to, from, reason) =>
       network.emit(device, `${DEVICE}.StateChanged`, "uuu", [to, from, reason]),

@@ -89,7 +89,7 @@ test("the first snapshot has devices with addresses, profiles without secrets or
     const device = await network.ethernet("eth0", DISCONNECTED);
     const ip4 = await addIpConfig(network);
     await network.mock("AddProperties", "sa{sv}", [DEVICE, { ...hardware(), Ip4Config: variant("o", ip4) }], device);
-    const profile = await network.profile(UUID, "office", { dns: variant("au", [0x09090909]) });
+    const profile = await network.profile(UUID, "office", settings());
     await network.mock("AddActiveConnection", "assssu", [[device], profile, "/", "0", 2]);
   };
   await watched(t, prepare, async ({ ledger }) => {
@@ -136,7 +136,10 @@ test("the first snapshot has devices with addresses, profiles without secrets or
           "interface-name": "eth0",
           autoconnect: false,
         },
-        ipv4: { method: "auto", dns: ["9.9.9.9"] },
+        ipv4: { method: "auto", dns: ["9.9.9.8"] },
+        ipv6: { "address-data": [{ address: "fd00::2", prefix: 64 }] },
+        "802-3-ethernet": { "cloned-mac-address": "02:41:42:43:44:45" },
+        "802-11-wireless": { ssid: "Café" },
       },
     });
     assert.deepEqual([network?.element, network?.type], [NETWORK, "NetworkState"]);
@@ -444,6 +447,19 @@ async function addIpConfig(network: MockedNetwork): Promise<string> {
 
 function address(text: string, prefix: number): Record<string, object> {
   return { address: variant("s", text), prefix: variant("u", prefix) };
+}
+
+/** As NetworkManager gives them: numbers in network byte order, bytes, and the same in words beside them. */
+function settings(): Record<string, Record<string, object>> {
+  return {
+    ipv4: { method: variant("s", "auto"), dns: variant("au", [0x08090909]) },
+    ipv6: { addresses: variant("as", ["in numbers"]), "address-data": variant("aa{sv}", [address("fd00::2", 64)]) },
+    "802-3-ethernet": { "cloned-mac-address": variant("ay", Buffer.from("024142434445", "hex")) },
+    "802-11-wireless": {
+      ssid: variant("ay", Buffer.from("Café")),
+      "seen-bssids": variant("as", ["00:23:F8:7E:12:BB"]),
+    },
+  };
 }
 
 function hardware(): Record<string, object> {

@@ -3,7 +3,7 @@ import { freeSpace } from "../shared/store/btrfs.js";
 import type { PrimaryIdentity } from "../shared/store/identity.js";
 import type { BusState, EventBus } from "./bus/event-bus.js";
 import type { PrimaryConfig } from "./config.js";
-import { ControlError } from "./control/control-server.js";
+import { ControlError } from "./control/control-error.js";
 import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
 import type { Publisher } from "./publish.js";
 import { measureSend } from "./push/measure-send.js";

@@ -88,6 +88,47 @@ export interface AppendedEvent {
   stateJson: string;
 }
 
+/** Where durable events come from, in the order of the ledger. The bus is behind it. */
+export interface EventFeed {
+  subscribe(options: SubscribeOptions): EventSubscription;
+  /** Up to `limit` of the newest events that are still in memory, those after `afterSeq`. */
+  history(afterSeq: number, limit: number): AppendedEvent[];
+  /** The next event's sequence number, and that of the oldest in memory; both are the same where there is none. */
+  readonly range: { firstSeq: number; nextSeq: number };
+}
+
+export interface SubscribeOptions {
+  name: string;
+  /** At least 1. A batch of up to 256 events or 1 MiB that is being delivered is held besides. */
+  maxQueuedEvents: number;
+  maxQueuedBytes: number;
+  /**
+   * `wait`: sources wait while the queue is full, and nothing is lost; what the ledger had taken in before still comes, so
+   * the queue may grow past its bounds by as much as the ledger's own. `drop`: the oldest are dropped, and told.
+   */
+  whenFull: "wait" | "drop";
+  /**
+   * Gets events in the order of the ledger, one batch after another; the batch is empty where only a loss is told. What
+   * it throws or rejects with is counted and logged, and the batch is not given again.
+   */
+  deliver(events: readonly AppendedEvent[], lost: LostEvents | undefined): Promise<void> | void;
+  /** First event to be delivered, as far as history goes back; what history has let go of is told as lost. Default: from now on. */
+  from?: number;
+}
+
+/** Events that this subscriber did not get, right before those of the delivery that tells of them. */
+export interface LostEvents {
+  firstSeq: number;
+  lastSeq: number;
+}
+
+export interface EventSubscription {
+  /** No delivery begins after this; one under way may still end. */
+  close(): void;
+  /** Resolves when all that has come so far is delivered. */
+  drained(): Promise<void>;
+}
+
 /** The ledger while no batch can run: what a seal may do to it. */
 export interface HeldLedger {
   readonly size: number;

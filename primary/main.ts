@@ -11,6 +11,7 @@ import { seal } from "./commands/seal.js";
 import { serve } from "./commands/serve.js";
 import { status } from "./commands/status.js";
 import { verify } from "./commands/verify.js";
+import { watch } from "./commands/watch.js";
 import { loadPrimaryConfig, primarySockets } from "./config.js";
 
 await runCommands(
@@ -22,6 +23,7 @@ await runCommands(
       init,
       serve,
       defineCommand(ingestCommand(ingestSocket)),
+      watch,
       ...queryCommands(querySocket),
       verify,
       status,

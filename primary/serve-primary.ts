@@ -119,6 +119,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     seal: async (force) => describeSeal(await publisher.seal({ force })),
     resync: (request) => resync(publisher, links, request),
     status: () => describePrimary(config, identity, { publisher, bus, links, sources, face }),
+    events: bus,
   });
   stops.add(() => control.stop());
   await control.start(sockets.control);

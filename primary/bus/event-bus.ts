@@ -2,9 +2,17 @@
 // events come out, in order, to subscribers and into a bounded history. Nothing here may hold events without a bound, and
 // no subscriber or interceptor may harm the ledger, a source or another subscriber.
 import type { Logger } from "../../shared/log.js";
-import type { Ack, AdmittedEvent, AppendedEvent, EventSink, Interceptor } from "../event.js";
+import type {
+  Ack,
+  AdmittedEvent,
+  AppendedEvent,
+  EventFeed,
+  EventSink,
+  Interceptor,
+  SubscribeOptions,
+} from "../event.js";
 import { EventQueue, type QueueBounds } from "./event-queue.js";
-import { type SubscribeOptions, type SubscriberState, Subscription } from "./subscription.js";
+import { type SubscriberState, Subscription } from "./subscription.js";
 
 export interface EventBusOptions {
   /** Their `after` is run here; their `before` in admission. Default none. */
@@ -22,7 +30,7 @@ export interface BusState {
 
 const HISTORY: QueueBounds = { maxEvents: 4096, maxBytes: 8 * 1024 * 1024 };
 
-export class EventBus implements EventSink {
+export class EventBus implements EventSink, EventFeed {
   readonly #options: EventBusOptions;
   readonly #history: EventQueue;
   readonly #subscriptions = new Set<Subscription>();
@@ -76,12 +84,10 @@ export class EventBus implements EventSink {
     return subscription;
   }
 
-  /** Up to `limit` of the newest events that are still in memory, those after `afterSeq`. */
   history(afterSeq: number, limit: number): AppendedEvent[] {
     return this.#history.after(afterSeq, limit);
   }
 
-  /** The next event's sequence number, and that of the oldest in memory; both are the same where there is none. */
   get range(): { firstSeq: number; nextSeq: number } {
     return { firstSeq: this.#history.firstSeq ?? this.#nextSeq, nextSeq: this.#nextSeq };
   }

@@ -1,33 +1,8 @@
 // One subscriber of the bus: its own bounded queue and its own delivery, a batch at a time. Nothing that it does, be it
 // slow, stuck or failing, reaches the ledger or another subscriber; only one that asked to be waited for holds up sources.
 import type { Logger } from "../../shared/log.js";
-import type { AppendedEvent } from "../event.js";
+import type { AppendedEvent, EventSubscription, LostEvents, SubscribeOptions } from "../event.js";
 import { EventQueue, sizeOf } from "./event-queue.js";
-
-export interface SubscribeOptions {
-  name: string;
-  /** At least 1. A batch of up to 256 events or 1 MiB that is being delivered is held besides. */
-  maxQueuedEvents: number;
-  maxQueuedBytes: number;
-  /**
-   * `wait`: sources wait while the queue is full, and nothing is lost; what the ledger had taken in before still comes, so
-   * the queue may grow past its bounds by as much as the ledger's own. `drop`: the oldest are dropped, and told.
-   */
-  whenFull: "wait" | "drop";
-  /**
-   * Gets events in the order of the ledger, one batch after another; the batch is empty where only a loss is told. What
-   * it throws or rejects with is counted and logged, and the batch is not given again.
-   */
-  deliver(events: readonly AppendedEvent[], lost: LostEvents | undefined): Promise<void> | void;
-  /** First event to be delivered, as far as history goes back; what history has let go of is told as lost. Default: from now on. */
-  from?: number;
-}
-
-/** Events that this subscriber did not get, right before those of the delivery that tells of them. */
-export interface LostEvents {
-  firstSeq: number;
-  lastSeq: number;
-}
 
 export interface SubscriberState {
   name: string;
@@ -42,7 +17,7 @@ export interface SubscriberState {
 const MAX_BATCH_EVENTS = 256;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
-export class Subscription {
+export class Subscription implements EventSubscription {
   readonly options: SubscribeOptions;
   readonly #log: Logger;
   readonly #onClosed: (subscription: Subscription) => void;
@@ -52,6 +27,7 @@ export class Subscription {
   #delivering = false;
   #closed = false;
   #roomWaiters: (() => void)[] = [];
+  #drainWaiters: (() => void)[] = [];
 
   constructor(options: SubscribeOptions, log: Logger, onClosed: (subscription: Subscription) => void) {
     this.options = options;
@@ -87,7 +63,11 @@ export class Subscription {
     for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
-  /** No delivery begins after this; one under way may still end. */
+  drained(): Promise<void> {
+    if (!this.#delivering) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -125,6 +105,7 @@ export class Subscription {
       await this.#deliver(events, lost);
     }
     this.#delivering = false;
+    for (const wake of this.#drainWaiters.splice(0)) wake();
   }
 
   async #deliver(events: AppendedEvent[], lost: LostEvents | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.
 import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
 import type { PrimaryStatus } from "../answer-operator.js";
+import type { BusState } from "../bus/event-bus.js";
 import type { LinkStatus } from "../push/replica-link.js";
 import { askControl } from "./ask-control.js";
 import { formatSources } from "./format-sources.js";
@@ -42,6 +43,7 @@ function formatStatus(status: PrimaryStatus): string {
     `origin    ${status.origin}  store ${status.store}`,
     `ledger    ${ledger.size} entries, ${ledger.sealed} sealed in generation ${ledger.generation}`,
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
+    formatBus(status.bus),
     `vectors   level ${status.vectorize.level}`,
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
@@ -51,6 +53,16 @@ function formatStatus(status: PrimaryStatus): string {
     ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
     : "no replicas are configured";
   return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}\n`;
+}
+
+function formatBus({ history, interceptors, subscribers }: BusState): string {
+  const lost = subscribers.reduce((sum, one) => sum + one.lost, 0);
+  const failures = [...interceptors, ...subscribers].reduce((sum, one) => sum + one.failures, 0);
+  const troubles = [
+    ...(lost > 0 ? [`${lost} events lost to slow ones`] : []),
+    ...(failures > 0 ? [`${failures} failures`] : []),
+  ];
+  return [`bus       ${history.events} events in memory, ${subscribers.length} subscribers`, ...troubles].join(", ");
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {

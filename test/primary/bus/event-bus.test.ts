@@ -1,8 +1,7 @@
 // The event bus (requirement 3.5) between callers that append as sources do and a real ledger.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LostEvents } from "../../../primary/bus/subscription.js";
-import type { AppendedEvent, Interceptor } from "../../../primary/event.js";
+import type { AppendedEvent, Interceptor, LostEvents } from "../../../primary/event.js";
 import { until } from "../sources/memory-sink.js";
 import { appendMany, LEDGER_LIMITS, range, seqs, someEvent, withBus } from "./bus-ledger.js";
 

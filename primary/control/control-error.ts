@@ -1,0 +1,12 @@
+// Why the primary does not do what an operator asks.
+
+export class ControlError extends Error {
+  readonly code: "unknown-replica" | "bad-request" | "too-many-watchers";
+  readonly hint: string | undefined;
+  constructor(code: ControlError["code"], message: string, hint?: string) {
+    super(message);
+    this.name = "ControlError";
+    this.code = code;
+    this.hint = hint;
+  }
+}

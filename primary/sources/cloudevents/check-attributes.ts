@@ -75,6 +75,8 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]
 const TOKEN = "[A-Za-z0-9!#$&^_.+-]{1,127}";
 const MEDIA_TYPE = new RegExp(`^${TOKEN}/${TOKEN}(?:\\s*;[\\x20-\\x7e]*)?$`);
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** Of an attribute: patterns are tried on it, and nothing that is meant to describe an event is longer. */
+const MAX_CHARS = 16_384;
 const ATTRIBUTE = /^[a-z0-9]+$/;
 const CONTROL = /\p{Cc}/u;
 
@@ -101,6 +103,10 @@ function checkName(name: string): void {
 function checkType(name: string, value: JsonValue): void {
   const named = NAMES.includes(name) || OUR_ATTRIBUTES.includes(name as OurAttribute);
   if (typeof value === "string") {
+    if (value.length > MAX_CHARS) {
+      const reason = `it has ${value.length} characters; at most ${MAX_CHARS} are kept`;
+      fail("too-long", name, named ? value : undefined, reason, "put what is long into data");
+    }
     if (!CONTROL.test(value)) return;
     fail(
       "control-character",

@@ -187,6 +187,8 @@ describe("a CloudEvent", () => {
     ["a control character", { ...EVENT, subject: "a\nb" }, "control-character", "subject", '"a\\nb"'],
     ["data twice", { ...EVENT, data: 1, data_base64: "aGk=" }, "bad-cloudevent", "data_base64"],
     ["Base64 that is none", { ...EVENT, data_base64: "a" }, "bad-cloudevent", "data_base64"],
+    ["an endless id", { ...EVENT, id: ":".repeat(20_000) }, "too-long", "id"],
+    ["an endless extension", { ...EVENT, ext: "x".repeat(20_000) }, "too-long", "ext", undefined],
     ["a long type", { ...EVENT, type: "x".repeat(200) }, "too-long", "type"],
     ["a long subject", { ...EVENT, subject: "x".repeat(2000) }, "too-long", "subject"],
     ["a priority that is none", { ...EVENT, isochronpriority: "urgent" }, "bad-priority", "isochronpriority", "urgent"],

@@ -1,8 +1,9 @@
-// The query commands, the same in both bins: chain, timeline, event, state, similar, search. Each is one question to the
-// daemon's query socket.
+// The query commands, the same in both bins: chain, timeline, event, state, elements, similar, search, anomalies, stats.
+// Each is one question to the daemon's query socket.
 import type { Argv, CommandModule } from "yargs";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
+import type { ElementSummary } from "../query/query-elements.js";
 import type { SearchAnswer } from "../query/query-search.js";
 import type { SimilarAnswer } from "../query/query-similar.js";
 import { askSocket, pathWith } from "./ask-socket.js";
@@ -12,10 +13,12 @@ import {
   EVENT_COLUMNS,
   SEARCH_COLUMNS,
   SIMILAR_COLUMNS,
+  showElements,
   showEvents,
   showJson,
   showTable,
 } from "./show-answer.js";
+import { type AnomaliesShown, type StatsShown, showAnomalies, showStats } from "./show-overview.js";
 
 export type Arguments = Record<string, unknown>;
 /** Finds the query socket for the options given on the command line. */
@@ -111,6 +114,27 @@ const COMMANDS: QueryCommand[] = [
     show: (answer) => showEvents(answer as Answer<FullEvent>),
   },
   {
+    command: "elements",
+    describe: "Every element with its newest event, in order of name",
+    example: [
+      "$0 elements --type Bridge --type Interface --states --json",
+      "The present state of bridges and interfaces",
+    ],
+    options: (yargs) =>
+      yargs
+        .option("type", { type: "string", array: true, describe: "Only elements of this type; may be given again" })
+        .option("source", { type: "string", describe: "Only elements whose newest event came by this source" })
+        .option("prefix", { type: "string", describe: "Only elements whose names begin with this" })
+        .option("states", { type: "boolean", default: false, describe: "With each element's state, verified" })
+        .option("limit", limit)
+        .option("cursor", cursor),
+    ask: ({ type, source, prefix, states, limit, cursor }) => [
+      "elements",
+      { type: (type as string[] | undefined)?.join(","), source, prefix, states, limit, cursor },
+    ],
+    show: (answer) => showElements(answer as Answer<ElementSummary>),
+  },
+  {
     command: "similar <event>",
     describe: "Events like a given one, or like an element's latest",
     example: ["$0 similar interface:eth0 --limit 5", "The five events most like the latest of eth0"],
@@ -131,6 +155,27 @@ const COMMANDS: QueryCommand[] = [
         .option("limit", limit),
     ask: ({ words, limit }) => ["search", { q: (words as string[]).join(" "), limit }],
     show: (answer) => showTable(answer as Answer<SearchAnswer["results"][number]>, SEARCH_COLUMNS),
+  },
+  {
+    command: "anomalies",
+    describe: "What is unusual in a window of time, against all that came before it",
+    example: ["$0 anomalies --window 7d", "The seven days up to the end of the ledger; without --window, a day"],
+    options: (yargs) =>
+      yargs
+        .option("window", { type: "string", describe: "Length of the window, such as 90s, 15min, 24h or 7d" })
+        .option("from", { type: "string", describe: "First time of the window, ISO 8601" })
+        .option("to", { type: "string", describe: "Last time of the window, included" })
+        .option("limit", limit),
+    ask: ({ window, from, to, limit }) => ["anomalies", { window, from, to, limit }],
+    show: (answer) => showAnomalies(answer as unknown as AnomaliesShown),
+  },
+  {
+    command: "stats",
+    describe: "What the store holds, in numbers",
+    example: ["$0 stats", "Events, elements, and the most frequent types, actions, actors and sources"],
+    options: (yargs) => yargs,
+    ask: () => ["stats", {}],
+    show: (answer) => showStats(answer as unknown as StatsShown),
   },
 ];
 

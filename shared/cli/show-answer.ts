@@ -3,6 +3,7 @@
 import type { Envelope } from "../query/engine.js";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
+import type { ElementSummary } from "../query/query-elements.js";
 import type { SearchAnswer } from "../query/query-search.js";
 import { type Column, formatTable, terminalWidth } from "./table.js";
 import { visible } from "./visible.js";
@@ -67,6 +68,28 @@ export const CHAIN_COLUMNS: Column<ChainEvent>[] = [
   { title: "CHANGES", value: ({ changes }) => changes.map(formatChange).join(", "), shrink: true },
 ];
 
+const ELEMENT_COLUMNS: Column<ElementSummary>[] = [
+  { title: "ELEMENT", value: ({ element_id }) => element_id, shrink: true },
+  { title: "TYPE", value: ({ element_type }) => element_type, shrink: true },
+  { title: "ACTION", value: ({ action }) => action, shrink: true },
+  { title: "TIME", value: ({ timestamp }) => timestamp },
+  { title: "HEIGHT", value: ({ height }) => String(height), right: true },
+  { title: "SEQ", value: ({ seq }) => String(seq), right: true },
+  { title: "SOURCE", value: ({ source }) => source, shrink: true },
+];
+
+const STATE_COLUMN: Column<ElementSummary> = {
+  title: "STATE",
+  value: ({ state_snapshot }) => JSON.stringify(state_snapshot),
+  shrink: true,
+};
+
+/** With a column of states where the answer has them. */
+export function showElements(answer: Answer<ElementSummary>): void {
+  const states = answer.results.some((element) => "state_snapshot" in element);
+  showTable(answer, states ? [...ELEMENT_COLUMNS, STATE_COLUMN] : ELEMENT_COLUMNS);
+}
+
 type SearchResult = SearchAnswer["results"][number];
 
 export const SEARCH_COLUMNS: Column<SearchResult>[] = [
@@ -96,6 +119,6 @@ function plain(value: unknown): string {
   return visible(typeof value === "string" ? value : JSON.stringify(value));
 }
 
-function print(line: string): void {
+export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

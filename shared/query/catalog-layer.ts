@@ -66,6 +66,12 @@ export class CatalogLayer implements EventLayer {
     return this.#rows(`${SELECT} ${where} ORDER BY e.height DESC LIMIT 1`, id, atMicros, below)[0];
   }
 
+  firstMicros(element: string, below: number): number | undefined {
+    const sql = `SELECT min(at) FROM entries INDEXED BY entries_chain
+      WHERE element = (SELECT id FROM elements WHERE name = ?) AND +seq < ?`;
+    return (this.#prepare(sql).pluck().get(element, below) as number | null) ?? undefined;
+  }
+
   timeline(filter: TimelineFilter, limit: number, below: number): EventRow[] {
     const terms = ["+e.seq < ?", "e.at >= ?", "e.at <= ?"];
     const values: (number | string)[] = [below, filter.fromMicros, filter.toMicros];

@@ -5,7 +5,8 @@ import {
   byCount,
   type Frequent,
   type MemoryTallies,
-  type NameTally,
+  type NameCount,
+  namesOf,
   TALLY_KINDS,
   type Tallies,
   type TallyKind,
@@ -33,20 +34,36 @@ export class CatalogTallies implements Tallies {
     return (stored ?? 0) - this.#ahead.count(kind, first, second);
   }
 
-  frequent(kind: NameTally, limit: number): Frequent {
-    const code = TALLY_KINDS.indexOf(kind);
-    const ahead = this.#ahead.frequent(kind, Number.MAX_SAFE_INTEGER).most;
+  frequent(kind: TallyKind, limit: number, first?: string): Frequent {
+    const ahead = this.#ahead.frequent(kind, Number.MAX_SAFE_INTEGER, first).most;
     // As many more as can fall behind when what is ahead is taken off.
-    const stored = this.#prepare(
-      `SELECT n.name AS name FROM tallies t CROSS JOIN names n ON n.id = t.first WHERE t.kind = ?
-       ORDER BY t.n DESC, n.name LIMIT ?`,
-    )
+    const stored = this.#stored(kind, limit + ahead.length, first);
+    const most = stored
+      .map(({ name, count }) => ({ name, count: count - this.#ahead.count(kind, ...namesOf(first, name)) }))
+      .filter(({ count }) => count > 0);
+    const onlyAhead = ahead.filter(({ name }) => this.count(kind, ...namesOf(first, name)) === 0).length;
+    return { names: this.#storedNames(kind, first) - onlyAhead, most: most.sort(byCount).slice(0, limit) };
+  }
+
+  #stored(kind: TallyKind, limit: number, first: string | undefined): NameCount[] {
+    const [column, where, values] = this.#rangeOf(kind, first);
+    const sql = `SELECT n.name AS name, t.n AS count FROM tallies t CROSS JOIN names n ON n.id = t.${column}
+      WHERE ${where} ORDER BY t.n DESC, n.name LIMIT ?`;
+    return this.#prepare(sql).all(...values, limit) as NameCount[];
+  }
+
+  #storedNames(kind: TallyKind, first: string | undefined): number {
+    const [, where, values] = this.#rangeOf(kind, first);
+    return this.#prepare(`SELECT count(*) FROM tallies t WHERE ${where}`)
       .pluck()
-      .all(code, limit + ahead.length) as string[];
-    const most = stored.map((name) => ({ name, count: this.count(kind, name) })).filter(({ count }) => count > 0);
-    const all = this.#prepare("SELECT count(*) FROM tallies WHERE kind = ?").pluck().get(code) as number;
-    const onlyAhead = ahead.filter(({ name }) => this.count(kind, name) === 0).length;
-    return { names: all - onlyAhead, most: most.sort(byCount).slice(0, limit) };
+      .get(...values) as number;
+  }
+
+  #rangeOf(kind: TallyKind, first: string | undefined): ["first" | "second", string, number[]] {
+    const code = TALLY_KINDS.indexOf(kind);
+    if (first === undefined) return ["first", "t.kind = ?", [code]];
+    // No row has a first name of id 0.
+    return ["second", "t.kind = ? AND t.first = ?", [code, this.#idOf(first) ?? NO_NAME]];
   }
 
   #idOf(name: string): number | undefined {

@@ -5,14 +5,17 @@ import type { Logger } from "../log.js";
 import { RootLayout } from "../store/layout.js";
 import { readStoreFile } from "../store/store-file.js";
 import { HnswPool } from "./hnsw-pool.js";
+import { type AnomaliesQuery, queryAnomalies } from "./query-anomalies.js";
 import { type ChainQuery, queryChain } from "./query-chain.js";
 import type { QueryContext } from "./query-context.js";
+import { type ElementsQuery, queryElements } from "./query-elements.js";
 import { QueryError } from "./query-error.js";
 import { type EventQuery, queryEvent } from "./query-event.js";
 import type { PrimaryHead, Promoted, QueryOptions } from "./query-message.js";
 import { querySearch, type SearchQuery } from "./query-search.js";
 import { querySimilar, type SimilarQuery } from "./query-similar.js";
 import { queryState, type StateQuery } from "./query-state.js";
+import { queryStats } from "./query-stats.js";
 import { isCatalogDamage, QueryStore } from "./query-store.js";
 import { queryTimeline, type TimelineQuery } from "./query-timeline.js";
 import { readResidentBytes } from "./read-resident-bytes.js";
@@ -118,6 +121,18 @@ export class QueryEngine {
 
   state(store: string | undefined, query: StateQuery) {
     return this.#answer(store, (context) => queryState(context, query));
+  }
+
+  elements(store: string | undefined, query: ElementsQuery) {
+    return this.#answer(store, (context) => queryElements(context, query));
+  }
+
+  anomalies(store: string | undefined, query: AnomaliesQuery) {
+    return this.#answer(store, (context) => queryAnomalies(context, query));
+  }
+
+  stats(store: string | undefined) {
+    return this.#answer(store, queryStats);
   }
 
   similar(store: string | undefined, query: SimilarQuery) {

@@ -88,6 +88,8 @@ export interface EventLayer {
   chain(element: string, fromHeight: number, limit: number, below: number): EventRow[];
   /** The highest event of the element that happened at or before `atMicros`. */
   lastAt(element: string, atMicros: number, below: number): EventRow | undefined;
+  /** When the first event of the element happened, which need not be the first in its chain. */
+  firstMicros(element: string, below: number): number | undefined;
   timeline(filter: TimelineFilter, limit: number, below: number): EventRow[];
   /** The newest event of each element, in the order of the elements' names (by their UTF-8 bytes). */
   elements(filter: ElementFilter, limit: number, below: number): EventRow[];

@@ -41,6 +41,11 @@ export class LayeredEvents implements EventLayer {
     return this.#first((layer) => layer.lastAt(element, atMicros, below));
   }
 
+  firstMicros(element: string, below: number): number | undefined {
+    const times = this.#layers.map((layer) => layer.firstMicros(element, below)).filter((one) => one !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
   timeline(filter: TimelineFilter, limit: number, below: number): EventRow[] {
     const sign = filter.reverse ? -1 : 1;
     return this.#all((layer) => layer.timeline(filter, limit, below))

@@ -12,6 +12,8 @@ export interface QueryContext {
   layer: EventLayer;
   /** Entries answered for: events with `seq < size`. */
   size: number;
+  /** Root of the promoted generation's checkpoint. */
+  root: Buffer;
   /** By space name. */
   spaces: ReadonlyMap<string, VectorIndex>;
 }

@@ -10,6 +10,9 @@ import { readParameters } from "./read-parameters.js";
 /** Owner and group: who may ask is who is in the group. */
 const SOCKET_MODE = 0o660;
 
+/** An endpoint each; the engine and the reader of parameters have functions of the same names. */
+const QUERIES = ["chain", "timeline", "event", "state", "elements", "similar", "search", "anomalies", "stats"] as const;
+
 /** Resolves when the socket listens. @throws StoreError `in-use` when another process answers on it already */
 export async function startQueryServer(engine: QueryEngine, socketPath: string, log: Logger): Promise<FastifyInstance> {
   const server = Fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
@@ -24,7 +27,7 @@ export async function startQueryServer(engine: QueryEngine, socketPath: string, 
   });
   addRoutes(server, engine);
   server.setNotFoundHandler((request, reply) => {
-    const hint = "there are /v1/chain, /v1/timeline, /v1/event, /v1/state, /v1/similar, /v1/search and /v1/status";
+    const hint = `there are ${QUERIES.map((name) => `/v1/${name}`).join(", ")} and /v1/status`;
     return reply
       .status(404)
       .type("application/problem+json")
@@ -40,7 +43,7 @@ export async function startQueryServer(engine: QueryEngine, socketPath: string, 
 }
 
 function addRoutes(server: FastifyInstance, engine: QueryEngine): void {
-  for (const name of ["chain", "timeline", "event", "state", "similar", "search"] as const) {
+  for (const name of QUERIES) {
     server.get(`/v1/${name}`, (request) => {
       const { store, query } = readParameters[name](request.query);
       return (engine[name] as (store: string | undefined, query: unknown) => Promise<object>)(store, query);

@@ -30,6 +30,7 @@ export interface QueryStoreOptions {
 
 /** What answers are made from; replaced as a whole. */
 interface Answering extends Promoted {
+  root: Buffer;
   layer: LayeredEvents;
   reader: StoredReader;
 }
@@ -83,8 +84,8 @@ export class QueryStore {
         hint: "ask again in a moment; `status` shows how far it is",
       });
     }
-    const { layer, size } = this.#answering;
-    return { store: uuid, layer, size, spaces: this.#spaces };
+    const { layer, size, root } = this.#answering;
+    return { store: uuid, layer, size, root, spaces: this.#spaces };
   }
 
   /** Starts over from the generation on disk: the catalog was found to be wrong while answering. */
@@ -140,7 +141,7 @@ export class QueryStore {
       checkSameLedger(catalog, reader, checkpoint);
       await fillCatalog({ catalog, tree, generation, checkpoint, log, signal });
       await this.#advanceSpaces(tree, checkpoint.size);
-      this.#answerFrom(catalog, reader, { generation, size: checkpoint.size });
+      this.#answerFrom(catalog, reader, { generation, size: checkpoint.size, root: checkpoint.root });
     } catch (error) {
       reader.close();
       throw error;
@@ -148,7 +149,7 @@ export class QueryStore {
     return this.#answered();
   }
 
-  #answerFrom(catalog: Catalog, reader: StoredReader, promoted: Promoted): void {
+  #answerFrom(catalog: Catalog, reader: StoredReader, promoted: Promoted & { root: Buffer }): void {
     const old = this.#answering?.reader;
     const layer = new LayeredEvents([new CatalogLayer(catalog, () => reader), new TailLayer()]);
     this.#answering = { ...promoted, layer, reader };

@@ -1,8 +1,11 @@
 // Reads the parameters of the query endpoints. Everything in a URL is text from a stranger: what is not exactly a
 // parameter of that endpoint is refused, with its name, its value and what would be right.
 import { z } from "zod";
+import { parseDuration } from "../cli/parse-duration.js";
 import { parseTimestamp } from "../format/timestamp.js";
+import type { AnomaliesQuery } from "./query-anomalies.js";
 import type { ChainQuery } from "./query-chain.js";
+import type { ElementsQuery } from "./query-elements.js";
 import { badParameter } from "./query-error.js";
 import type { EventQuery } from "./query-event.js";
 import type { SearchQuery } from "./query-search.js";
@@ -11,6 +14,9 @@ import type { StateQuery } from "./query-state.js";
 import type { TimelineQuery } from "./query-timeline.js";
 
 export const MOST_RESULTS = 1000;
+const MOST_TYPES = 32;
+const LEAST_WINDOW_MS = 1000;
+const MOST_WINDOW_MS = 100 * 365.25 * 86_400_000;
 
 /** A parameter given twice comes as an array. */
 const text = () =>
@@ -34,6 +40,22 @@ const time = text().transform((text, context) => {
     return z.NEVER;
   }
 });
+/** Microseconds. */
+const duration = text().transform((text, context) => {
+  try {
+    const ms = parseDuration(text, "window");
+    if (ms >= LEAST_WINDOW_MS && ms <= MOST_WINDOW_MS) return Math.round(ms * 1000);
+  } catch {
+    // The way out is the same.
+  }
+  context.addIssue("write a duration from 1s to 36525d, such as 90s, 15min, 24h or 7d");
+  return z.NEVER;
+});
+const types = name
+  .transform((text) => [...new Set(text.split(","))])
+  .refine((types) => types.length <= MOST_TYPES && !types.includes(""), {
+    error: `give up to ${MOST_TYPES} types, with one comma between two`,
+  });
 const hash = text()
   .regex(/^[0-9a-fA-F]{8,64}$/, "give 8 to 64 hex digits of an event's hash")
   .transform((text) => text.toLowerCase());
@@ -57,8 +79,25 @@ const schemas = {
   }),
   event: z.strictObject({ store, seq: seq.optional(), hash: hash.optional() }),
   state: z.strictObject({ store, element: name, at: time.optional(), height: seq.optional() }),
+  elements: z.strictObject({
+    store,
+    type: types.optional(),
+    source: name.optional(),
+    prefix: text().max(4096, "names are at most 4096 characters long").default(""),
+    states: flag.default(false),
+    limit: limit(100),
+    cursor,
+  }),
   similar: z.strictObject({ store, seq: seq.optional(), element: name.optional(), limit: limit(10) }),
   search: z.strictObject({ store, q: name, limit: limit(10) }),
+  anomalies: z.strictObject({
+    store,
+    window: duration.optional(),
+    from: time.optional(),
+    to: time.optional(),
+    limit: limit(20),
+  }),
+  stats: z.strictObject({ store }),
   status: z.strictObject({}),
 };
 
@@ -89,6 +128,10 @@ export const readParameters = {
     if (at !== undefined && height !== undefined) throw badParameter("height", height, "give either at or height");
     return { store, query: { element, atMicros: at, height } };
   },
+  elements(raw: unknown): Asked<ElementsQuery> {
+    const { store, type, ...query } = read("elements", raw);
+    return { store, query: { ...query, types: type } };
+  },
   similar(raw: unknown): Asked<SimilarQuery> {
     const { store, seq, element, limit } = read("similar", raw);
     if (seq !== undefined && element === undefined) return { store, query: { seq, limit } };
@@ -98,6 +141,20 @@ export const readParameters = {
   search(raw: unknown): Asked<SearchQuery> {
     const { store, q, limit } = read("search", raw);
     return { store, query: { words: q, limit } };
+  },
+  anomalies(raw: unknown): Asked<AnomaliesQuery> {
+    const { store, window, from, to, limit } = read("anomalies", raw);
+    const given = raw as { window?: string; to?: string };
+    if (window !== undefined && from !== undefined && to !== undefined) {
+      throw badParameter("window", given.window, "give two of window, from and to at most");
+    }
+    if (from !== undefined && to !== undefined && from > to) {
+      throw badParameter("to", given.to, "give a time that is not before `from`");
+    }
+    return { store, query: { windowMicros: window, fromMicros: from, toMicros: to, limit } };
+  },
+  stats(raw: unknown): Asked<undefined> {
+    return { store: read("stats", raw).store, query: undefined };
   },
   status(raw: unknown): void {
     read("status", raw);

@@ -49,6 +49,11 @@ export class TailLayer implements EventLayer {
     return this.#rows(below).findLast((row) => row.element === element && row.atMicros <= atMicros);
   }
 
+  firstMicros(element: string, below: number): number | undefined {
+    const rows = this.#rows(below).filter((row) => row.element === element);
+    return rows.length === 0 ? undefined : Math.min(...rows.map(({ atMicros }) => atMicros));
+  }
+
   timeline(filter: TimelineFilter, limit: number, below: number): EventRow[] {
     const sign = filter.reverse ? -1 : 1;
     return this.#rows(below)

@@ -38,7 +38,8 @@ export interface Frequent {
 export interface Tallies {
   /** Events with this name, or with both of a kind of two columns. */
   count(kind: TallyKind, first: string, second?: string): number;
-  frequent(kind: NameTally, limit: number): Frequent;
+  /** Names of a kind of one column; or, of a kind of two, those that come with `first`. */
+  frequent(kind: TallyKind, limit: number, first?: string): Frequent;
 }
 
 /** Counts in memory, of names or of their ids. */
@@ -75,8 +76,10 @@ export class MemoryTallies implements Tallies {
     return this.#counts.of(kind).get(first)?.get(second) ?? 0;
   }
 
-  frequent(kind: NameTally, limit: number): Frequent {
-    const all = [...this.#counts.of(kind).keys()].map((name) => ({ name, count: this.count(kind, name) }));
+  frequent(kind: TallyKind, limit: number, first?: string): Frequent {
+    const counts = this.#counts.of(kind);
+    const names = first === undefined ? [...counts.keys()] : [...(counts.get(first)?.keys() ?? [])];
+    const all = names.map((name = "") => ({ name, count: this.count(kind, ...namesOf(first, name)) }));
     return { names: all.length, most: all.sort(byCount).slice(0, limit) };
   }
 }
@@ -98,14 +101,16 @@ export class LayeredTallies implements Tallies {
    * Every name of the upper layers is a candidate, and so many more of the lowest than asked for: a name that the upper
    * layers do not have can be pushed back only by as many names as they have.
    */
-  frequent(kind: NameTally, limit: number): Frequent {
+  frequent(kind: TallyKind, limit: number, first?: string): Frequent {
     const [lowest, ...upper] = this.#layers;
     if (!lowest) return { names: 0, most: [] };
-    const above = new Set(upper.flatMap((layer) => layer.frequent(kind, Number.MAX_SAFE_INTEGER).most.map(nameOf)));
-    const below = lowest.frequent(kind, limit + above.size);
-    const candidates = [...new Set([...below.most.map(nameOf), ...above])];
-    const most = candidates.map((name) => ({ name, count: this.count(kind, name) })).sort(byCount);
-    const onlyAbove = [...above].filter((name) => lowest.count(kind, name) === 0).length;
+    const all = Number.MAX_SAFE_INTEGER;
+    const above = new Set(upper.flatMap((layer) => layer.frequent(kind, all, first).most.map(({ name }) => name)));
+    const below = lowest.frequent(kind, limit + above.size, first);
+    const candidates = below.most.filter(({ name }) => !above.has(name));
+    for (const name of above) candidates.push({ name, count: this.count(kind, ...namesOf(first, name)) });
+    const most = candidates.sort(byCount);
+    const onlyAbove = [...above].filter((name) => lowest.count(kind, ...namesOf(first, name)) === 0).length;
     return { names: below.names + onlyAbove, most: most.slice(0, limit) };
   }
 }
@@ -119,6 +124,7 @@ export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-function nameOf({ name }: NameCount): string {
-  return name;
+/** The names to count by: of a kind of two columns the first is given. */
+export function namesOf(first: string | undefined, name: string): [string, string?] {
+  return first === undefined ? [name] : [first, name];
 }

@@ -13,6 +13,8 @@ export interface VerifiedEvent {
   entry: Entry;
   payload: Payload;
   hash: string;
+  /** Of the stored payload line. */
+  payloadBytes: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export function verifyEvent(layer: EventLayer, row: EventRow): VerifiedEvent {
   }
   const payload = parsed(row, payloadPlace, () => parsePayload(stored.payload.toString("utf8")));
   if (payload.seq !== row.seq) throw broken(row, payloadPlace, `the payload names event ${payload.seq}`);
-  return { row, entry, payload, hash: hash.toString("hex") };
+  return { row, entry, payload, hash: hash.toString("hex"), payloadBytes: stored.payload.length };
 }
 
 /** Checks that `event` follows on `previous` in its chain; `undefined` stands for the start. @throws QueryError `broken-chain` */

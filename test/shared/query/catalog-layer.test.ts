@@ -97,6 +97,11 @@ test("counts of every size are those of the rows, though the catalog is filled f
       for (const kind of NAME_TALLIES) {
         for (const limit of [1, 2, 50]) assert.deepEqual(counted?.frequent(kind, limit), wanted?.frequent(kind, limit));
       }
+      for (const type of ["T", "same", "none"]) {
+        for (const limit of [1, 50]) {
+          assert.deepEqual(counted?.frequent("type-action", limit, type), wanted?.frequent("type-action", limit, type));
+        }
+      }
       for (const [type, action] of [
         ["T", "created"],
         ["same", "deleted"],
@@ -128,6 +133,7 @@ test("events of a span are counted as the rows are", async () => {
         }
       }
       for (const element of [...ELEMENTS, "none"]) {
+        assert.equal(catalog?.firstMicros(element, below), rows?.firstMicros(element, below));
         for (const [action, most] of [
           ["created", 3],
           ["deleted", 100],

@@ -101,6 +101,9 @@ test("counts are those of all layers", () => {
   );
   assert.deepEqual(new Set(groups.map(({ element }) => element)), new Set(["even", "odd"]));
   assert.ok(layers.groups(span, false, 8).every((group) => group.element === undefined));
+  assert.equal(layers.firstMicros("odd", 8), 1);
+  assert.equal(layers.firstMicros("odd", 7), 101);
+  assert.equal(layers.firstMicros("none", 8), undefined);
   assert.equal(layers.countBefore("odd", "modified", 200, 9, 8), 4);
   assert.equal(layers.countBefore("odd", undefined, 100, 9, 8), 1);
   assert.equal(layers.countBefore("odd", "created", 200, 9, 8), 0);

@@ -83,10 +83,17 @@ test("errors are problem documents with a code, and bad parameters name themselv
   assert.match((await problemOf("/v1/timeline?from=yesterday")).hint ?? "", /2026-11-20T10:05:00Z/);
   assert.equal((await problemOf("/v1/chain?element=a&element=b")).code, "bad-parameter");
   assert.equal((await problemOf("/v1/event?seq=1&hash=00000000")).code, "bad-parameter");
-  assert.deepEqual(
-    [(await problemOf("/v1/event?seq=999")).status, (await problemOf("/v1/nothing")).status],
-    [404, 404],
-  );
+  const types = Array.from({ length: 33 }, (_, i) => i).join(",");
+  assert.match((await problemOf(`/v1/elements?type=${types}`)).hint ?? "", /up to 32 types/);
+  assert.match((await problemOf("/v1/elements?states=yes")).detail, /states is "yes"/);
+  assert.match((await problemOf("/v1/anomalies?window=0s")).hint ?? "", /a duration from 1s/);
+  assert.match((await problemOf("/v1/anomalies?window=101w&from=2026-01-02&to=2026-01-01")).hint ?? "", /two of/);
+  assert.match((await problemOf("/v1/anomalies?from=2026-01-02&to=2026-01-01")).hint ?? "", /not before `from`/);
+  assert.match((await problemOf("/v1/stats?limit=3")).hint ?? "", /the parameters are: store$/);
+  assert.equal((await problemOf("/v1/event?seq=999")).status, 404);
+  const nothing = await problemOf("/v1/nothing");
+  assert.equal(nothing.status, 404);
+  assert.match(nothing.hint ?? "", /\/v1\/elements, .*\/v1\/anomalies, \/v1\/stats and \/v1\/status/);
 });
 
 test("a promotion is answered after it resolves, and says how far behind the primary it is", async () => {

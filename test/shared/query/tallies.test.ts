@@ -36,6 +36,9 @@ test("layers count as one, and their most frequent names are those of all events
     for (const kind of NAME_TALLIES) {
       for (const limit of [1, 5, 100]) assert.deepEqual(layers.frequent(kind, limit), whole.frequent(kind, limit));
     }
+    for (const limit of [1, 100]) {
+      assert.deepEqual(layers.frequent("type-actor", limit, "n1"), whole.frequent("type-actor", limit, "n1"));
+    }
     assert.equal(layers.count("type-actor", "n0", "n0"), whole.count("type-actor", "n0", "n0"));
   }
   const n0 = events.filter(({ type, actor }) => type === "n0" && actor === "n0").length;

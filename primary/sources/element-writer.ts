@@ -43,6 +43,12 @@ interface Queued {
   state: string;
 }
 
+interface Blindness {
+  /** Undefined at the start: since it was last seen. */
+  from: string | undefined;
+  reason: string;
+}
+
 export class ElementWriter {
   readonly #options: Required<ElementWriterOptions>;
   readonly #counts = { written: 0, unchanged: 0, coalesced: 0, gaps: 0, losses: 0 };
@@ -57,7 +63,10 @@ export class ElementWriter {
   #pumping: Promise<void> = Promise.resolve();
   #isPumping = false;
   #changed: (() => void)[] = [];
-  #blindSince: { from: string | undefined; reason: string } | undefined;
+  #blindSince: Blindness | undefined;
+  /** Blind once more since the comparison that runs began. */
+  #blindAgain: Blindness | undefined;
+  #isComparing = false;
   #tick: NodeJS.Timeout | undefined;
 
   constructor(options: ElementWriterOptions) {
@@ -133,25 +142,43 @@ export class ElementWriter {
 
   /** From now on, or from an earlier time on, things happen unseen, until `resync` or `sighted`. */
   blind(reason: string, from = nowTimestamp()): void {
-    if (this.#blindSince) return;
-    this.#blindSince = { from, reason };
+    const blind = { from, reason };
+    if (!this.#blindSince) this.#blindSince = blind;
+    else if (this.#isComparing) this.#blindAgain ??= blind;
   }
 
   /** Sees again: writes the gap, if there was one. For sources that have no state to compare. */
   sighted(): Unseen | undefined {
-    const unseen = this.#gap();
+    const unseen = this.#tellGap();
+    this.#blindSince = undefined;
     this.#noteSeen();
     return unseen;
   }
 
   /**
    * Sees again, and this is the present: writes the gap, then what differs from what the ledger last knew, and what is
-   * no longer there. Waits for room instead of dropping.
+   * no longer there. Waits for room instead of dropping. Cut short, all until the next one is unseen.
    */
   async resync(present: Iterable<FoundElement> | AsyncIterable<FoundElement>, name: NameChange): Promise<void> {
     // What is still on its way is not in the list of known elements, and would be missed if it is gone by now.
     await this.flush();
-    const unseen = this.#gap();
+    const unseen = this.#tellGap();
+    this.#isComparing = true;
+    this.#blindAgain = undefined;
+    try {
+      await this.#compare(present, name, unseen);
+      this.#blindSince = this.#blindAgain;
+    } finally {
+      this.#isComparing = false;
+    }
+    this.#noteSeen();
+  }
+
+  async #compare(
+    present: Iterable<FoundElement> | AsyncIterable<FoundElement>,
+    name: NameChange,
+    unseen: Unseen | undefined,
+  ): Promise<void> {
     const change = unseen ? { unseen: { from: unseen.from, to: unseen.to } } : undefined;
     const there = new Set<string>();
     for await (const element of present) {
@@ -167,7 +194,6 @@ export class ElementWriter {
       await this.room();
       this.write({ elementId, elementType, state: {}, action: name(before, {}, elementType), change });
     }
-    this.#noteSeen();
   }
 
   /** Resolves when half of the queue is free. */
@@ -276,9 +302,8 @@ export class ElementWriter {
   }
 
   /** Queues the gap event. A source that has never been at work has none. */
-  #gap(): Unseen | undefined {
+  #tellGap(): Unseen | undefined {
     const blind = this.#blindSince;
-    this.#blindSince = undefined;
     const from = blind?.from ?? this.#options.known.seenUntil(this.#options.source);
     if (!blind || from === undefined) return undefined;
     const unseen = { from, to: nowTimestamp() };
@@ -302,6 +327,6 @@ export class ElementWriter {
   }
 
   #noteSeen(): void {
-    if (!this.#blindSince) this.#options.known.setSeenUntil(this.#options.source, nowTimestamp());
+    if (!this.#blindSince && !this.#isComparing) this.#options.known.setSeenUntil(this.#options.source, nowTimestamp());
   }
 }

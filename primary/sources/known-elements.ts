@@ -166,7 +166,8 @@ export class KnownElements {
     return this.#db.transaction((events: readonly AppendedEvent[], { size, last }: Place) => {
       for (const { entry, stateJson } of events) {
         put.run(entry.source, entry.element_id, entry.element_type, comparableState(stateJson));
-        this.#putSeen.run(entry.source, entry.recorded);
+        // While events are live their source says itself how far it has seen: an entry is no sign that all before it is.
+        if (!this.#isLive) this.#putSeen.run(entry.source, entry.recorded);
       }
       putPlace.run(size, last);
     });

@@ -43,7 +43,9 @@ zstd:zstd g++:build-essential make:build-essential python3:python3 mount:mount l
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
 systemd-nspawn:systemd-container"
 # Packages that bring no program: a file of theirs, and the package.
-FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock"
+FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
+/usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall
+/usr/lib/python3/dist-packages/nftables/nftables.py:python3-nftables"
 
 install_packages() {
   local missing="" pair

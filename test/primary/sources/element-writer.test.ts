@@ -230,6 +230,47 @@ test("a few rejected signals are counted in status only, many are told", async (
   });
 });
 
+test("a comparison that is cut short leaves all since the last whole one unseen", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, (writer) => writer.resync([unit("a", { up: true })], nameChange));
+    const seen = ledger.parts.known.seenUntil(SOURCE);
+    async function* broken() {
+      yield unit("a", { up: false });
+      throw new Error("the bus died");
+    }
+    await ledger.restart();
+    await withWriter(ledger, async (writer) => {
+      await assert.rejects(writer.resync(broken(), nameChange), /the bus died/);
+      assert.equal(writer.state().watching, false);
+    });
+    assert.equal(ledger.parts.known.seenUntil(SOURCE), seen);
+    await ledger.restart();
+    await withWriter(ledger, (writer) => writer.resync([unit("a", { up: false })], nameChange));
+    const gaps = ledger.events(SOURCE).filter(({ action }) => action === "gap");
+    assert.deepEqual(
+      gaps.map(({ state }) => state.from),
+      [seen, seen],
+    );
+  });
+});
+
+test("what goes blind while it compares is blind afterwards, since then", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, async (writer) => {
+      async function* interrupted() {
+        yield unit("a", { up: true });
+        writer.blind("the owner changed", "2026-11-20T10:05:00.000000Z");
+        yield unit("b", { up: true });
+      }
+      await writer.resync(interrupted(), nameChange);
+      assert.equal(writer.state().watching, false);
+      await writer.resync([unit("a", { up: true }), unit("b", { up: true })], nameChange);
+    });
+    const [gap] = ledger.events(`source:${SOURCE}`);
+    assert.deepEqual([gap?.state.from, gap?.state.reason], ["2026-11-20T10:05:00.000000Z", "the owner changed"]);
+  });
+});
+
 test("events that the ledger did not take are counted as lost", async () => {
   await withLedger(async (ledger) => {
     const refusing: EventSink = {

@@ -121,14 +121,17 @@ test("a file that is missing, rubbish, or of another ledger is read anew", async
   });
 });
 
-test("how far a source has seen comes from its entries too, and never goes back", async () => {
+test("how far a source has seen is what it says, and what its entries say where that was lost; it never goes back", async () => {
   await withFolder(async (folder) => {
-    const known = await openCaughtUp(folder);
-    assert.equal(known.seenUntil(SOURCE), undefined);
+    const empty = await openCaughtUp(folder);
+    assert.equal(empty.seenUntil(SOURCE), undefined);
+    empty.close();
+    const known = await openCaughtUp(folder, LEDGER.slice(0, 5));
+    assert.equal(known.seenUntil(SOURCE), timeOf(4));
     known.appended(LEDGER);
-    assert.equal(known.seenUntil(SOURCE), timeOf(6));
+    assert.equal(known.seenUntil(SOURCE), timeOf(4));
     known.setSeenUntil(SOURCE, timeOf(3));
-    assert.equal(known.seenUntil(SOURCE), timeOf(6));
+    assert.equal(known.seenUntil(SOURCE), timeOf(4));
     known.setSeenUntil(SOURCE, timeOf(9));
     assert.equal(known.seenUntil(SOURCE), timeOf(9));
     known.close();

@@ -1,85 +1,12 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { createMachine1 } from "../../../../primary/sources/dbus/machine1.js";
-import { type TestBus, withBus } from "../../../support/with-bus.js";
+import { withBus } from "../../../support/with-bus.js";
 import { withLedger } from "../../../support/with-ledger.js";
+import { MOCK, mockMachined, NAME, ROOT, startMachine, stopMachine } from "./mock-machined.js";
 import { actionsOf, away, eventOf, requireMocks, serviceState, sighted, until, withWatch } from "./with-watch.js";
 
 const SOURCE = "dbus:machine1";
-const NAME = "org.freedesktop.machine1";
-const ROOT = "/org/freedesktop/machine1";
-const MOCK = "org.freedesktop.DBus.Mock";
-
-interface Life {
-  name: string;
-  leader?: number;
-  since?: number;
-}
-
-/** python-dbusmock has no machined. As a template its machines are there before it answers anyone. */
-const TEMPLATE = `
-import dbus
-from dbusmock import MOCK_IFACE, mockobject
-
-BUS_NAME = "${NAME}"
-MAIN_OBJ = "${ROOT}"
-MAIN_IFACE = "${NAME}.Manager"
-MACHINE = "${NAME}.Machine"
-SYSTEM_BUS = True
-
-
-def load(mock, parameters):
-    for life in parameters["machines"]:
-        add(mock, life["name"], life.get("leader", 4711), life.get("since", 1700000000000000))
-
-
-def path_of(name):
-    return dbus.ObjectPath(MAIN_OBJ + "/machine/" + name.replace("-", "_2d"))
-
-
-def add(mock, name, leader, since):
-    mock.AddObject(path_of(name), MACHINE, {
-        "Name": name, "Class": "container", "Service": "systemd-nspawn", "State": "opening",
-        "Unit": f"systemd-nspawn@{name}.service", "Leader": dbus.UInt32(leader),
-        "RootDirectory": f"/var/lib/machines/{name}", "Timestamp": dbus.UInt64(since),
-        "NetworkInterfaces": dbus.Array([7], signature="i"),
-    }, [])
-
-
-@dbus.service.method(MAIN_IFACE, in_signature="", out_signature="a(ssso)")
-def ListMachines(self):
-    there = [(path, o.props[MACHINE]) for path, o in mockobject.objects.items() if "/machine/" in path]
-    return [(p["Name"], p["Class"], p["Service"], dbus.ObjectPath(path)) for path, p in there]
-
-
-@dbus.service.method(MOCK_IFACE, in_signature="sut", out_signature="")
-def StartMachine(self, name, leader, since):
-    add(self, name, leader, since)
-    self.EmitSignal(MAIN_IFACE, "MachineNew", "so", [name, path_of(name)])
-
-
-@dbus.service.method(MOCK_IFACE, in_signature="s", out_signature="")
-def StopMachine(self, name):
-    self.RemoveObject(path_of(name))
-    self.EmitSignal(MAIN_IFACE, "MachineRemoved", "so", [name, path_of(name)])
-`;
-
-async function mockMachined(bus: TestBus, ...machines: Life[]) {
-  const template = join(bus.folder, "machined.py");
-  await writeFile(template, TEMPLATE);
-  return bus.mock("--template", template, "--parameters", JSON.stringify({ machines }));
-}
-
-async function startMachine(bus: TestBus, { name, leader = 4711, since = 1_700_000_000_000_000 }: Life) {
-  await bus.call(NAME, ROOT, `${MOCK}.StartMachine`, name, String(leader), String(since));
-}
-
-async function stopMachine(bus: TestBus, name: string) {
-  await bus.call(NAME, ROOT, `${MOCK}.StopMachine`, name);
-}
-
 const WEB = {
   name: "web-1",
   class: "container",

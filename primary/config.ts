@@ -6,7 +6,7 @@ import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
-import { filesOptions } from "./sources/files/options.js";
+import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";
 import { ovsdbOptions } from "./sources/ovsdb/options.js";
 
 const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
@@ -170,8 +170,18 @@ export const primaryConfigSchema = options.transform((config, context) => {
     if (config.replicas.findIndex((other) => other.name === name) === index) continue;
     context.addIssue({ code: "custom", path: ["replicas", index, "name"], input: name, message: "is there twice" });
   }
+  checkDiffsFit(config, context);
   return { ...config, run_dir };
 });
+
+/** A diff holds the old text and the new one at the most. One that does not fit would be a lost event each time. */
+function checkDiffsFit({ admit, sources: { files } }: z.output<typeof options>, context: z.RefinementCtx): void {
+  const most = Math.floor(admit.max_payload_bytes / 2);
+  if (!isFilesSourceWanted(files) || files.max_diff_bytes <= most) return;
+  const message = `must be at most ${most}, half of admit.max_payload_bytes, or a diff would not fit into an event`;
+  const path = ["sources", "files", "max_diff_bytes"];
+  context.addIssue({ code: "custom", path, input: files.max_diff_bytes, message });
+}
 
 export type PrimaryConfig = z.output<typeof primaryConfigSchema>;
 export type ReplicaTarget = PrimaryConfig["replicas"][number];

@@ -57,11 +57,18 @@ function redactKeysOf({ admit }: PrimaryConfig): string[] {
 }
 
 /** Opens what the ledger last knew of each watched element; it must catch up before a source starts. */
-export async function openKnownElements(store: StoreLayout, log: Logger): Promise<KnownElements> {
+export async function openKnownElements(
+  config: PrimaryConfig,
+  store: StoreLayout,
+  log: Logger,
+): Promise<KnownElements> {
+  // Rules have no state to compare, and as many elements as signals make up.
+  const rules = new Set(config.sources.dbus.rules.map(({ name }) => `dbus:${name}`));
+  const isWatched = (source: string) => isWatchingSource(source) && !rules.has(source);
   const folder = sourcesPath(store.index);
   await makeIndexFolder(store.index);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return KnownElements.open({ path: join(folder, "known.db"), isWatched: isWatchingSource, log });
+  return KnownElements.open({ path: join(folder, "known.db"), isWatched, log });
 }
 
 export function makeSources(config: PrimaryConfig, ingestPath: string, parts: WatchParts): Source[] {

@@ -77,7 +77,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     publisher: () => publisher,
     links: () => links,
   });
-  const known = await openKnownElements(store, log);
+  const known = await openKnownElements(config, store, log);
   stops.add(() => known.close());
   const publisher = await openPublisher(config, identity, store, {
     spares,

@@ -67,6 +67,8 @@ export class ElementWriter {
   /** Blind once more since the comparison that runs began. */
   #blindAgain: Blindness | undefined;
   #isComparing = false;
+  /** Codes of refusals that have been logged. */
+  readonly #refusals = new Set<string>();
   #tick: NodeJS.Timeout | undefined;
 
   constructor(options: ElementWriterOptions) {
@@ -233,7 +235,10 @@ export class ElementWriter {
     } catch (error) {
       if (!(error instanceof AdmitError)) throw error;
       this.lost(`refused_${error.code}`);
-      log.warn("event of a source refused", { source, element: elementId, code: error.code, error });
+      // Said once for each reason, and counted each time: a storm of such events must not fill the log.
+      const level = this.#refusals.has(error.code) ? "debug" : "warn";
+      this.#refusals.add(error.code);
+      log[level]("event of a source refused", { source, element: elementId, code: error.code, error });
       return undefined;
     }
   }

@@ -43,3 +43,11 @@ admit:
     });
   }
 });
+
+test("diffs of files that could not fit into an event are refused, where files are watched", async () => {
+  const admit = "admit: { max_payload_bytes: 64KiB }\n";
+  const refused = /files\.max_diff_bytes: 65536: must be at most 32768, half of admit\.max_payload_bytes/;
+  await assert.rejects(load(`${admit}sources: { files: { watch: [/etc/**] } }`), refused);
+  await load(`${admit}sources: { files: { watch: [/etc/**], max_diff_bytes: 32KiB } }`);
+  await load(admit);
+});

@@ -2,11 +2,13 @@
 // command, configuration, serve.
 import { readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import { stringify } from "yaml";
 import { binPath, runCli } from "../support/run-cli.js";
 import { DaemonProcess } from "../support/start-daemon.js";
 import { type Sshd, startSshd } from "../support/with-sshd.js";
 import { unmount } from "../support/with-volume.js";
+import type { LiveHost } from "./live-host.js";
 import type { Session } from "./make-session.js";
 import { say, showCommand, showOutput } from "./print-story.js";
 
@@ -28,7 +30,7 @@ export async function makeReplica(session: Session): Promise<void> {
 }
 
 /** The replica trusts the primary's ledger key; its sshd lets the primary's transport key in, to the agent only. */
-export async function trustEachOther(session: Session): Promise<void> {
+export async function trustEachOther(session: Session, host: LiveHost): Promise<void> {
   const keys = await runCli("primary", ["key", "--root", session.root("primary"), "--json"]);
   const { vkey, ssh } = JSON.parse(keys.stdout) as { vkey: string; ssh: string };
   await session.runBare("replica", ["trust", vkey, "--root", session.root("replica")]);
@@ -37,14 +39,16 @@ export async function trustEachOther(session: Session): Promise<void> {
   const sshd = await startSshd([{ publicKey: ssh, command }]);
   session.cleanUp.add(() => sshd.stop());
   say(`That line is the only one in the authorized_keys of a private sshd, on port ${sshd.port}.`);
-  await writeConfigs(session, sshd);
+  await writeConfigs(session, sshd, host);
 }
 
-async function writeConfigs(session: Session, { port, user, hostKey }: Sshd): Promise<void> {
+async function writeConfigs(session: Session, { port, user, hostKey }: Sshd, host: LiveHost): Promise<void> {
   const target = { name: "replica-1", host: "127.0.0.1", port, user, host_key: hostKey };
-  const primary = { root: session.root("primary"), sources: { packages: { enabled: true } }, replicas: [target] };
+  const dbus = { address: host.bus.address };
+  const sources = { ovsdb: { socket: host.ovsdbSocket }, files: { watch: [`${dirname(host.hostsFile)}/**`] } };
+  const primary = { root: session.root("primary"), dbus, sources, replicas: [target] };
   await writeFile(session.config("primary"), stringify(primary, { lineWidth: 0 }));
-  await writeFile(session.config("replica"), stringify({ root: session.root("replica") }));
+  await writeFile(session.config("replica"), stringify({ root: session.root("replica"), dbus }));
   showCommand(["cat", session.config("primary")]);
   showOutput(await readFile(session.config("primary"), "utf8"));
 }

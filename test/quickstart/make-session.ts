@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { binPath, type CliResult, runCli } from "../support/run-cli.js";
 import type { CleanUp } from "./clean-up.js";
 import { showCommand, showOutput, WIDTH } from "./print-story.js";
@@ -59,6 +60,16 @@ export class Session {
 
   replicaLines(shown: RegExp, ...args: string[]): Promise<CliResult> {
     return this.run("replica", args, { shown });
+  }
+
+  /** A command of another program, shown with what it says. */
+  async command(words: string[]): Promise<string> {
+    showCommand(words);
+    const [file = "", ...args] = words;
+    const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, LC_ALL: "C" };
+    const { stdout } = await execa(file, args, { env, stdin: "ignore", cancelSignal: this.cleanUp.signal });
+    showOutput(stdout);
+    return stdout;
   }
 
   /** Runs with `--config`, which says where the side lies. */

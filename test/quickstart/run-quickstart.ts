@@ -3,6 +3,7 @@
 // however it ends; with --keep it goes on serving until Ctrl-C.
 import { CleanUp } from "./clean-up.js";
 import { ingestFilesOfEtc, ingestSomeLines } from "./ingest-events.js";
+import { showDbusFace, showLiveEvents, startLiveHost } from "./live-host.js";
 import { makePrimary, makeReplica, startDaemons, trustEachOther } from "./make-both-sides.js";
 import { makeSession, type Session } from "./make-session.js";
 import { pickElement } from "./pick-element.js";
@@ -34,7 +35,8 @@ async function tellStory(session: Session): Promise<void> {
   showHeading("Two stores, and the keys by which they know each other");
   await makePrimary(session);
   await makeReplica(session);
-  await trustEachOther(session);
+  const host = await startLiveHost(session);
+  await trustEachOther(session, host);
   await startDaemons(session);
 
   showHeading("event source → admit → ledger append");
@@ -46,6 +48,8 @@ async function tellStory(session: Session): Promise<void> {
   await session.primary("seal");
   await waitForReplica(session);
   await session.primary("status");
+
+  await showLiveEvents(session, host);
 
   showHeading("A secret, a critical event, and a line that is refused");
   const secret = await ingestSomeLines(session);
@@ -59,6 +63,8 @@ async function tellStory(session: Session): Promise<void> {
 
   showHeading("index → query: any replica answers");
   await askReplica(session);
+
+  await showDbusFace(session, host);
 
   showHeading("What a flipped byte does");
   await tamperWithCopy(session);

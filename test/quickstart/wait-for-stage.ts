@@ -1,6 +1,6 @@
 // Waits for stages that take their own time, by asking the daemons what `status` shows.
 import { setTimeout as sleep } from "node:timers/promises";
-import { askSocket } from "../../shared/cli/ask-socket.js";
+import { askSocket, pathWith } from "../../shared/cli/ask-socket.js";
 import type { EngineStatus } from "../../shared/query/engine.js";
 import type { Session } from "./make-session.js";
 
@@ -8,7 +8,7 @@ const POLL_MS = 50;
 const TIMEOUT_MS = 10 * 60_000;
 
 interface PrimaryAnswer {
-  ledger: { sealed: number };
+  ledger: { size: number; sealed: number };
   replicas: { size?: number; reason: string; hint?: string }[];
   sources: { packages: { written: number; caught_up: boolean } };
 }
@@ -19,6 +19,26 @@ export async function waitForPackages(session: Session): Promise<number> {
     const { packages } = (await askPrimary(session)).sources;
     return packages.caught_up ? packages.written : undefined;
   });
+}
+
+/** Seals until each of these elements has so many sealed events on the primary. */
+export async function waitForEvents(session: Session, elements: Record<string, number>): Promise<void> {
+  for (const [element, count] of Object.entries(elements)) {
+    await poll(session, `events of ${element}`, async () => {
+      const socketPath = session.socket("primary", "control");
+      await askSocket({ socketPath, path: "/v1/seal", method: "POST", body: {} });
+      return (await lengthOfChain(session, element)) >= count ? true : undefined;
+    });
+  }
+}
+
+async function lengthOfChain(session: Session, element: string): Promise<number> {
+  const path = pathWith("/v1/chain", { element, limit: 1 });
+  const answer = askSocket<{ length: number }>({ socketPath: session.socket("primary", "query"), path });
+  return answer.then(
+    ({ length }) => length,
+    () => 0,
+  );
 }
 
 /** Waits until the replica has acked, and answers from, all that is sealed. */

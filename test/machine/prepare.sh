@@ -67,6 +67,14 @@ install_packages() {
   step "apt-get install $missing" "install them by hand: apt-get install $missing" \
     env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing
   [ -z "$start_nothing" ] || rm -f "$start_nothing"
+  leave_disabled "$missing"
+}
+
+# Nor may what was installed just now start at the next boot: tests start their own.
+leave_disabled() {
+  command -v systemctl >/dev/null || return 0
+  case " $1 " in *" openssh-server "*) systemctl --quiet disable ssh.service >/dev/null 2>&1 || true ;; esac
+  case " $1 " in *" openvswitch-switch "*) systemctl --quiet disable openvswitch-switch.service >/dev/null 2>&1 || true ;; esac
 }
 
 # Debian asks this file whether a newly installed service may start. Prints its path if it was made here.

@@ -7,11 +7,11 @@ import type { Entry } from "../format/entry.js";
 import { leafHash } from "../format/hash.js";
 import { SEAL_ACTION, sealElementId } from "../format/seal.js";
 import { firstSeqOf, segmentName } from "../format/segment-name.js";
-import { parseTimestamp } from "../format/timestamp.js";
 import type { Logger } from "../log.js";
 import type { TreeLayout } from "../store/layout.js";
 import { type LineFault, type LinePlace, readLineBatches, type StoredLine } from "../store/read-lines.js";
 import type { BytesPlace, Catalog, CatalogRow } from "./catalog.js";
+import { StoredTimes } from "./stored-times.js";
 import { wordsOfPayload } from "./words-of-payload.js";
 
 /** Rows per transaction: about 50 ms of work, after which waiting queries get their turn. */
@@ -35,7 +35,7 @@ export async function fillCatalog({ catalog, tree, generation, checkpoint, log, 
   const payloads = new LineReader(readLineBatches(tree.payloads, from, last?.payload));
   const partly = new PartlyFilled();
   const complete = { generation, size: checkpoint.size, root: checkpoint.root };
-  const sealElement = sealElementId(catalog.store);
+  const making = { sealElement: sealElementId(catalog.store), times: new StoredTimes(), partly };
   const bulk = checkpoint.size - from > BULK_ROWS;
   if (bulk) catalog.setBulk(true);
   try {
@@ -43,7 +43,7 @@ export async function fillCatalog({ catalog, tree, generation, checkpoint, log, 
       const rows: CatalogRow[] = [];
       const end = Math.min(checkpoint.size, seq + ROWS_PER_TRANSACTION);
       for (; seq < end; seq += 1) {
-        rows.push(rowOf(await entries.next(seq), await payloads.next(seq), sealElement, partly));
+        rows.push(rowOf(await entries.next(seq), await payloads.next(seq), making));
       }
       catalog.fill(rows, seq === checkpoint.size ? complete : undefined);
       if (seq < checkpoint.size) await nextTurn(undefined, signal ? { signal } : {});
@@ -119,7 +119,14 @@ class PartlyFilled {
   }
 }
 
-function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: string, partly: PartlyFilled): CatalogRow {
+/** What the rows of one catch-up are made with. */
+interface Making {
+  sealElement: string;
+  times: StoredTimes;
+  partly: PartlyFilled;
+}
+
+function rowOf(entryLine: StoredLine, payloadLine: StoredLine, { sealElement, times, partly }: Making): CatalogRow {
   const { seq } = entryLine;
   const entry = JSON.parse(entryLine.bytes.toString("utf8")) as Entry;
   const note = (error: Error) => partly.note(seq, error);
@@ -132,7 +139,7 @@ function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: stri
     actor: entry.actor,
     source: entry.source,
     priority: entry.priority,
-    atMicros: timeOf(entry, note),
+    atMicros: timeOf(entry, times, note),
     height: entry.height,
     hash: leafHash(entryLine.bytes),
     entry: placeOf(entryLine),
@@ -142,10 +149,10 @@ function rowOf(entryLine: StoredLine, payloadLine: StoredLine, sealElement: stri
 }
 
 /** When it happened, else when it was written, else 1970: the calendar of a stored time is checked by nobody else. */
-function timeOf(entry: Entry, note: (error: Error) => void): number {
+function timeOf(entry: Entry, times: StoredTimes, note: (error: Error) => void): number {
   for (const text of [entry.timestamp, entry.recorded]) {
     try {
-      const micros = parseTimestamp(text);
+      const micros = times.micros(text);
       // Beyond it SQLite's number and ours differ, and no page of a timeline could go on from here.
       if (Number.isSafeInteger(micros)) return micros;
       note(new Error(`${text} lies outside years 1684 to 2255`));

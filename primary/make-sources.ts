@@ -13,21 +13,21 @@ import { SECRET_TERMS } from "./admit/secret-keys.js";
 import type { PrimaryConfig } from "./config.js";
 import type { EventSink } from "./event.js";
 import type { ReplicaLink } from "./push/replica-link.js";
-import { createBusRule } from "./sources/dbus/bus-rule.js";
 import type { BusService } from "./sources/dbus/bus-service.js";
 import { BusWatch } from "./sources/dbus/bus-watch.js";
-import { createFirewalld } from "./sources/dbus/firewalld.js";
-import { createLogin1 } from "./sources/dbus/login1.js";
-import { createMachine1 } from "./sources/dbus/machine1.js";
-import { createNetworkManager } from "./sources/dbus/network-manager.js";
-import { createSystemd } from "./sources/dbus/systemd.js";
+import { createFirewalld } from "./sources/dbus/firewalld/firewalld.js";
+import { createLogin1 } from "./sources/dbus/login1/login1.js";
+import { createMachine1 } from "./sources/dbus/machine1/machine1.js";
+import { createNetworkManager } from "./sources/dbus/network-manager/network-manager.js";
+import { createBusRule } from "./sources/dbus/rule/bus-rule.js";
+import { createSystemd } from "./sources/dbus/systemd/systemd.js";
 import { createFilesSource, type FilesPlace } from "./sources/files/files-source.js";
 import { isFilesSourceWanted } from "./sources/files/options.js";
-import { IngestSocket, LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
-import { KnownElements } from "./sources/known-elements.js";
+import { IngestSocket, LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { createOvsdbSource } from "./sources/ovsdb/ovsdb-source.js";
 import { PackagesSource } from "./sources/packages/packages-source.js";
 import type { Source } from "./sources/source.js";
+import { KnownElements } from "./sources/watch/known-elements.js";
 
 /** What every way in needs: admission, the bus behind it, the log. */
 export interface EventParts {

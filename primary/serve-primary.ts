@@ -22,7 +22,7 @@ import { AppendedReader } from "./ledger/read-appended.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { ReplicaLink } from "./push/replica-link.js";
-import { LINE_FRAME_BYTES } from "./sources/ingest-socket.js";
+import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 
 export interface PrimaryDaemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */

@@ -2,10 +2,10 @@
 // when it is acked; Ctrl-C waits for the acks outstanding, a second one does not.
 import { once } from "node:events";
 import { visible } from "../../shared/cli/visible.js";
-import { addMembers } from "../sources/add-members.js";
-import { type AckLine, eventsOf } from "../sources/format-ack.js";
-import { followLines } from "../sources/ingest-follow-lines.js";
-import { type HeldLine, LineSender } from "../sources/ingest-line-sender.js";
+import { addMembers } from "../sources/lines/add-members.js";
+import { type AckLine, eventsOf } from "../sources/lines/format-ack.js";
+import { followLines } from "../sources/lines/ingest-follow-lines.js";
+import { type HeldLine, LineSender } from "../sources/lines/ingest-line-sender.js";
 import { ProgressBar } from "./ingest-progress.js";
 import { type Counts, countEvent, exitCodeOf, formatRefused, formatTotal } from "./ingest-report.js";
 

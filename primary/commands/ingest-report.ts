@@ -1,5 +1,5 @@
 // How `ingest` counts and says what became of the events it sent.
-import type { AckRefusal, EventAck } from "../sources/format-ack.js";
+import type { AckRefusal, EventAck } from "../sources/lines/format-ack.js";
 
 export interface Counts {
   written: number;

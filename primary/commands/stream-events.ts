@@ -4,7 +4,7 @@ import { type IncomingMessage, request } from "node:http";
 import { AskError } from "../../shared/cli/ask-socket.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
 import type { Entry } from "../../shared/format/entry.js";
-import { LineSplitter, TOO_LONG } from "../sources/split-lines.js";
+import { LineSplitter, TOO_LONG } from "../sources/lines/split-lines.js";
 
 export type StreamedEvent = Entry & { hash: string; state_snapshot: JsonValue };
 export type StreamedLine = StreamedEvent | { lost: { first_seq: number; last_seq: number; events: number } };

@@ -6,8 +6,8 @@ import type { Caller, ServedInterface } from "../../shared/dbus/served-object.js
 import { AdmitError } from "../admit/admit-error.js";
 import type { Admitter } from "../admit/admit-event.js";
 import type { Ack, AdmittedEvent, EventSink } from "../event.js";
-import { formatAck, formatRefusal } from "../sources/format-ack.js";
-import { readLine } from "../sources/read-line.js";
+import { formatAck, formatRefusal } from "../sources/lines/format-ack.js";
+import { readLine } from "../sources/lines/read-line.js";
 
 export interface IngestCallsParts {
   admit: Admitter;

@@ -4,7 +4,7 @@ import type { JsonValue } from "../../shared/format/canonical-json.js";
 import type { Logger } from "../../shared/log.js";
 import type { Admit } from "../admit/admit-event.js";
 import type { EventSink } from "../event.js";
-import type { KnownElements } from "./known-elements.js";
+import type { KnownElements } from "./watch/known-elements.js";
 
 /** Counts and conditions for `status`, by name. */
 export type SourceState = { [field: string]: JsonValue };

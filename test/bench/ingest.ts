@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
-import { sendLines } from "../../primary/sources/ingest-client.js";
+import { sendLines } from "../../primary/sources/lines/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
 import { withVolume } from "../support/with-volume.js";

@@ -4,7 +4,7 @@ import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
-import { sendLines } from "../../primary/sources/ingest-client.js";
+import { sendLines } from "../../primary/sources/lines/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import type { EngineStatus } from "../../shared/query/engine.js";
 import { SUBVOLUMES } from "../../shared/store/layout.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
-import { sendLines } from "../../primary/sources/ingest-client.js";
+import { sendLines } from "../../primary/sources/lines/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { type Fleet, replicaAnswers, withFleet } from "../support/start-fleet.js";
 import type { BenchRow } from "./bench-row.js";

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, readlink, rm, rmdir, symlink, truncate, unlin
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { execa } from "execa";
-import type { AckLine } from "../../primary/sources/format-ack.js";
+import type { AckLine } from "../../primary/sources/lines/format-ack.js";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
 import { spaceName } from "../../shared/format/vector-row.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BusWatch } from "../../primary/sources/dbus/bus-watch.js";
-import { createSystemd } from "../../primary/sources/dbus/systemd.js";
-import { systemdOptions } from "../../primary/sources/dbus/systemd-options.js";
+import { systemdOptions } from "../../primary/sources/dbus/systemd/options.js";
+import { createSystemd } from "../../primary/sources/dbus/systemd/systemd.js";
 import type { Logger } from "../../shared/log.js";
 import { actionsOf, eventOf, sighted, until, withWatch } from "../primary/sources/dbus/with-watch.js";
 import { type TestLedger, withLedger } from "../support/with-ledger.js";

@@ -7,9 +7,14 @@ import { test } from "node:test";
 import { AskError, askSocket, pathWith } from "../../shared/cli/ask-socket.js";
 import { variant } from "../../shared/dbus/bus-connection.js";
 import type { EventSummary } from "../../shared/query/query-context.js";
-import { mockMachined, startMachine, stopMachine } from "../primary/sources/dbus/mock-machined.js";
-import { CONNECTED, DEVICE, DISCONNECTED, withNetworkManager } from "../primary/sources/dbus/mock-network-manager.js";
-import { type MockUnit, mockSystemd } from "../primary/sources/dbus/mock-systemd.js";
+import { mockMachined, startMachine, stopMachine } from "../primary/sources/dbus/machine1/mock-machined.js";
+import {
+  CONNECTED,
+  DEVICE,
+  DISCONNECTED,
+  withNetworkManager,
+} from "../primary/sources/dbus/network-manager/mock-network-manager.js";
+import { type MockUnit, mockSystemd } from "../primary/sources/dbus/systemd/mock-systemd.js";
 import { requireMocks } from "../primary/sources/dbus/with-watch.js";
 import { OpenVswitch, OVSDB_SERVER } from "../primary/sources/ovsdb/open-vswitch.js";
 import { eventually, expectConverged, mustRun, primaryStatus, QUIET, seal } from "../support/drive-fleet.js";

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
 import type { LinkStatus } from "../../primary/push/replica-link.js";
-import type { AckLine } from "../../primary/sources/format-ack.js";
+import type { AckLine } from "../../primary/sources/lines/format-ack.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { openNote } from "../../shared/format/signed-note.js";

@@ -1,8 +1,8 @@
 // What a watched D-Bus service is to the bus watcher: which signals it wants, how its present state is read, and what a
 // signal means. One file beside this one for each service.
 import type { BusMessage } from "../../../shared/dbus/bus-connection.js";
-import type { ElementState, JsonObject, NameChange } from "../element-change.js";
-import type { ElementWriter } from "../element-writer.js";
+import type { ElementState, JsonObject, NameChange } from "../watch/element-change.js";
+import type { ElementWriter } from "../watch/element-writer.js";
 
 export interface BusService {
   /** The `source` of its entries, such as `dbus:systemd1`. */

@@ -4,8 +4,8 @@
 import { BusConnection, type BusMessage } from "../../../shared/dbus/bus-connection.js";
 import { keepRunning } from "../../../shared/keep-running.js";
 import type { Logger } from "../../../shared/log.js";
-import { ElementWriter } from "../element-writer.js";
 import type { Source, SourceParts, SourceState } from "../source.js";
+import { ElementWriter } from "../watch/element-writer.js";
 import type { BusService } from "./bus-service.js";
 import { ServiceWatch } from "./service-watch.js";
 

@@ -2,7 +2,7 @@
 // is read once it is there, and a life too short to be read leaves its two events all the same. What is read must never be
 // written after the end of what it was read of.
 import type { DbusError } from "../../../shared/dbus/dbus-error.js";
-import type { ElementState, JsonObject, NameChange } from "../element-change.js";
+import type { ElementState, JsonObject, NameChange } from "../watch/element-change.js";
 import type { BusPeer } from "./bus-service.js";
 
 export interface ObjectLivesOptions {

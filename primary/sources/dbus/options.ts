@@ -1,11 +1,11 @@
 // The option group `sources.dbus`: which services on the system bus are watched.
 import { z } from "zod";
 import { wholeNumber } from "../../../shared/config/option-types.js";
-import { busRuleOptions } from "./bus-rule-options.js";
-import { firewalldOptions } from "./firewalld-options.js";
-import { login1Options } from "./login1-options.js";
-import { machine1Options } from "./machine1-options.js";
-import { systemdOptions } from "./systemd-options.js";
+import { firewalldOptions } from "./firewalld/options.js";
+import { login1Options } from "./login1/options.js";
+import { machine1Options } from "./machine1/options.js";
+import { busRuleOptions } from "./rule/options.js";
+import { systemdOptions } from "./systemd/options.js";
 
 const networkManagerOptions = z.strictObject({
   enabled: z

@@ -5,8 +5,8 @@ import type { BusConnection, BusMessage } from "../../../shared/dbus/bus-connect
 import { plainObject } from "../../../shared/dbus/plain-value.js";
 import { keepRunning } from "../../../shared/keep-running.js";
 import type { Logger } from "../../../shared/log.js";
-import type { JsonObject } from "../element-change.js";
-import type { ElementWriter } from "../element-writer.js";
+import type { JsonObject } from "../watch/element-change.js";
+import type { ElementWriter } from "../watch/element-writer.js";
 import type { BusPeer, BusService } from "./bus-service.js";
 
 export interface ServiceWatchOptions {

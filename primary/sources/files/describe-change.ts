@@ -1,5 +1,5 @@
 // What an event of a file says besides its state: the action's name, and the diff or why there is none.
-import type { JsonObject, NameChange } from "../element-change.js";
+import type { JsonObject, NameChange } from "../watch/element-change.js";
 import { areOfOneKey } from "./fingerprint-key.js";
 import type { FileText } from "./inspect-file.js";
 import { makeDiff } from "./make-diff.js";

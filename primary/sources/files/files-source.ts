@@ -1,9 +1,9 @@
 // The `files` source: what changes in the files of a watch list. All its parts are made here.
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ElementWriter } from "../element-writer.js";
 import type { Source, SourceParts } from "../source.js";
-import { SupervisedSource } from "../supervised-source.js";
+import { ElementWriter } from "../watch/element-writer.js";
+import { SupervisedSource } from "../watch/supervised-source.js";
 import { FilesWatch } from "./files-watch.js";
 import { openFingerprintKey } from "./fingerprint-key.js";
 import type { FilesOptions } from "./options.js";

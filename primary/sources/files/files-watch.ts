@@ -2,10 +2,10 @@
 // and all of it again from time to time, because notifications can be lost. One look at a time, however many changes there
 // are; what changes twice before it is looked at is one event.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FoundElement, JsonObject } from "../element-change.js";
-import type { ElementWriter } from "../element-writer.js";
-import type { KnownElements } from "../known-elements.js";
 import type { SourceState } from "../source.js";
+import type { FoundElement, JsonObject } from "../watch/element-change.js";
+import type { ElementWriter } from "../watch/element-writer.js";
+import type { KnownElements } from "../watch/known-elements.js";
 import { type DiffParts, describeContentChange, keepText, nameFileChange, UNWATCHED } from "./describe-change.js";
 import { FileTree, type FileTreeOptions, type Finding } from "./file-tree.js";
 import { FolderWatches } from "./folder-watches.js";

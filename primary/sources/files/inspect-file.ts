@@ -2,7 +2,7 @@
 // never opened, links never followed. What changes while it is read is read again, so that a state is of one moment.
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import type { JsonObject } from "../element-change.js";
+import type { JsonObject } from "../watch/element-change.js";
 import type { Fingerprint } from "./fingerprint-key.js";
 import type { OpenFolder } from "./open-folder.js";
 import type { OwnerNames } from "./owner-names.js";

@@ -1,7 +1,7 @@
 // Paths as bytes. A file's name is bytes and need not be UTF-8, so inside this source a path is a string with one character
 // for each byte (latin1). Ids that people see are made here; two files must never get the same one.
 import { sha256Hex } from "../../../shared/format/hash.js";
-import type { JsonObject } from "../element-change.js";
+import type { JsonObject } from "../watch/element-change.js";
 
 /** One character a byte. */
 export type RawPath = string;

@@ -2,8 +2,8 @@
 // reply, then every update as it comes. Updates that come while the ledger is brought in step wait, in order and bounded.
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../../../shared/log.js";
-import type { ElementState } from "../element-change.js";
-import type { ElementWriter } from "../element-writer.js";
+import type { ElementState } from "../watch/element-change.js";
+import type { ElementWriter } from "../watch/element-writer.js";
 import { nameOvsChange } from "./name-change.js";
 import { OvsdbConnection, type OvsdbConnectionOptions } from "./ovsdb-connection.js";
 import { OvsdbError } from "./ovsdb-error.js";

@@ -1,5 +1,5 @@
 // What happened to an element of Open vSwitch, by its states before and after.
-import type { JsonObject } from "../element-change.js";
+import type { JsonObject } from "../watch/element-change.js";
 
 /** The most telling name: what breaks before what comes back, and both before what was merely set. */
 export function nameOvsChange(before: JsonObject, after: JsonObject, elementType: string): string {

@@ -2,9 +2,9 @@
 // the database. Where there is no Open vSwitch it waits for the socket without complaint.
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ElementWriter } from "../element-writer.js";
 import type { Source, SourceParts, SourceState } from "../source.js";
-import { SupervisedSource } from "../supervised-source.js";
+import { ElementWriter } from "../watch/element-writer.js";
+import { SupervisedSource } from "../watch/supervised-source.js";
 import { DatabaseWatch, type DatabaseWatchOptions } from "./database-watch.js";
 import type { OvsdbOptions } from "./options.js";
 import { type OvsdbAddress, parseOvsdbAddress } from "./parse-address.js";

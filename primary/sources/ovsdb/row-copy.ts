@@ -1,7 +1,7 @@
 // Our copy of the watched rows, kept in step by the server's updates (RFC 7047, section 4.1.6), and what they say about each
 // element. It must take in every update: after a loss it is the truth that the ledger is compared with.
 import type { JsonValue } from "../../../shared/format/canonical-json.js";
-import type { ElementState, JsonObject } from "../element-change.js";
+import type { ElementState, JsonObject } from "../watch/element-change.js";
 import { OvsdbError } from "./ovsdb-error.js";
 import { isWireObject, type WireObject } from "./parse-message.js";
 import { type PlainRules, plainValue } from "./plain-value.js";

@@ -8,9 +8,9 @@ import type { Logger } from "../../../shared/log.js";
 import { AdmitError } from "../../admit/admit-error.js";
 import type { Admit } from "../../admit/admit-event.js";
 import type { AdmittedEvent, EventSink } from "../../event.js";
-import { LogFollower } from "../follow-log.js";
+import { LogFollower } from "../lines/follow-log.js";
+import { LineSplitter, type SplitLine, TOO_LONG } from "../lines/split-lines.js";
 import type { Source, SourceState } from "../source.js";
-import { LineSplitter, type SplitLine, TOO_LONG } from "../split-lines.js";
 import { listRotated, type RotatedFile, readRotated } from "./log-history.js";
 import { DpkgLogReader } from "./read-dpkg-log.js";
 

@@ -6,7 +6,7 @@ import { appendFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
-import { IngestSocket } from "../../../primary/sources/ingest-socket.js";
+import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
 import { binPath, runCli } from "../../support/run-cli.js";
 import { withFolder } from "../../support/with-folder.js";
 import { MemorySink, silentLog, until } from "../sources/memory-sink.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
-import { IngestSocket } from "../../../primary/sources/ingest-socket.js";
+import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
 import { withFolder } from "../../support/with-folder.js";
 import { MemorySink, silentLog } from "../sources/memory-sink.js";
 

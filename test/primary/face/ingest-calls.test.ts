@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
 import type { EventSink } from "../../../primary/event.js";
 import { IngestCalls } from "../../../primary/face/ingest-calls.js";
-import type { AckLine } from "../../../primary/sources/format-ack.js";
+import type { AckLine } from "../../../primary/sources/lines/format-ack.js";
 import type { Caller } from "../../../shared/dbus/served-object.js";
 import { withLedger } from "../../support/with-ledger.js";
 import { MemorySink, until } from "../sources/memory-sink.js";

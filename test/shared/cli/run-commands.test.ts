@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
-import { IngestSocket } from "../../../primary/sources/ingest-socket.js";
+import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
 import { MemorySink, silentLog } from "../../primary/sources/memory-sink.js";
 import { flipByte, StoreBuilder, someEvents } from "../../support/build-store.js";
 import { binPath } from "../../support/run-cli.js";

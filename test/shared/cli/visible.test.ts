@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
-import { IngestSocket } from "../../../primary/sources/ingest-socket.js";
+import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
 import { visible, visibleLines } from "../../../shared/cli/visible.js";
 import { createLogger } from "../../../shared/log.js";
 import { startQueryProcess } from "../../../shared/query/query-process.js";

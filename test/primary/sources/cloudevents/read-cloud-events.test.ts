@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { AdmitError } from "../../../../primary/admit/admit-error.js";
 import { createAdmitter } from "../../../../primary/admit/admit-event.js";
 import type { AdmittedEvent } from "../../../../primary/event.js";
-import { MAX_BATCH_EVENTS, readLine } from "../../../../primary/sources/read-line.js";
+import { MAX_BATCH_EVENTS, readLine } from "../../../../primary/sources/lines/read-line.js";
 import { canonicalise } from "../../../../shared/format/canonical-json.js";
 
 const admit = createAdmitter({ now: () => 1_700_000_000_000_000 });

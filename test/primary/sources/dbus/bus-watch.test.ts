@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import type { BusPeer, BusService } from "../../../../primary/sources/dbus/bus-service.js";
 import { ServiceWatch } from "../../../../primary/sources/dbus/service-watch.js";
-import { ElementWriter } from "../../../../primary/sources/element-writer.js";
+import { ElementWriter } from "../../../../primary/sources/watch/element-writer.js";
 import { BusConnection, type BusMessage } from "../../../../shared/dbus/bus-connection.js";
 import { withBus } from "../../../support/with-bus.js";
 import { type TestLedger, withLedger } from "../../../support/with-ledger.js";

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BusService } from "../../../../primary/sources/dbus/bus-service.js";
 import { BusWatch, type BusWatchOptions } from "../../../../primary/sources/dbus/bus-watch.js";
-import type { JsonObject } from "../../../../primary/sources/element-change.js";
+import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 import { type Part, program, requirePart } from "../../../support/require-part.js";
 import type { TestBus } from "../../../support/with-bus.js";
 import type { SeenEvent, TestLedger } from "../../../support/with-ledger.js";

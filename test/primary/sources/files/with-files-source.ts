@@ -2,10 +2,10 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SECRET_TERMS } from "../../../../primary/admit/secret-keys.js";
-import type { JsonObject } from "../../../../primary/sources/element-change.js";
 import { createFilesSource, type FilesPace } from "../../../../primary/sources/files/files-source.js";
 import { type FilesOptions, filesOptions } from "../../../../primary/sources/files/options.js";
 import type { Source } from "../../../../primary/sources/source.js";
+import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 import { type TestLedger, withLedger } from "../../../support/with-ledger.js";
 import { until } from "../memory-sink.js";
 

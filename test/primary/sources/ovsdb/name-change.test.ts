@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JsonObject } from "../../../../primary/sources/element-change.js";
 import { nameOvsChange } from "../../../../primary/sources/ovsdb/name-change.js";
+import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 
 const CASES: [string, JsonObject, JsonObject, string][] = [
   ["OvsPort", {}, { name: "p" }, "created"],

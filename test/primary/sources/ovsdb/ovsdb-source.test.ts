@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import type { JsonObject } from "../../../../primary/sources/element-change.js";
 import { createOvsdbSource, type OvsdbSourceTuning } from "../../../../primary/sources/ovsdb/ovsdb-source.js";
 import type { Source } from "../../../../primary/sources/source.js";
+import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 import { requirePart } from "../../../support/require-part.js";
 import { type SeenEvent, type TestLedger, withLedger } from "../../../support/with-ledger.js";
 import { until } from "../memory-sink.js";

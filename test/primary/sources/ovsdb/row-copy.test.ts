@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { JsonObject } from "../../../../primary/sources/element-change.js";
 import type { Column } from "../../../../primary/sources/ovsdb/read-schema.js";
 import { RowCopy, type RowCopyOptions } from "../../../../primary/sources/ovsdb/row-copy.js";
+import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 
 const NONE = ["set", []];
 const column = (name: string, kind: Column["kind"] = "one", isEphemeral = false): Column => ({

@@ -1,6 +1,7 @@
 // The present state of a host's network, assembled from the newest event of each of its elements: the `elements` query with
 // states, page by page. What is gone has an empty state, and is left out.
 import type { JsonValue } from "../format/canonical-json.js";
+import { isWatchingSource } from "../format/watching-source.js";
 import { listStores } from "./ask-every-store.js";
 import { type AskQuery, MOST_ANSWER_BYTES } from "./ask-queries.js";
 
@@ -28,6 +29,7 @@ interface NetworkElement {
 
 interface ElementRow extends Omit<NetworkElement, "state"> {
   element_type: string;
+  source: string;
   state_snapshot: JsonValue;
 }
 
@@ -67,10 +69,19 @@ async function readStore(ask: AskQuery, store: string, signal: AbortSignal): Pro
 }
 
 /** Sources write `{}` for an element that is there no more. */
-function isGone({ state_snapshot: state }: ElementRow): boolean {
+function isGone(row: ElementRow): boolean {
+  const state = elementState(row);
   return typeof state === "object" && state !== null && Object.keys(state).length === 0;
 }
 
-function shown({ element_id, seq, timestamp, action, state_snapshot: state }: ElementRow): NetworkElement {
-  return { element_id, seq, timestamp, action, state };
+function shown(row: ElementRow): NetworkElement {
+  const { element_id, seq, timestamp, action } = row;
+  return { element_id, seq, timestamp, action, state: elementState(row) };
+}
+
+/** Without what a watching source keeps beside it. */
+function elementState({ source, state_snapshot: state }: ElementRow): JsonValue {
+  if (!isWatchingSource(source) || typeof state !== "object" || state === null || Array.isArray(state)) return state;
+  const { change: _, ...element } = state;
+  return element;
 }

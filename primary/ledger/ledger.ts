@@ -40,6 +40,10 @@ interface Waiting {
 
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+/** A round of more is worth its cost as it is. */
+const MAX_GATHERED = 512;
+const MAX_GATHER_MS = 5;
+const ROUNDS_WITHOUT = 16;
 
 export class Ledger implements EventSink {
   readonly #parts: LedgerParts;
@@ -54,6 +58,11 @@ export class Ledger implements EventSink {
   #batchPlanned = false;
   #failure: LedgerError | undefined;
   #roomWaiters: (() => void)[] = [];
+  /** Events of the last round, how long it took, and how many waited at its end. */
+  #lastRound = { events: 0, ms: 0, left: 0 };
+  /** Rounds that begin at once, because those that were acked did not come back. */
+  #gatherNot = 0;
+  #gathering: { wanted: number; done: () => void } | undefined;
 
   /**
    * `onAppended` sees each batch after its fsync and before its acks, and what a hold appended; it must not throw or block. `onFailure` is told
@@ -95,6 +104,7 @@ export class Ledger implements EventSink {
       this.#waiting.push({ event, resolve, reject });
       this.#waitingBytes += event.stateJson.length;
       this.#planBatch();
+      if (this.#gathering && this.#waiting.length >= this.#gathering.wanted) this.#gathering.done();
     });
   }
 
@@ -150,14 +160,17 @@ export class Ledger implements EventSink {
   }
 
   async #runBatch(): Promise<void> {
+    await this.#gather();
     this.#batchPlanned = false;
     const taken = this.#takeWaiting();
     if (this.#waiting.length > 0) this.#planBatch();
+    const began = performance.now();
     try {
       const batch = await this.#write(
         taken.map(({ event }) => event),
         { durable: true },
       );
+      this.#lastRound = { events: taken.length, ms: performance.now() - began, left: this.#waiting.length };
       if (batch.appended.length > 0) this.#onAppended(batch.appended);
       taken.forEach((waiting, i) => {
         const result = batch.results[i] as Batch["results"][number];
@@ -168,6 +181,28 @@ export class Ledger implements EventSink {
       const error = this.#failure ?? writeFailed(cause);
       for (const waiting of taken) waiting.reject(error);
     }
+  }
+
+  /**
+   * Callers that wait for their ack before they send again fall into two halves that take turns, each paying a whole round.
+   * So when the last round left some waiting, those that it acked get a moment to come back: half a round at the most. Where
+   * they do not (a stream, callers that have nothing to do with each other), the next rounds begin at once.
+   */
+  async #gather(): Promise<void> {
+    const { events, ms, left } = this.#lastRound;
+    this.#lastRound = { events: 0, ms: 0, left: 0 };
+    const wanted = left + events;
+    if (left === 0 || wanted > MAX_GATHERED || this.#waiting.length >= wanted) return;
+    if (this.#gatherNot > 0) {
+      this.#gatherNot -= 1;
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(MAX_GATHER_MS, ms / 2));
+      this.#gathering = { wanted, done: () => resolve(clearTimeout(timer)) };
+    });
+    this.#gathering = undefined;
+    if (this.#waiting.length < left + events / 2) this.#gatherNot = ROUNDS_WITHOUT;
   }
 
   #takeWaiting(): Waiting[] {

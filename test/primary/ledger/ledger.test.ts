@@ -437,3 +437,23 @@ test("a full disk acks nothing that is not kept, and loses nothing that was acke
     }
   });
 });
+
+test("callers that wait for their ack before they send again share rounds, and one alone has a round to itself", async () => {
+  await withFolder(async (folder) => {
+    const batches: number[] = [];
+    const store = await makeStore(folder);
+    const { parts } = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+    const onAppended = (events: AppendedEvent[]) => batches.push(events.length);
+    const ledger = new Ledger(parts, LIMITS, onAppended, () => undefined);
+    for (let i = 0; i < 5; i += 1) await ledger.append(event(i));
+    assert.deepEqual(batches, [1, 1, 1, 1, 1]);
+    const inTurn = async (caller: number) => {
+      for (let i = 0; i < 20; i += 1) await ledger.append(event(caller * 100 + i));
+    };
+    await Promise.all(Array.from({ length: 30 }, (_, caller) => inTurn(caller)));
+    assert.equal(ledger.size, 605);
+    assert.ok(batches.length - 5 < 20 * 3, `${batches.length} rounds for 20 events of each caller`);
+    await ledger.close();
+    await verifyLive(store, signer, storeUuid);
+  });
+});

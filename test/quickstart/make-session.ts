@@ -104,6 +104,8 @@ export class Session {
       `echo '{"element_id":"note:1","element_type":"Note","action":"written"}' |`,
       `    isochron-primary ingest - --json ${of("primary")}`,
       `isochron-primary seal ${of("primary")}`,
+      `isochron-primary watch --from-start-of-history ${of("primary")}`,
+      `isochron-replica anomalies --window 30d ${of("replica")}`,
       `isochron-primary resync replica-1 --dry-run --full ${of("primary")}`,
       `curl -s --unix-socket ${this.socket("replica", "query")} http://x/v1/status`,
     ];

@@ -331,7 +331,9 @@ export class ElementWriter {
     if (admitted) this.#enqueue(admitted, { always: true });
   }
 
+  /** Not while something waits for its ack: after a crash it is unseen. */
   #noteSeen(): void {
-    if (!this.#blindSince && !this.#isComparing) this.#options.known.setSeenUntil(this.#options.source, nowTimestamp());
+    if (this.#blindSince || this.#isComparing || this.#queued > 0) return;
+    this.#options.known.setSeenUntil(this.#options.source, nowTimestamp());
   }
 }

@@ -122,9 +122,13 @@ export class KnownElements {
     return this.#selectSeen.get(source)?.seen;
   }
 
-  /** Never goes back. */
+  /** Never goes back, and never throws: a time that could not be noted makes the next gap longer, and nothing worse. */
   setSeenUntil(source: string, timestamp: string): void {
-    this.#putSeen.run(source, timestamp);
+    try {
+      this.#putSeen.run(source, timestamp);
+    } catch (error) {
+      this.#options.log.warn("how far a source has seen cannot be noted", { source, error });
+    }
   }
 
   close(): void {

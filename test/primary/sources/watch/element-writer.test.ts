@@ -179,6 +179,26 @@ test("a queue that is full drops what comes, counts it, and writes a loss event 
   });
 });
 
+test("how far it has seen is not noted while an event waits for its ack", async () => {
+  await withLedger(async (ledger) => {
+    const sink = new HeldSink(ledger.parts.sink);
+    const { known } = ledger.parts;
+    await withWriter(
+      ledger,
+      async (writer) => {
+        writer.write({ ...unit("a", {}), action: "modified" });
+        writer.sighted();
+        assert.equal(known.seenUntil(SOURCE), undefined);
+        sink.release();
+        await writer.flush();
+        writer.sighted();
+        assert.ok(known.seenUntil(SOURCE));
+      },
+      { sink },
+    );
+  });
+});
+
 test("a queue is bounded in bytes too", async () => {
   await withLedger(async (ledger) => {
     const sink = new HeldSink(ledger.parts.sink);

@@ -171,3 +171,11 @@ test("what is appended while it catches up is neither missed nor taken twice", a
     known.close();
   });
 });
+
+test("a time that cannot be noted harms nobody", async () => {
+  await withFolder(async (folder) => {
+    const known = await openCaughtUp(folder);
+    known.close();
+    known.setSeenUntil(SOURCE, timeOf(1));
+  });
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -149,6 +150,21 @@ test("a process that dies in its first catch-up is replaced, and who asks meanwh
   } finally {
     await asked.stop();
     await rm(root, { recursive: true });
+  }
+});
+
+test("the process of a daemon that was killed is waited for: it answers on the socket for another moment", async () => {
+  const path = join(folder, "taken.sock");
+  const taken = createServer((socket) => {
+    socket.destroy();
+    taken.close();
+  });
+  await new Promise<void>((resolve) => taken.listen(path, resolve));
+  const next = await startQueryProcess({ root: folder, socketPath: path, indexProcesses: 1, log });
+  try {
+    assert.ok(await askSocket({ socketPath: path, path: "/v1/status" }));
+  } finally {
+    await next.stop();
   }
 });
 

@@ -41,7 +41,7 @@ check_node() {
 PROGRAMS="btrfs:btrfs-progs mkfs.btrfs:btrfs-progs sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
 zstd:zstd g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
-systemd-nspawn:systemd-container"
+systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux curl:curl"
 # Packages that bring no program: a file of theirs, and the package.
 FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
 /usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall

@@ -96,11 +96,6 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   stops.add(() => publisher.stop());
   bus.attach(publisher, publisher.ledgerSize());
-  const reader = new AppendedReader(store.live);
-  await known.catchUp(
-    (fromSeq, limit) => reader.read(fromSeq, limit),
-    () => publisher.ledgerSize(),
-  );
   const announce = announcer(query, publisher, log);
   const links = await makeLinks(config, store, publisher, { spares, log });
   for (const link of links) await link.pinLastBase();
@@ -111,6 +106,12 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   for (const link of links) link.start(ending.signal);
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
+  // Long where much was written while this primary was another version: seals and pushes go on beside it.
+  const reader = new AppendedReader(store.live);
+  await known.catchUp(
+    (fromSeq, limit) => reader.read(fromSeq, limit),
+    () => publisher.ledgerSize(),
+  );
   const sources = makeSources(config, sockets.ingest, {
     ...{ admit, sink: bus, log, known, store },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),

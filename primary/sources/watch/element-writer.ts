@@ -67,6 +67,7 @@ export class ElementWriter {
   /** Blind once more since the comparison that runs began. */
   #blindAgain: Blindness | undefined;
   #isComparing = false;
+  #seenOnceAcked: string | undefined;
   /** Codes of refusals that have been logged. */
   readonly #refusals = new Set<string>();
   #tick: NodeJS.Timeout | undefined;
@@ -145,6 +146,7 @@ export class ElementWriter {
   /** From now on, or from an earlier time on, things happen unseen, until `resync` or `sighted`. */
   blind(reason: string, from = nowTimestamp()): void {
     const blind = { from, reason };
+    this.#noteSeen(from);
     if (!this.#blindSince) this.#blindSince = blind;
     else if (this.#isComparing) this.#blindAgain ??= blind;
   }
@@ -292,6 +294,7 @@ export class ElementWriter {
         this.#bytes -= queued.bytes;
         // By the ack `known` has it, unless something newer is on its way.
         if (this.#pending.get(queued.event.elementId) === queued) this.#pending.delete(queued.event.elementId);
+        if (this.#queued === 0) this.#noteAcked();
         for (const wake of this.#changed.splice(0)) wake();
       });
   }
@@ -331,9 +334,16 @@ export class ElementWriter {
     if (admitted) this.#enqueue(admitted, { always: true });
   }
 
-  /** Not while something waits for its ack: after a crash it is unseen. */
-  #noteSeen(): void {
-    if (this.#blindSince || this.#isComparing || this.#queued > 0) return;
-    this.#options.known.setSeenUntil(this.#options.source, nowTimestamp());
+  /** What happened until `timestamp` is in the ledger once all that waits now has its ack: a crash before is unseen time. */
+  #noteSeen(timestamp = nowTimestamp()): void {
+    if (this.#blindSince || this.#isComparing) return;
+    this.#seenOnceAcked = timestamp;
+    if (this.#queued === 0) this.#noteAcked();
+  }
+
+  #noteAcked(): void {
+    if (this.#seenOnceAcked === undefined) return;
+    this.#options.known.setSeenUntil(this.#options.source, this.#seenOnceAcked);
+    this.#seenOnceAcked = undefined;
   }
 }

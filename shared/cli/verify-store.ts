@@ -4,6 +4,7 @@ import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseCheckpoint } from "../format/checkpoint.js";
 import { MAX_ENTRY_BYTES } from "../format/entry.js";
+import { countSeqs } from "../format/seq-ranges.js";
 import { type NoteVerifier, openNote, parseVkey } from "../format/signed-note.js";
 import { parseTimestamp } from "../format/timestamp.js";
 import { currentGeneration } from "../store/generations.js";
@@ -146,6 +147,7 @@ function requireFresh({ sealedAt }: VerifiedGeneration, maxAge: string | undefin
 function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArguments, heads: MapHeads): void {
   const { checkpoint, generation, sealedAt, rows } = verified;
   const vectors = [...rows.values()].reduce((sum, count) => sum + count, 0);
+  const late = countSeqs(verified.late);
   const head = element === undefined ? undefined : heads.head(element);
   const found = {
     verdict: "intact",
@@ -154,7 +156,7 @@ function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArgu
     size: checkpoint.size,
     root: checkpoint.root.toString("base64"),
     sealed: sealedAt,
-    ...(head ? { element, height: head.height, hash: head.hash } : { vectors }),
+    ...(head ? { element, height: head.height, hash: head.hash } : { vectors, late }),
   };
   if (json) {
     process.stdout.write(`${JSON.stringify(found)}\n`);
@@ -162,7 +164,7 @@ function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArgu
   }
   const what = head
     ? `chain of ${visible(element ?? "")}: heights 0 to ${head.height}, ends in ${head.hash}`
-    : `${vectors} vector rows`;
+    : `${vectors} vector rows${late > 0 ? `; those of ${late} events are late, and come with a later generation` : ""}`;
   process.stdout.write(
     `intact: generation ${generation} of ${visible(checkpoint.origin)}\n` +
       `  ${checkpoint.size} entries under root ${found.root}, sealed ${sealedAt}\n  ${what}\n`,

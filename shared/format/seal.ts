@@ -2,6 +2,7 @@
 // commits to the generation's number and, through their hashes, to every vector row the generation added.
 import type { JsonValue } from "./canonical-json.js";
 import { FormatError } from "./format-error.js";
+import { isSeqRanges, type SeqRanges } from "./seq-ranges.js";
 
 export const SEAL_ACTION = "sealed";
 export const SEAL_ELEMENT_TYPE = "Store";
@@ -32,7 +33,15 @@ export interface Seal {
   generation: number;
   /** By space name, in name order. A space that gained no rows is left out. */
   spaces: SealedSpace[];
+  /**
+   * All events so far that are to have a row and have none yet: a later generation brings it. Left out where there are
+   * none, at most MOST_LATE_RANGES.
+   */
+  late?: SeqRanges;
 }
+
+/** A seal with more waits for rows: what says that something is missing must itself stay small. */
+export const MOST_LATE_RANGES = 4096;
 
 export function sealState(seal: Seal): JsonValue {
   return seal as unknown as JsonValue;
@@ -44,6 +53,7 @@ export function parseSeal(state: JsonValue): Seal {
   const count = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
   if (typeof seal !== "object" || seal === null || !count(seal.generation, 1)) throw badSeal("generation");
   if (!Array.isArray(seal.spaces)) throw badSeal("spaces");
+  if (seal.late !== undefined && !isLate(seal.late as unknown as JsonValue)) throw badSeal("late events");
   for (const one of seal.spaces) {
     const { space, definition, added } = one ?? {};
     if (typeof space !== "string" || !HEX_64.test(definition) || !Array.isArray(added)) throw badSeal("spaces");
@@ -54,6 +64,10 @@ export function parseSeal(state: JsonValue): Seal {
     }
   }
   return seal;
+}
+
+function isLate(late: JsonValue): boolean {
+  return isSeqRanges(late) && late.length >= 1 && late.length <= MOST_LATE_RANGES;
 }
 
 function badSeal(field: string): FormatError {

@@ -8,6 +8,7 @@ import type { SealedRows } from "../format/seal.js";
 import { isSpaceName, parseSpace, rowBytes, spaceName } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
+import { checkLate, type LateBefore } from "./check-late.js";
 import { VerifyError } from "./verify-error.js";
 import type { FoundSeal } from "./walk-range.js";
 
@@ -16,21 +17,32 @@ export type RowCounts = ReadonlyMap<string, number>;
 
 const READ_BYTES = 1024 * 1024;
 
-/** Returns the row counts after `seals`. @throws VerifyError `tampered` or `incomplete`, naming file and byte */
-export async function checkVectors(tree: TreeLayout, seals: readonly FoundSeal[], from: RowCounts): Promise<RowCounts> {
-  const rows = new Map(from);
+/** What was verified before `seals`, and what is after them. */
+export interface SealedVectors extends LateBefore {
+  rows: RowCounts;
+}
+
+/** @throws VerifyError `tampered` or `incomplete`, naming file and byte, or the seal */
+export async function checkVectors(
+  tree: TreeLayout,
+  seals: readonly FoundSeal[],
+  from: SealedVectors,
+): Promise<SealedVectors> {
+  const rows = new Map(from.rows);
   const widths = new Map<string, number>();
-  for (const { seal } of seals) {
-    for (const { space, definition, added } of seal.spaces) {
+  let late: LateBefore = from;
+  for (const found of seals) {
+    for (const { space, definition, added } of found.seal.spaces) {
       if (!isSpaceName(space))
         throw new VerifyError("tampered", { file: "vector" }, `a seal names the space ${JSON.stringify(space)}`);
       const width = widths.get(space) ?? (await readWidth(tree, space, definition));
       widths.set(space, width);
       for (const run of added) await checkRun(tree, space, width, run, rows);
     }
+    late = await checkLate(tree, found, widths, late);
   }
   await checkExactlySealed(tree, rows, widths);
-  return rows;
+  return { size: late.size, late: late.late, rows };
 }
 
 /** Bytes of a row, after `space.json` has been found to be the one that was sealed. */

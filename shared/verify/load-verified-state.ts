@@ -8,6 +8,7 @@ import { MerkleTree } from "../format/tree.js";
 import { parseSpace, rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
+import { readNewestSeal } from "../store/read-newest-seal.js";
 import { readTreeHashes } from "./check-tree-files.js";
 import type { VerifiedState } from "./verify-generation.js";
 
@@ -33,11 +34,14 @@ export async function loadVerifiedState(
   if (!merkle.root().equals(checkpoint.root)) return undefined;
   const lastHash = await readTreeHashes(tree, 0, checkpoint.size - 1, 1);
   const rows = await countRows(tree);
+  const seal = await readNewestSeal(tree, lastHash.toString("hex"));
+  if (seal?.generation !== generation) return undefined;
   return {
     size: checkpoint.size,
     tree: merkle,
     generation,
     rows,
+    late: seal.late ?? [],
     checkpoint,
     note,
     lastHash: lastHash.toString("hex"),

@@ -3,6 +3,7 @@
 // passes is what the signer sealed, byte for byte, from `from.size` on; nothing that fails may be promoted.
 import { readFile } from "node:fs/promises";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
+import type { SeqRanges } from "../format/seq-ranges.js";
 import { type NoteVerifier, openNote } from "../format/signed-note.js";
 import { MerkleTree } from "../format/tree.js";
 import type { ElementHead } from "../store/element-heads.js";
@@ -22,11 +23,19 @@ export interface VerifiedState {
   /** Number of the last seal, 0 before the first. */
   generation: number;
   rows: RowCounts;
+  /** Events that the last seal calls late: their rows come with a later one. */
+  late: SeqRanges;
   /** Where the last event's lines stand, if that is known: the walk begins there and not at the segment's start. */
   last?: EventPlace | undefined;
 }
 
-export const NOTHING_VERIFIED: VerifiedState = { size: 0, tree: new MerkleTree(), generation: 0, rows: new Map() };
+export const NOTHING_VERIFIED: VerifiedState = {
+  size: 0,
+  tree: new MerkleTree(),
+  generation: 0,
+  rows: new Map(),
+  late: [],
+};
 
 /** Where chain links are looked up and kept as the walk goes on. */
 export interface HeadTable {
@@ -76,16 +85,17 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
   const walked = await walkEvents(options, checkpoint);
   const { seals } = walked;
   const last = seals.at(-1);
-  const [, , rows] = await allInOrder([
+  const [, , vectors] = await allInOrder([
     checkTreeFiles(tree, walked.levels, from.size, checkpoint.size),
     checkGenerationNumber(options, last?.seal.generation ?? from.generation),
-    options.element === undefined ? checkVectors(tree, seals, from.rows) : Promise.resolve(from.rows),
+    options.element === undefined ? checkVectors(tree, seals, from) : Promise.resolve(from),
   ]);
   return {
     size: checkpoint.size,
     tree: walked.tree,
     generation: last?.seal.generation ?? from.generation,
-    rows,
+    rows: vectors.rows,
+    late: vectors.late,
     checkpoint,
     note,
     sealedAt: last?.recorded ?? "",

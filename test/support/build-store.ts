@@ -10,11 +10,13 @@ import { formatPayload } from "../../shared/format/payload.js";
 import {
   SEAL_ACTION,
   SEAL_ELEMENT_TYPE,
+  type Seal,
   type SealedRows,
   type SealedSpace,
   sealElementId,
   sealState,
 } from "../../shared/format/seal.js";
+import { rangesOf } from "../../shared/format/seq-ranges.js";
 import { generateSigner, KEY_TYPE, type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { formatTimestamp } from "../../shared/format/timestamp.js";
 import { MerkleTree } from "../../shared/format/tree.js";
@@ -39,6 +41,8 @@ export interface TestEvent {
   priority?: Priority;
   /** Left out: the event gets no vector. */
   vector?: Float32Array;
+  /** The vector comes with the next seal, and this one calls the event late. */
+  late?: boolean;
   /** Stands in the vector's row instead of the event's own number. */
   vectorSeq?: number;
 }
@@ -71,6 +75,7 @@ export class StoreBuilder {
   readonly #tree = new MerkleTree();
   readonly #heads = new Map<string, { height: number; hash: string }>();
   #rows = 0;
+  #lateRows: VectorRow[] = [];
   #atMicros: number;
   generation = 0;
 
@@ -107,18 +112,27 @@ export class StoreBuilder {
     return this.#tree.size;
   }
 
-  /** Appends events, seals them, and makes the generation current. */
-  async seal(events: readonly TestEvent[]): Promise<{ generation: number; size: number }> {
-    const rows: VectorRow[] = [];
+  /**
+   * Appends events, seals them, and makes the generation current. Rows that were late in the seal before are added first.
+   * `change` makes of the honest seal another one.
+   */
+  async seal(
+    events: readonly TestEvent[],
+    change: (seal: Seal) => Seal = (seal) => seal,
+  ): Promise<{ generation: number; size: number }> {
+    const rows = this.#lateRows.splice(0);
     const lines = new LineBuffer();
     for (const event of events) {
       const seq = this.#append(event, lines);
-      if (event.vector) rows.push({ seq: event.vectorSeq ?? seq, vector: event.vector });
+      const to = event.late ? this.#lateRows : rows;
+      if (event.vector) to.push({ seq: event.vectorSeq ?? seq, vector: event.vector });
     }
     const added = await this.#appendRows(rows);
     this.generation += 1;
     const spaces = this.space && added ? [sealedSpace(this.space, added)] : [];
-    const state = sealState({ generation: this.generation, spaces });
+    const late = rangesOf(this.#lateRows.map(({ seq }) => seq));
+    const honest = { generation: this.generation, spaces, ...(late.length > 0 ? { late } : {}) };
+    const state = sealState(change(honest));
     this.#append(
       { element: sealElementId(this.uuid), type: SEAL_ELEMENT_TYPE, action: SEAL_ACTION, actor: "isochron", state },
       lines,

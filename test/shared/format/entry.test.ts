@@ -4,7 +4,7 @@ import { canonicalise } from "../../../shared/format/canonical-json.js";
 import { type Entry, formatEntry, parseEntry } from "../../../shared/format/entry.js";
 import { GENESIS_HASH, leafHash, sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload, type Payload, parsePayload } from "../../../shared/format/payload.js";
-import { parseSeal, type Seal, sealElementId, sealState } from "../../../shared/format/seal.js";
+import { MOST_LATE_RANGES, parseSeal, type Seal, sealElementId, sealState } from "../../../shared/format/seal.js";
 import { firstSeqOf, segmentName } from "../../../shared/format/segment-name.js";
 import { readVectors } from "../../support/read-vectors.js";
 
@@ -128,6 +128,41 @@ test("a seal that names rows outside its own files is refused", () => {
   });
   for (const state of [null, 1, {}, { generation: 0, spaces: [] }, { generation: 1 }]) {
     assert.throws(() => parseSeal(state as never), { code: "bad-payload" }, JSON.stringify(state));
+  }
+});
+
+test("a seal may call events late, in the one form that their ranges have and not too many of them", () => {
+  const space = frozenSeal.seal.spaces[0];
+  const late = (ranges: unknown) => ({ generation: 1, spaces: [space], late: ranges }) as never;
+  const good: Seal = parseSeal(
+    late([
+      [3, 7],
+      [9, 9],
+    ]),
+  );
+  assert.deepEqual(good.late, [
+    [3, 7],
+    [9, 9],
+  ]);
+  assert.match(canonicalise(sealState(good)), /^\{"generation":1,"late":\[\[3,7\],\[9,9\]\],"spaces":/);
+  const many = (count: number) => Array.from({ length: count }, (_, i) => [2 * i, 2 * i]);
+  parseSeal(late(many(MOST_LATE_RANGES)));
+  for (const ranges of [
+    [],
+    null,
+    [[7, 3]],
+    [
+      [3, 7],
+      [8, 9],
+    ],
+    [
+      [3, 7],
+      [1, 2],
+    ],
+    [3],
+    many(MOST_LATE_RANGES + 1),
+  ]) {
+    assert.throws(() => parseSeal(late(ranges)), { code: "bad-payload" });
   }
 });
 

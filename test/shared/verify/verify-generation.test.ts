@@ -9,7 +9,7 @@ import { TreeLayout } from "../../../shared/store/layout.js";
 import { loadVerifiedState } from "../../../shared/verify/load-verified-state.js";
 import { MapHeads } from "../../../shared/verify/map-heads.js";
 import type { VerifyError } from "../../../shared/verify/verify-error.js";
-import { NOTHING_VERIFIED, verifyGeneration } from "../../../shared/verify/verify-generation.js";
+import { NOTHING_VERIFIED, type VerifiedState, verifyGeneration } from "../../../shared/verify/verify-generation.js";
 import type { WalkThreads } from "../../../shared/verify/walk-events.js";
 import { StoreBuilder, seededRandom, type TestEvent } from "../../support/build-store.js";
 import { withFolder } from "../../support/with-folder.js";
@@ -268,6 +268,109 @@ test("incomplete: vectors that were sealed before are gone from a generation tha
       verdict: "incomplete",
       place: { file: `vector/${spaceName(store.space as Space)}/00000000000000000000.vec` },
     });
+  }));
+
+const lateEvents = (count: number) => events(count).map((event) => ({ ...event, late: true }));
+
+test("events that a seal calls late get their rows with the next one, on the way and from nothing", () =>
+  withFolder(async (root) => {
+    const store = await StoreBuilder.create({ root, uuid: randomUUID(), dimensions: 8 });
+    await store.seal([...events(3), ...lateEvents(2)]);
+    await store.seal([...events(2), ...lateEvents(1)]);
+    await store.seal([]);
+    const keys = [store.signer];
+    const heads = new MapHeads();
+    let from: VerifiedState = NOTHING_VERIFIED;
+    const said: unknown[] = [];
+    for (const generation of [1, 2, 3]) {
+      const tree = store.layout.generation(generation);
+      from = await verifyGeneration({ tree, storeUuid: store.uuid, keys, from, heads });
+      said.push([from.late, [...from.rows.values()]]);
+      assert.deepEqual((await loadVerifiedState(tree, generation, keys))?.late, from.late);
+    }
+    assert.deepEqual(said, [
+      [[[3, 4]], [3]],
+      [[[8, 8]], [7]],
+      [[], [8]],
+    ]);
+    const tree = store.layout.generation(3);
+    const whole = await verifyGeneration({
+      tree,
+      storeUuid: store.uuid,
+      keys,
+      from: NOTHING_VERIFIED,
+      heads: new MapHeads(),
+    });
+    assert.deepEqual([whole.late, whole.rows], [from.late, from.rows]);
+  }));
+
+const DISHONEST: { name: string; seq: number; why: RegExp; seals: (store: StoreBuilder) => Promise<unknown> }[] = [
+  {
+    name: "an event is late no more, and no row came",
+    seq: 6,
+    why: /event 4 is late no more and got no row/,
+    seals: async (store) => {
+      await store.seal([...events(3), ...lateEvents(1), { element: "interface:eth1", state: {} }], (seal) => ({
+        ...seal,
+        late: [[3, 4]],
+      }));
+      await store.seal([]);
+    },
+  },
+  {
+    name: "an event is called late and its row is there",
+    seq: 3,
+    why: /calls event 1 late and adds its row/,
+    seals: (store) => store.seal(events(3), (seal) => ({ ...seal, late: [[1, 1]] })),
+  },
+  {
+    name: "an event is called late that an earlier seal did not call late",
+    seq: 7,
+    why: /calls event 2 late, which the seal before did not/,
+    seals: async (store) => {
+      await store.seal(events(3));
+      await store.seal(events(3), (seal) => ({ ...seal, late: [[2, 2]] }));
+    },
+  },
+  {
+    name: "an event is called late that is not there yet",
+    seq: 3,
+    why: /late that come after it/,
+    seals: (store) => store.seal(events(3), (seal) => ({ ...seal, late: [[3, 9]] })),
+  },
+];
+for (const { name, seq, why, seals } of DISHONEST) {
+  test(`tampered: ${name}, whoever signed it`, () =>
+    withFolder(async (root) => {
+      const store = await StoreBuilder.create({ root, uuid: randomUUID(), dimensions: 8 });
+      await seals(store);
+      const { generation, layout, uuid, signer } = store;
+      const tree = layout.generation(generation);
+      const verified = verifyGeneration({
+        tree,
+        storeUuid: uuid,
+        keys: [signer],
+        from: NOTHING_VERIFIED,
+        heads: new MapHeads(),
+      });
+      await assert.rejects(verified, (error: VerifyError) => {
+        assert.deepEqual([error.verdict, error.place.seq], ["tampered", seq]);
+        assert.match(error.message, why);
+        return true;
+      });
+    }));
+}
+
+test("a state whose newest seal is not the one under its root is not taken up again", () =>
+  withFolder(async (root) => {
+    const store = await makeStore(root);
+    const tree = store.layout.generation(2);
+    assert.ok(await loadVerifiedState(tree, 2, [store.signer]));
+    await editText(tree.payloadsSegment(0), (text) => {
+      const at = text.lastIndexOf('"salt":"') + '"salt":"'.length;
+      return `${text.slice(0, at)}ffff${text.slice(at + 4)}`;
+    });
+    assert.equal(await loadVerifiedState(tree, 2, [store.signer]), undefined);
   }));
 
 test("stale: an older generation under an accepted head that is newer", () =>

@@ -39,9 +39,9 @@ check_node() {
 
 # The program that shows whether a package is there, and the package.
 PROGRAMS="btrfs:btrfs-progs mkfs.btrfs:btrfs-progs sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
-zstd:zstd g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs
+zstd:zstd cc:build-essential g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
-systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux curl:curl"
+systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux nsenter:util-linux curl:curl"
 # Packages that bring no program: a file of theirs, and the package.
 FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
 /usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall

@@ -11,7 +11,7 @@ import { askSocket } from "../../shared/cli/ask-socket.js";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { openNote } from "../../shared/format/signed-note.js";
 import { RootLayout, type StoreLayout } from "../../shared/store/layout.js";
-import { type Fleet, type FleetSide, REPLICA_NAME, replicaAnswers } from "./start-fleet.js";
+import { type Fleet, type FleetSide, replicaAnswers } from "./start-fleet.js";
 
 /** One event as a client sends it; what is left out has its default. */
 export type FleetEvent = Record<string, unknown>;
@@ -90,7 +90,7 @@ export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => bo
   let last: LinkStatus | undefined;
   await eventually(
     async () => {
-      last = (await primaryStatus(fleet)).replicas[0];
+      last = (await primaryStatus(fleet)).replicas.find(({ name }) => name === fleet.replicaName);
       return last !== undefined && wanted(last);
     },
     () => `the link stays as ${JSON.stringify(last)}`,
@@ -100,7 +100,7 @@ export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => bo
 
 /** A failed link waits before it tries again; an operator's resync ends the wait. */
 export async function wakeLink(fleet: Fleet): Promise<void> {
-  await mustRun(fleet.primary, "resync", REPLICA_NAME);
+  await mustRun(fleet.primary, "resync", fleet.replicaName);
 }
 
 /** Waits up to a minute for `holds`. */

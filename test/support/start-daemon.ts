@@ -3,20 +3,32 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { binPath } from "./run-cli.js";
 
+export interface DaemonOptions {
+  /** In a process group of its own it does not hear a Ctrl-C on the terminal: whoever started it passes it on. */
+  ownGroup?: boolean;
+  /** Words before the command, such as those that run it in another network. */
+  enter?: readonly string[];
+  /** Another build of the bin. */
+  bin?: string;
+}
+
 export class DaemonProcess {
   readonly #role: "primary" | "replica";
   readonly #args: string[];
   readonly #ownGroup: boolean;
+  readonly #enter: readonly string[];
+  readonly #bin: string;
   /** Added to the environment at the next start. */
   readonly env: Record<string, string> = {};
   #child: ChildProcess | undefined;
   #log = "";
 
-  /** In a process group of its own it does not hear a Ctrl-C on the terminal: whoever started it passes it on. */
-  constructor(role: "primary" | "replica", args: string[], { ownGroup = false } = {}) {
+  constructor(role: "primary" | "replica", args: string[], options: DaemonOptions = {}) {
     this.#role = role;
     this.#args = args;
-    this.#ownGroup = ownGroup;
+    this.#ownGroup = options.ownGroup ?? false;
+    this.#enter = options.enter ?? [];
+    this.#bin = options.bin ?? binPath(role);
   }
 
   get pid(): number {
@@ -30,7 +42,8 @@ export class DaemonProcess {
 
   /** Starts it and waits until it serves. @throws if it ends before that */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [binPath(this.#role), "serve", ...this.#args], {
+    const [program = "", ...args] = [...this.#enter, process.execPath, this.#bin, "serve", ...this.#args];
+    const child = spawn(program, args, {
       stdio: ["ignore", "ignore", "pipe"],
       detached: this.#ownGroup,
       env: { ...process.env, ISOCHRON_CONFIG: "/dev/null", ...this.env },

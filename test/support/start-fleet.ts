@@ -1,13 +1,11 @@
 // A primary and a replica on volumes of their own, joined by a private sshd: the whole of Isochron on one machine, made
 // by the commands that a user runs.
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { askSocket } from "../../shared/cli/ask-socket.js";
-import { binPath, runCli } from "./run-cli.js";
-import { DaemonProcess } from "./start-daemon.js";
-import { type Sshd, startSshd } from "./with-sshd.js";
-import { unmount } from "./with-volume.js";
+import { type FleetSide, type ManyFleet, makeMany } from "./start-many.js";
+import type { Network } from "./with-network.js";
+import type { Sshd } from "./with-sshd.js";
+
+export { type FleetSide, NO_SOURCES } from "./start-many.js";
 
 export interface FleetOptions {
   /** Size of each volume, such as `1G`. */
@@ -15,18 +13,13 @@ export interface FleetOptions {
   /** Options of the configuration files, besides root and replicas. */
   primary?: Record<string, unknown>;
   replica?: Record<string, unknown>;
+  /** Of one link, between the two; without it they meet on loopback. */
+  network?: Network;
+  /** Another build of the replica's bin. */
+  replicaBin?: string;
   /** Where volumes and configuration go; default a temp folder that `stop` removes. */
   folder?: string;
   origin?: string;
-}
-
-export interface FleetSide {
-  root: string;
-  configPath: string;
-  daemon: DaemonProcess;
-  /** Runs a command of this side's bin to its end. */
-  run(...args: string[]): ReturnType<typeof runCli>;
-  socket(name: string): string;
 }
 
 export interface Fleet {
@@ -36,56 +29,31 @@ export interface Fleet {
   vkey: string;
   primary: FleetSide;
   replica: FleetSide;
+  /** What the primary calls the replica. */
+  replicaName: string;
   sshd: Sshd;
   stop(): Promise<void>;
 }
 
 export const REPLICA_NAME = "replica-1";
 
-/** Nothing of this machine gets into a test unless it asks for it. */
-export const NO_SOURCES = { packages: { enabled: false }, dbus: { enabled: false }, ovsdb: { enabled: false } };
-/** No test goes on this machine's bus; one that needs a bus makes its own, and gives its address. */
-const WITHOUT_BUS = { dbus: { enabled: false } };
-
-/** Makes both stores; with `start`, runs both daemons. */
+/** Makes both stores; no daemon runs yet. */
 export async function makeFleet(options: FleetOptions = {}): Promise<Fleet> {
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "iso-")));
-  const origin = options.origin ?? "host1.test/isochron";
-  const roots = { primary: join(folder, "p"), replica: join(folder, "r") };
-  const undo: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+  const { replica, replicaBin, ...others } = options;
+  const one = {
+    ...(options.volume === undefined ? {} : { volume: options.volume }),
+    ...(replica === undefined ? {} : { config: replica }),
+    ...(replicaBin === undefined ? {} : { bin: replicaBin }),
   };
-  try {
-    for (const root of Object.values(roots)) undo.push(() => unmount(root));
-    await mkdir(folder, { recursive: true });
-    const volume = ["--loop", options.volume ?? "1G"];
-    await must(runCli("primary", ["init", "--root", roots.primary, ...volume, "--origin", origin]));
-    const keys = await must(runCli("primary", ["key", "--root", roots.primary, "--json"]));
-    const { vkey, ssh } = JSON.parse(keys) as { vkey: string; ssh: string };
-    await must(
-      runCli("replica", ["init", "--root", roots.replica, ...volume, "--name", REPLICA_NAME, "--trust", vkey]),
-    );
-    const command = `${process.execPath} ${binPath("replica")} receive --root ${roots.replica}`;
-    const sshd = await startSshd([{ publicKey: ssh, command }]);
-    undo.push(() => sshd.stop());
-    const target = { name: REPLICA_NAME, host: "127.0.0.1", port: sshd.port, user: sshd.user, host_key: sshd.hostKey };
-    const primary = await makeSide("primary", folder, roots.primary, {
-      ...WITHOUT_BUS,
-      ...options.primary,
-      sources: { ...NO_SOURCES, ...(options.primary?.sources as object | undefined) },
-      replicas: [target],
-    });
-    const replica = await makeSide("replica", folder, roots.replica, { ...WITHOUT_BUS, ...options.replica });
-    undo.push(
-      () => replica.daemon.stop(),
-      () => primary.daemon.stop(),
-    );
-    return { folder, origin, vkey, primary, replica, sshd, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  return fleetOf(await makeMany({ ...others, replicas: [one] }), 0);
+}
+
+/** The primary and one of its replicas, as if there were no other. */
+export function fleetOf(many: ManyFleet, index: number): Fleet {
+  const replica = many.replicas[index];
+  if (!replica) throw new Error(`there is no replica ${index}`);
+  const { folder, origin, vkey, primary, stop } = many;
+  return { folder, origin, vkey, primary, replica, replicaName: replica.name, sshd: replica.sshd, stop };
 }
 
 /** Runs `body` with both daemons at work. */
@@ -119,28 +87,4 @@ export async function replicaAnswers(fleet: Fleet, size: number): Promise<void> 
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the replica does not answer from ${size} entries: ${JSON.stringify(last)}`);
-}
-
-async function makeSide(
-  role: "primary" | "replica",
-  folder: string,
-  root: string,
-  options: Record<string, unknown>,
-): Promise<FleetSide> {
-  const configPath = join(folder, `${role}.yaml`);
-  // JSON is YAML.
-  await writeFile(configPath, JSON.stringify({ root, ...options }, null, 2));
-  return {
-    root,
-    configPath,
-    daemon: new DaemonProcess(role, ["--config", configPath]),
-    run: (...args) => runCli(role, [...args, "--config", configPath]),
-    socket: (name) => join(root, "run", `${name}.sock`),
-  };
-}
-
-async function must(result: ReturnType<typeof runCli>): Promise<string> {
-  const { stdout, stderr, exitCode } = await result;
-  if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`);
-  return stdout;
 }

@@ -1,7 +1,6 @@
-// A private OpenSSH sshd on loopback: its own host key, port, configuration and authorized_keys, ended by its own id.
-// Nothing of the machine's sshd is read or touched.
+// A private OpenSSH sshd, on loopback or at the end of a link: its own host key, port, configuration and
+// authorized_keys, ended by its own id. Nothing of the machine's sshd is read or touched.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +15,15 @@ export interface AuthorizedKey {
   command: string;
 }
 
+/** Where to listen; `enter` are words before a command that runs it in the network that has the address. */
+export interface SshdPlace {
+  address: string;
+  port: number;
+  enter: readonly string[];
+}
+
 export interface Sshd {
+  host: string;
   port: number;
   /** The user to log in as: the one that runs the test. */
   user: string;
@@ -41,27 +48,27 @@ export async function withSshd<T>(keys: AuthorizedKey[], body: (sshd: Sshd) => P
   }
 }
 
-/** Starts sshd and waits until it listens. */
-export async function startSshd(keys: AuthorizedKey[]): Promise<Sshd> {
+/** Starts sshd and waits until it listens; without a place, on a free port of loopback. */
+export async function startSshd(keys: AuthorizedKey[], place?: SshdPlace): Promise<Sshd> {
   const folder = await mkdtemp(join(tmpdir(), "isochron-sshd-"));
   try {
-    return await startIn(folder, keys);
+    return await startIn(folder, keys, place ?? { address: "127.0.0.1", port: await freePort(), enter: [] });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function startIn(folder: string, keys: AuthorizedKey[]): Promise<Sshd> {
-  const port = await freePort();
+async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace): Promise<Sshd> {
   const hostKeyFile = join(folder, "host-key");
   await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", hostKeyFile]);
   await writeFile(join(folder, "authorized_keys"), keys.map(formatAuthorizedKey).join(""), { mode: 0o600 });
-  await writeFile(join(folder, "sshd_config"), sshdConfig(folder, port));
+  await writeFile(join(folder, "sshd_config"), sshdConfig(folder, place));
   // Privilege separation needs this folder; Debian makes it only with the service.
   await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
   // sshd insists on an absolute path: it executes itself again for every connection.
-  const daemon = execa("/usr/sbin/sshd", ["-D", "-e", "-f", join(folder, "sshd_config")], {
+  const [program = "", ...args] = [...place.enter, "/usr/sbin/sshd", "-D", "-e", "-f", join(folder, "sshd_config")];
+  const daemon = execa(program, args, {
     reject: false,
     stdin: "ignore",
     stdout: "ignore",
@@ -75,12 +82,14 @@ async function startIn(folder: string, keys: AuthorizedKey[]): Promise<Sshd> {
   const end = daemon.then(() => {
     ended = true;
   });
-  await waitForListen(port, () => {
+  await waitForListen(() => {
     if (ended) throw new Error(`sshd ended: ${log}`);
+    return /^Server listening on/m.test(log);
   });
   const [type, base64] = (await readFile(`${hostKeyFile}.pub`, "utf8")).split(" ");
   return {
-    port,
+    host: place.address,
+    port: place.port,
     user: userInfo().username,
     hostKey: `${type} ${(base64 ?? "").trim()}`,
     log: () => log,
@@ -112,10 +121,10 @@ function formatAuthorizedKey({ publicKey, command }: AuthorizedKey): string {
   return `restrict,command="${command.replaceAll('"', '\\"')}" ${publicKey.trim()}\n`;
 }
 
-function sshdConfig(folder: string, port: number): string {
+function sshdConfig(folder: string, { address, port }: SshdPlace): string {
   return [
     `Port ${port}`,
-    "ListenAddress 127.0.0.1",
+    `ListenAddress ${address}`,
     `HostKey ${join(folder, "host-key")}`,
     `AuthorizedKeysFile ${join(folder, "authorized_keys")}`,
     `PidFile ${join(folder, "pid")}`,
@@ -130,22 +139,10 @@ function sshdConfig(folder: string, port: number): string {
   ].join("\n");
 }
 
-async function waitForListen(port: number, check: () => void): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    check();
-    if (await canConnect(port)) return;
+async function waitForListen(listens: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (listens()) return;
     await sleep(25);
   }
-  throw new Error(`sshd does not listen on port ${port}`);
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
+  throw new Error("sshd does not listen");
 }

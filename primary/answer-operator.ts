@@ -6,9 +6,10 @@ import type { PrimaryConfig } from "./config.js";
 import { ControlError } from "./control/control-error.js";
 import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
 import type { Publisher } from "./publish.js";
+import type { LinkStatus } from "./push/link-status.js";
 import { measureSend } from "./push/measure-send.js";
 import type { PushPlan } from "./push/plan-push.js";
-import type { LinkStatus, ReplicaLink } from "./push/replica-link.js";
+import type { ReplicaLink } from "./push/replica-link.js";
 import type { Source, SourceState } from "./sources/source.js";
 
 /** What `status` answers. */

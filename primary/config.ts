@@ -114,6 +114,17 @@ const push = z.strictObject({
     .default(60)
     .describe("A push that moves no bytes for so long is ended and tried again."),
   hello_seconds: wholeNumber(1, 86_400).default(5).describe("Pause between two looks at a replica's health."),
+  lag_seconds: wholeNumber(1, 31_536_000)
+    .default(60)
+    .describe("A replica that has not acked a generation for so long is `lagging`."),
+  max_load: z
+    .number("must be a number above 0")
+    .positive("must be a number above 0")
+    .default(16)
+    .describe("A replica whose load per core is higher gets its generations together, half a minute apart."),
+  concurrency: wholeNumber(1, 256)
+    .default(8)
+    .describe("Pushes that begin at the same time. One that takes longer than two seconds no longer counts."),
 });
 
 const replica = z.strictObject({

@@ -21,7 +21,9 @@ import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
+import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
+import { SharedSends } from "./push/shared-sends.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 
 export interface PrimaryDaemon {
@@ -35,6 +37,8 @@ const QUERY_NICENESS = 10;
 /** A seal and one push: two snapshots, two sends. */
 const SPARES = 4;
 const ANNOUNCE_DELAY_MS = 100;
+/** A push that takes longer waits for its link, and costs next to nothing. */
+const PUSH_TURN_MS = 2000;
 
 /** @throws StoreError, LedgerError `corrupt`; what was started until then has been stopped */
 export function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
@@ -97,7 +101,9 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => publisher.stop());
   bus.attach(publisher, publisher.ledgerSize());
   const announce = announcer(query, publisher, log);
-  const links = await makeLinks(config, store, publisher, { spares, log });
+  const sends = new SharedSends();
+  stops.add(() => sends.stop());
+  const links = await makeLinks(config, store, publisher, { spares, sends, log });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
   const ending = new AbortController();
@@ -165,10 +171,11 @@ async function makeLinks(
   config: PrimaryConfig,
   store: StoreLayout,
   publisher: Publisher,
-  parts: { spares: SpareProcesses; log: Logger },
+  parts: { spares: SpareProcesses; sends: SharedSends; log: Logger },
 ) {
   const { privateKey } = await readTransportKey(config.root);
   const { push } = config;
+  const turns = new PushTurns(push.concurrency, PUSH_TURN_MS);
   return config.replicas.map(
     ({ name, host, port, user, host_key: hostKey }) =>
       new ReplicaLink(publisher, {
@@ -176,6 +183,10 @@ async function makeLinks(
         target: { host, port, user, hostKey, privateKey },
         helloMs: push.hello_seconds * 1000,
         stallMs: push.stall_seconds * 1000,
+        lagMs: push.lag_seconds * 1000,
+        mostLoad: push.max_load,
+        turns,
+        paused: undefined,
         compressedData: push.compressed_data,
         zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
         hintPath: (replicaUuid) => store.link(replicaUuid),

@@ -6,7 +6,7 @@ import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
 import type { PrimaryStatus } from "../answer-operator.js";
 import type { BusState } from "../bus/event-bus.js";
-import type { LinkStatus } from "../push/replica-link.js";
+import type { LinkStatus } from "../push/link-status.js";
 import { askControl } from "./ask-control.js";
 import { formatSources } from "./format-sources.js";
 

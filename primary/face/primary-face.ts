@@ -169,7 +169,7 @@ const STATE_XML = `
     <annotation name="${EMITS}" value="true"/>
   </property>
   <property name="Replicas" type="a{ss}" access="read">
-    <annotation name="${DOC}" value="Each replica's health: connecting, healthy, unreachable or refused."/>
+    <annotation name="${DOC}" value="Each replica's health: connecting, healthy, lagging, unreachable, full, diverged, needs-full, foreign, version-mismatch or paused."/>
     <annotation name="${EMITS}" value="invalidates"/>
   </property>
   <signal name="Applied">

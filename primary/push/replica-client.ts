@@ -12,12 +12,10 @@ import {
   type RefusalCode,
   STREAM_TYPE,
 } from "../../shared/protocol/protocol.js";
-import type { TreeLayout } from "../../shared/store/layout.js";
-import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
-import { PushError } from "./push-error.js";
+import { PushError, type PushErrorCode } from "./push-error.js";
 import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
-import { streamGeneration } from "./stream-generation.js";
+import { streamTo } from "./stream-generation.js";
 
 /** A hello costs the replica nothing but a look at what it holds; sshd answers keep-alives for an agent that hangs. */
 const HELLO_MS = 60_000;
@@ -39,15 +37,15 @@ export async function sayHello(connection: SshConnection, hello: Hello): Promise
 export interface PushRequest {
   store: string;
   sealed: SealedGeneration;
-  tree: TreeLayout;
-  base: { generation: number; tree: TreeLayout } | undefined;
+  /** Number of the base, `undefined` for a full send. */
+  base: number | undefined;
+  /** Both send streams, back to back. */
+  source: AsyncGenerator<Buffer>;
   /** Entries in the ledger now, so that the replica can say how far behind it is. */
   ledgerSize: number;
-  compressedData: boolean;
   zstdLevel: number | undefined;
   /** No byte, and no sign of work, for so long means that the link or the agent is dead. */
   stallMs: number;
-  spares: SpareProcesses;
   signal: AbortSignal;
   onBytes: (bytes: number) => void;
 }
@@ -58,7 +56,7 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     "content-type": STREAM_TYPE,
     "transfer-encoding": "chunked",
     [PUSH_HEADERS.ledgerSize]: push.ledgerSize,
-    ...(push.base ? { [PUSH_HEADERS.base]: push.base.generation } : {}),
+    ...(push.base === undefined ? {} : { [PUSH_HEADERS.base]: push.base }),
     ...(push.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
   // The replica starts its receive while the sends start here.
@@ -70,9 +68,8 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     stall.moved();
     push.onBytes(bytes);
   };
-  const { tree, compressedData, zstdLevel, spares, signal } = push;
-  const stream = { tree, base: push.base?.tree, compressedData, zstdLevel, spares, signal, onBytes };
-  const streamed = streamGeneration(stream, request);
+  const { source, zstdLevel, signal } = push;
+  const streamed = streamTo(request, { source, zstdLevel, signal, onBytes });
   // While it syncs and verifies what has arrived, the replica says that it is at work: however long that takes is well.
   request.on("information", () => stall.moved());
   try {
@@ -83,7 +80,7 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
   }
 }
 
-/** @throws PushError `bad-answer` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */
+/** @throws PushError `bad-ack` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */
 export function checkCosigned(note: string, replicaVkey: string, key: NoteVerifier, sealed: SealedGeneration): void {
   try {
     const cosigner = parseVkey(replicaVkey);
@@ -92,9 +89,9 @@ export function checkCosigned(note: string, replicaVkey: string, key: NoteVerifi
     const both = [key, cosigner].every(({ keyId }) => opened.signedBy.some((signature) => signature.keyId === keyId));
     if (both && size === sealed.size && root.equals(sealed.root)) return;
   } catch (cause) {
-    throw new PushError("conflict", "bad-answer", `the ack cannot be read: ${(cause as Error).message}`, { cause });
+    throw new PushError("conflict", "bad-ack", `the ack cannot be read: ${(cause as Error).message}`, { cause });
   }
-  throw new PushError("conflict", "bad-answer", "the ack is not a cosignature of the checkpoint that was sent");
+  throw new PushError("conflict", "bad-ack", "the ack is not a cosignature of the checkpoint that was sent");
 }
 
 /**
@@ -124,7 +121,7 @@ function readAnswer({ status, text }: Answer): string {
   }
   const { code, detail, hint } = problem.data;
   const kind = REFUSALS[code as RefusalCode]?.retry ? "retryable" : "conflict";
-  throw new PushError(kind, code, detail, hint === undefined ? {} : { hint });
+  throw new PushError(kind, code as PushErrorCode, detail, hint === undefined ? {} : { hint });
 }
 
 function safeJson(text: string): unknown {

@@ -1,17 +1,23 @@
 // One replica's worker: connects, says hello, plans, pushes, moves the base, waits, and begins again after whatever went
-// wrong. It shares nothing with other links but read-only generations, so a sick replica delays no other.
+// wrong. It shares nothing with other links but read-only generations and the turns of pushes, so a sick replica delays
+// no other.
 import type { NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
 import { type HelloAnswer, PROTOCOL_VERSION } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
+import { type Assessment, assessHealth } from "./assess-health.js";
 import { compressedDataIsSafe } from "./choose-protocol.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
+import { type LinkStatus, ProgressMeter, type PushRecord } from "./link-status.js";
 import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
-import { PushError } from "./push-error.js";
+import { PushError, type PushErrorCode } from "./push-error.js";
+import type { PushTurns } from "./push-turns.js";
 import { checkCosigned, pushGeneration, sayHello } from "./replica-client.js";
+import type { SharedSends } from "./shared-sends.js";
 import { SshConnection, type SshTarget } from "./ssh-connection.js";
+import { sendGeneration } from "./stream-generation.js";
 
 /** What the links read of the rest of the primary. */
 export interface LinkSource {
@@ -34,9 +40,17 @@ export interface LinkOptions {
   target: SshTarget;
   helloMs: number;
   stallMs: number;
+  /** Behind for longer than this is lagging. */
+  lagMs: number;
+  /** A replica with a higher one-minute load per core is pushed to less often. */
+  mostLoad: number;
   compressedData: "auto" | "never";
   zstdLevel: number | undefined;
   spares: SpareProcesses;
+  turns: PushTurns;
+  sends: SharedSends;
+  /** Why an operator holds it since before the start. */
+  paused: string | undefined;
   /** `links/<replica-uuid>.json`, once its UUID is known. */
   hintPath: (replicaUuid: string) => string;
   /** The folder those lie in, searched at the start for this replica's name. */
@@ -48,34 +62,38 @@ export interface LinkOptions {
   log: Logger;
 }
 
-export type LinkHealth = "connecting" | "healthy" | "unreachable" | "refused";
-
-export interface LinkStatus {
-  name: string;
-  health: LinkHealth;
-  /** What is being done or why it is not healthy. */
-  reason: string;
-  /** The refusal's code, or this side's: `unreachable`, `host-key`, `login` and so on; `undefined` while it is well. */
-  code: string | undefined;
-  hint: string | undefined;
-  replica: string | undefined;
-  generation: number | undefined;
-  size: number | undefined;
-  last_ack: string | null;
-  last_push: { kind: "increment" | "full"; generation: number; bytes: number; ms: number } | null;
-  /** Bytes on the wire since the start, failed pushes included. */
-  bytes_sent: number;
-  pushing: { kind: "increment" | "full"; generation: number; bytes: number; since: string } | null;
-}
-
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
+/** An overloaded replica is pushed to this often. */
+const OVERLOAD_PAUSE_MS = 30_000;
+/** More entries than this since the base are hardly a small increment: not shared with other links. */
+const MOST_SHARED_ENTRIES = 5000;
+/** What a hello that is answered makes good. What a push failed with stays until one goes well. */
+const MENDED_BY_HELLO: readonly PushErrorCode[] = [
+  ...(["unreachable", "login", "host-key", "stalled", "protocol-mismatch"] as const),
+  ...(["foreign-store", "untrusted-origin", "bad-answer", "bad-request"] as const),
+];
 
 export class ReplicaLink {
   readonly #source: LinkSource;
   readonly #options: LinkOptions;
-  readonly #status: LinkStatus;
   readonly #pins = new Set<number>();
+  readonly #counts = { bytesSent: 0, acked: 0, failed: 0 };
+  readonly #listeners = new Set<(assessment: Assessment) => void>();
+  #assessment: Assessment;
+  #doing = "not connected yet";
+  #failure: PushError | undefined;
+  #paused: string | undefined;
+  #overload: number | undefined;
+  #behindSinceMs: number | undefined;
+  #lagTimer: NodeJS.Timeout | undefined;
+  #lastAck: string | null = null;
+  #lastContactMs: number | undefined;
+  #lastPush: PushRecord | null = null;
+  #lastPushBeganMs = 0;
+  #progress: ProgressMeter | undefined;
+  /** Ends the push under way, and with it the connection. */
+  #ending: AbortController | undefined;
   #hint: LinkHint | undefined;
   #held: HeldByReplica | null | undefined;
   #answer: HelloAnswer | undefined;
@@ -87,20 +105,8 @@ export class ReplicaLink {
   constructor(source: LinkSource, options: LinkOptions) {
     this.#source = source;
     this.#options = options;
-    this.#status = {
-      name: options.name,
-      health: "connecting",
-      reason: "not connected yet",
-      code: undefined,
-      hint: undefined,
-      replica: undefined,
-      generation: undefined,
-      size: undefined,
-      last_ack: null,
-      last_push: null,
-      bytes_sent: 0,
-      pushing: null,
-    };
+    this.#paused = options.paused;
+    this.#assessment = this.#assessed();
   }
 
   get name(): string {
@@ -113,13 +119,36 @@ export class ReplicaLink {
   }
 
   status(): LinkStatus {
-    return { ...this.#status };
+    const { bytesSent, acked, failed } = this.#counts;
+    const held = this.#held ?? undefined;
+    return {
+      name: this.name,
+      ...this.#assessed(),
+      replica: this.#answer?.replica.uuid ?? this.#hint?.replica,
+      generation: held?.generation,
+      size: held?.size,
+      last_ack: this.#lastAck,
+      last_contact: isoOrNull(this.#lastContactMs),
+      behind_since: isoOrNull(this.#behindSinceMs),
+      last_push: this.#lastPush,
+      pushes: { acked, failed },
+      bytes_sent: bytesSent,
+      pushing: this.#progress?.at(Date.now()) ?? null,
+    };
+  }
+
+  /** Told of each change of health or of its code, until the function that it returns is called. */
+  onHealth(listener: (assessment: Assessment) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Pins what the last ack left, so that nothing is deleted before the replica has said what it holds. */
   async pinLastBase(): Promise<void> {
     this.#hint = await readLinkHint(this.#options.hintDir, this.#options.name);
-    if (this.#hint) this.#pins.add(this.#hint.generation);
+    if (!this.#hint) return;
+    this.#pins.add(this.#hint.generation);
+    this.#lastAck = this.#hint.acked;
   }
 
   start(signal: AbortSignal): void {
@@ -129,10 +158,12 @@ export class ReplicaLink {
   async stop(): Promise<void> {
     this.wake();
     await this.#running;
+    clearTimeout(this.#lagTimer);
   }
 
   /** There is a new generation, or something to look at. */
   wake(): void {
+    this.#noteBehind();
     this.#woken = true;
     this.#wake();
   }
@@ -141,6 +172,26 @@ export class ReplicaLink {
   resync(full: boolean): void {
     this.#fullWanted ||= full;
     this.#answer = undefined;
+    this.wake();
+  }
+
+  /** Takes a full resync back. What of it is under way is ended; the replica sweeps what has arrived. */
+  withdraw(): void {
+    this.#fullWanted = false;
+    if (this.#progress?.at(Date.now()).kind === "full") this.#end("the full resync was withdrawn");
+  }
+
+  /** Pushes nothing until `resume`; a push under way is ended. */
+  pause(reason: string): void {
+    this.#paused = reason;
+    this.#end(reason);
+    this.#assess();
+    this.wake();
+  }
+
+  resume(): void {
+    this.#paused = undefined;
+    this.#assess();
     this.wake();
   }
 
@@ -158,24 +209,41 @@ export class ReplicaLink {
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
+      if (this.#paused !== undefined) {
+        this.#woken = false;
+        await this.#pause(this.#options.helloMs, signal);
+        continue;
+      }
+      const ending = new AbortController();
+      this.#ending = ending;
       try {
-        const connection = await SshConnection.open(this.#options.target, signal);
-        const onAbort = () => connection.destroy();
-        signal.addEventListener("abort", onAbort, { once: true });
-        try {
-          await this.#serve(connection, signal, () => {
-            failures = 0;
-          });
-        } finally {
-          signal.removeEventListener("abort", onAbort);
-          connection.destroy();
-        }
+        await this.#connect(AbortSignal.any([signal, ending.signal]), () => {
+          failures = 0;
+        });
       } catch (error) {
         if (signal.aborted) return;
+        // An operator ended it: nothing failed.
+        if (ending.signal.aborted) continue;
         this.#noteFailure(error);
         failures += 1;
         await this.#pause(backoffMs(failures), signal);
       }
+    }
+  }
+
+  #end(reason: string): void {
+    this.#ending?.abort(new Error(reason));
+  }
+
+  async #connect(signal: AbortSignal, onHealthy: () => void): Promise<void> {
+    const connection = await SshConnection.open(this.#options.target, signal);
+    const onAbort = () => connection.destroy();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await this.#serve(connection, signal, onHealthy);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      connection.destroy();
     }
   }
 
@@ -192,15 +260,15 @@ export class ReplicaLink {
       }
       const plan = this.plan(false) as PushPlan;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      const idle = plan.kind === "nothing" || this.#awaitsSeal(plan);
-      if (idle) {
-        this.#set("healthy", plan.reason);
+      if (plan.kind === "nothing" || this.#awaitsSeal(plan) || this.#isSpared()) {
+        if (plan.kind === "nothing") this.#well(plan.reason);
         onHealthy();
         // A generation that is sealed while idle is pushed on what the last hello said; only quiet needs a new hello.
         if (!(await connection.unlessLost(this.#quiet(signal)))) this.#answer = undefined;
         continue;
       }
-      await connection.unlessLost(this.#push(connection, plan, answer, signal));
+      const push = () => connection.unlessLost(this.#push(connection, plan, answer, signal));
+      await connection.unlessLost(this.#options.turns.run(push, signal));
       onHealthy();
     }
   }
@@ -208,6 +276,11 @@ export class ReplicaLink {
   /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
   #awaitsSeal(plan: PushPlan): boolean {
     return plan.kind === "full" && this.#held?.generation === plan.generation;
+  }
+
+  /** An overloaded replica gets its generations together, some time apart. */
+  #isSpared(): boolean {
+    return this.#overload !== undefined && Date.now() - this.#lastPushBeganMs < OVERLOAD_PAUSE_MS;
   }
 
   async #hello(connection: SshConnection): Promise<HelloAnswer> {
@@ -227,11 +300,13 @@ export class ReplicaLink {
       timingReceivedUuid: holds.timing.received_uuid,
       vectorReceivedUuid: holds.vector.received_uuid,
     };
-    this.#status.replica = answer.replica.uuid;
-    this.#status.generation = holds?.generation;
-    this.#status.size = holds?.size;
+    this.#lastContactMs = Date.now();
+    const load = answer.load / (answer.cpus ?? 1);
+    this.#overload = load > this.#options.mostLoad ? load : undefined;
     this.#checkSameReplica(answer);
     this.#pinBase();
+    if (this.#failure && MENDED_BY_HELLO.includes(this.#failure.code)) this.#failure = undefined;
+    this.#noteBehind();
     return answer;
   }
 
@@ -269,47 +344,61 @@ export class ReplicaLink {
     if (sealed) this.#pins.add(sealed.generation);
     // A seal in between made a newer one: plan again.
     if (!sealed || sealed.generation !== plan.generation) return;
-    const began = performance.now();
     const { kind } = plan;
-    const progress = { kind, generation: sealed.generation, bytes: 0, since: new Date().toISOString() };
-    this.#status.pushing = progress;
+    const progress = new ProgressMeter(kind, sealed.generation, Date.now());
+    this.#progress = progress;
+    this.#lastPushBeganMs = Date.now();
+    const began = performance.now();
+    this.#does(`sends generation ${sealed.generation}`);
     try {
       const note = await pushGeneration(connection, {
         store: source.storeUuid,
         sealed,
-        tree: source.tree(sealed.generation),
-        base: plan.kind === "increment" ? { generation: plan.base, tree: source.tree(plan.base) } : undefined,
+        base: plan.kind === "increment" ? plan.base : undefined,
+        source: this.#send(plan, sealed, answer, signal),
         ledgerSize: source.ledgerSize(),
-        compressedData:
-          this.#options.compressedData === "auto" && compressedDataIsSafe(source.versions, answer.versions),
         zstdLevel: this.#options.zstdLevel,
         stallMs: this.#options.stallMs,
-        spares: this.#options.spares,
         signal,
         onBytes: (bytes) => {
           progress.bytes += bytes;
-          this.#status.bytes_sent += bytes;
+          this.#counts.bytesSent += bytes;
         },
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
       const ms = Math.round(performance.now() - began);
-      await this.#acked(sealed, answer, note, {
-        kind,
-        generation: sealed.generation,
-        bytes: progress.bytes,
-        ms,
-      });
+      await this.#acked(sealed, answer, note, { kind, generation: sealed.generation, bytes: progress.bytes, ms });
+    } catch (error) {
+      this.#counts.failed += 1;
+      throw error;
     } finally {
-      this.#status.pushing = null;
+      this.#progress = undefined;
     }
   }
 
-  async #acked(
+  /** The send streams of a plan; those of a small increment are shared with other links. */
+  #send(
+    plan: Extract<PushPlan, { generation: number }>,
     sealed: SealedGeneration,
     answer: HelloAnswer,
-    note: string,
-    push: NonNullable<LinkStatus["last_push"]>,
-  ): Promise<void> {
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    const { compressedData: wanted, spares, sends } = this.#options;
+    const compressedData = wanted === "auto" && compressedDataIsSafe(this.#source.versions, answer.versions);
+    const base = plan.kind === "increment" ? plan.base : undefined;
+    const send = {
+      tree: this.#source.tree(plan.generation),
+      base: base === undefined ? undefined : this.#source.tree(base),
+      compressedData,
+      spares,
+    };
+    const entries = sealed.size - (base === undefined ? 0 : (this.#held?.size ?? 0));
+    if (entries > MOST_SHARED_ENTRIES) return sendGeneration({ ...send, signal });
+    const key = `${plan.generation} on ${base ?? "nothing"}${compressedData ? ", compressed" : ""}`;
+    return sends.read(key, (ending) => sendGeneration({ ...send, signal: ending }));
+  }
+
+  async #acked(sealed: SealedGeneration, answer: HelloAnswer, note: string, push: PushRecord): Promise<void> {
     const { generation, size } = sealed;
     this.#held = { generation, size, timingReceivedUuid: null, vectorReceivedUuid: null, acked: true };
     // An increment that was on its way when all was asked for does not answer that.
@@ -317,11 +406,17 @@ export class ReplicaLink {
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
     this.#pins.clear();
     this.#pins.add(generation);
-    Object.assign(this.#status, { generation, size, last_ack: new Date().toISOString(), last_push: push });
-    this.#set("healthy", `acked generation ${generation}`);
+    this.#counts.acked += 1;
+    this.#lastContactMs = Date.now();
+    this.#lastAck = new Date(this.#lastContactMs).toISOString();
+    this.#lastPush = push;
+    // What was sealed meanwhile came after this push had begun.
+    this.#behindSinceMs = undefined;
+    this.#noteBehind(this.#lastPushBeganMs);
+    this.#well(`acked generation ${generation}`);
     this.#options.log.debug("acked", { replica: this.name, ...push });
     const { uuid, vkey } = answer.replica;
-    this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#status.last_ack as string, note };
+    this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#lastAck, note };
     this.#options.onBaseMoved();
     await writeLinkHint(this.#options.hintPath(uuid), this.#hint);
   }
@@ -353,18 +448,62 @@ export class ReplicaLink {
       error instanceof PushError
         ? error
         : new PushError("fatal", "internal", (error as Error).message, { cause: error });
-    const health = failure.kind === "retryable" ? "unreachable" : "refused";
-    const changed = this.#status.reason !== failure.message;
-    this.#set(health, failure.message, failure);
-    if (changed)
-      this.#options.log.warn("replica not reached", { replica: this.name, code: failure.code, error: failure });
+    const changed = this.#failure?.message !== failure.message;
+    this.#failure = failure;
+    if (changed) this.#options.log.warn("push failed", { replica: this.name, code: failure.code, error: failure });
+    this.#assess();
   }
 
-  #set(health: LinkHealth, reason: string, { code, hint }: Partial<Pick<PushError, "code" | "hint">> = {}): void {
-    if (health === "healthy" && this.#status.health !== "healthy") {
-      this.#options.log.info("replica healthy", { replica: this.name, reason });
-    }
-    Object.assign(this.#status, { health, reason, code, hint });
+  /** All is well with the replica, as far as this link can see. */
+  #well(doing: string): void {
+    this.#failure = undefined;
+    this.#does(doing);
+  }
+
+  #does(doing: string): void {
+    this.#doing = doing;
+    this.#assess();
+  }
+
+  /** Remembers since when there is something that the replica lacks. */
+  #noteBehind(sinceMs = Date.now()): void {
+    const newest = this.#source.newest()?.generation ?? 0;
+    const isBehind = newest > (this.#held?.generation ?? this.#hint?.generation ?? 0);
+    this.#behindSinceMs = isBehind ? (this.#behindSinceMs ?? sinceMs) : undefined;
+    clearTimeout(this.#lagTimer);
+    if (this.#behindSinceMs === undefined) return;
+    const dueMs = this.#behindSinceMs + this.#options.lagMs - Date.now();
+    this.#lagTimer = setTimeout(() => this.#assess(), Math.max(0, dueMs) + 1);
+    this.#lagTimer.unref();
+  }
+
+  #assess(): void {
+    const before = this.#assessment;
+    const now = this.#assessed();
+    this.#assessment = now;
+    if (now.health === before.health && now.code === before.code) return;
+    const level = now.health === "healthy" || now.health === "paused" ? "info" : "warn";
+    const { health, code, reason } = now;
+    this.#options.log[level]("replica's health changed", {
+      ...{ replica: this.name, health, was: before.health, reason },
+      ...(code === undefined ? {} : { code }),
+    });
+    for (const listener of this.#listeners) listener(now);
+  }
+
+  #assessed(): Assessment {
+    return assessHealth({
+      doing: this.#doing,
+      heardFrom: this.#held !== undefined,
+      failure: this.#failure,
+      paused: this.#paused,
+      needsFull: undefined,
+      lacksRoom: undefined,
+      behindSinceMs: this.#behindSinceMs,
+      nowMs: Date.now(),
+      lagMs: this.#options.lagMs,
+      overload: this.#overload,
+    });
   }
 }
 
@@ -375,4 +514,8 @@ const REGRESSED_HINT =
 function backoffMs(failures: number): number {
   const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
   return BACKOFF_FIRST_MS / 2 + Math.random() * ceiling;
+}
+
+function isoOrNull(timeMs: number | undefined): string | null {
+  return timeMs === undefined ? null : new Date(timeMs).toISOString();
 }

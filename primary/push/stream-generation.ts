@@ -8,34 +8,45 @@ import { SUBVOLUMES, type TreeLayout } from "../../shared/store/layout.js";
 import type { BtrfsProcess, SpareProcesses } from "../../shared/store/spare-processes.js";
 import { PushError } from "./push-error.js";
 
-export interface GenerationStream {
+export interface GenerationSend {
   tree: TreeLayout;
   /** The base's folders, `undefined` for a full send. */
   base: TreeLayout | undefined;
   compressedData: boolean;
-  zstdLevel: number | undefined;
-  spares?: SpareProcesses;
+  spares?: SpareProcesses | undefined;
+  /** Ends the sends. */
   signal: AbortSignal;
-  /** Told of every chunk on its way out: bytes on the wire. */
-  onBytes: (bytes: number) => void;
 }
 
-/** Sends to `target` and ends it. @throws PushError `send-failed`; what `target` fails with */
-export async function streamGeneration(options: GenerationStream, target: Writable): Promise<void> {
-  const { tree, base, zstdLevel, compressedData, spares, signal } = options;
+/** Both send streams as `btrfs` writes them. @throws PushError `send-failed` */
+export async function* sendGeneration(send: GenerationSend): AsyncGenerator<Buffer> {
+  const { tree, base, compressedData, spares, signal } = send;
   const common = { compressedData, spares, signal };
   const sends = SUBVOLUMES.map((name) =>
     startSend(spawnSend({ path: tree.subvolume(name), parent: base?.subvolume(name), ...common })),
   );
   const ends = Promise.allSettled(sends.map(({ process }) => process));
   try {
-    if (zstdLevel === undefined) await pipeSends(sends, target, options);
-    else await pipeThroughZstd(sends, target, zstdLevel, options);
+    for (const one of sends) yield* sendBytes(one);
   } finally {
-    // A target that failed leaves sends that nobody reads.
+    // Whoever stopped reading leaves sends that nobody reads.
     for (const { process } of sends) process.kill();
     await ends;
   }
+}
+
+export interface WireStream {
+  source: AsyncGenerator<Buffer>;
+  zstdLevel: number | undefined;
+  signal: AbortSignal;
+  /** Told of every chunk on its way out: bytes on the wire. */
+  onBytes: (bytes: number) => void;
+}
+
+/** Writes to `target` and ends it. @throws PushError `send-failed`; what `target` fails with */
+export async function streamTo(target: Writable, { source, zstdLevel, signal, onBytes }: WireStream): Promise<void> {
+  if (zstdLevel === undefined) await pipeline(counted(source, onBytes), target, { signal });
+  else await pipeThroughZstd(source, target, zstdLevel, { signal, onBytes });
 }
 
 interface StartedSend {
@@ -51,15 +62,11 @@ function startSend(process: BtrfsProcess): StartedSend {
   return { process, stream };
 }
 
-async function pipeSends(sends: StartedSend[], target: Writable, { onBytes }: Pick<GenerationStream, "onBytes">) {
-  await pipeline(sendBytes(sends, onBytes), target);
-}
-
 async function pipeThroughZstd(
-  sends: StartedSend[],
+  source: AsyncGenerator<Buffer>,
   target: Writable,
   level: number,
-  { onBytes, signal }: GenerationStream,
+  { onBytes, signal }: Pick<WireStream, "onBytes" | "signal">,
 ) {
   const zstd = execa("zstd", [`-${level}`, "-q", "-c"], {
     buffer: { stdout: false, stderr: true },
@@ -67,25 +74,17 @@ async function pipeThroughZstd(
     reject: false,
     cancelSignal: signal,
   });
-  await Promise.all([
-    pipeline(
-      sendBytes(sends, () => undefined),
-      zstd.stdin,
-    ),
-    pipeline(counted(zstd.stdout, onBytes), target),
-  ]);
+  await Promise.all([pipeline(source, zstd.stdin), pipeline(counted(zstd.stdout, onBytes), target, { signal })]);
   const { failed, stderr } = await zstd;
   if (failed) throw new PushError("fatal", "send-failed", `zstd failed: ${String(stderr)}`);
 }
 
-async function* sendBytes(sends: StartedSend[], onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
-  for (const { process, stream } of sends) {
-    yield* counted(stream, onBytes);
-    try {
-      requireSuccess(await process, "the generation");
-    } catch (cause) {
-      throw new PushError("retryable", "send-failed", `btrfs send failed: ${(cause as Error).message}`, { cause });
-    }
+async function* sendBytes({ process, stream }: StartedSend): AsyncGenerator<Buffer> {
+  yield* stream as AsyncIterable<Buffer>;
+  try {
+    requireSuccess(await process, "the generation");
+  } catch (cause) {
+    throw new PushError("retryable", "send-failed", `btrfs send failed: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -1,7 +1,7 @@
 // The agent's face towards primaries: plain HTTP on a Unix socket that only the forced command's user can open. Every
 // answer that is no success is an RFC 9457 problem with a code of the protocol's list.
 import { chmod } from "node:fs/promises";
-import { loadavg } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -103,6 +103,7 @@ export class AgentServer {
       wants: store?.wants ?? "nothing",
       free_bytes: freeBytes,
       load: loadavg()[0] ?? 0,
+      cpus: availableParallelism(),
       versions: this.#versions as { kernel: string; progs: string },
     };
   }

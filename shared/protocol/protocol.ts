@@ -48,7 +48,10 @@ export const helloAnswerSchema = z.object({
   /** What the replica's operator asked for with `resync`. */
   wants: z.enum(["nothing", "push", "full"]),
   free_bytes: count,
+  /** One-minute load average of the host. */
   load: z.number(),
+  /** Its cores. Not there in the answers of older agents. */
+  cpus: z.number().int().positive().optional(),
   versions: z.object({ kernel: z.string(), progs: z.string() }),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;

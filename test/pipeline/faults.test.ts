@@ -70,7 +70,7 @@ describe("a btrfs command that fails", () => {
         await ingest(fleet, someEvents(5));
         await btrfs.breakAt(words, { after: late });
         const next = await seal(fleet);
-        await linkBecomes(fleet, ({ health }) => health === "unreachable");
+        await linkBecomes(fleet, ({ health }) => health === "lagging");
         assert.equal(await currentGeneration(replica), held);
         await btrfs.mend();
         await wakeLink(fleet);

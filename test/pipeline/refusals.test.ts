@@ -5,7 +5,7 @@ import { copyFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { execa } from "execa";
-import type { LinkStatus } from "../../primary/push/replica-link.js";
+import type { LinkStatus } from "../../primary/push/link-status.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { syncFilesystem } from "../../shared/store/btrfs.js";
 import { RootLayout } from "../../shared/store/layout.js";
@@ -38,9 +38,9 @@ describe("refused, and told", () => {
       await ingest(fleet, someEvents(3));
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "untrusted-origin");
-      assert.equal(link.health, "refused");
+      assert.equal(link.health, "foreign");
       assert.match(link.hint ?? "", /isochron-replica trust/);
-      assert.match(await mustRun(fleet.primary, "status"), /refused.*no key of origin/);
+      assert.match(await mustRun(fleet.primary, "status"), /foreign.*no key of origin/);
       assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
       await mustRun(fleet.replica, "trust", fleet.vkey);
       await wakeLink(fleet);
@@ -56,7 +56,7 @@ describe("refused, and told", () => {
       await ingest(fleet, someEvents(3));
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
-      assert.equal(link.health, "refused");
+      assert.equal(link.health, "diverged");
       assert.match(link.reason, /no trusted key signed the checkpoint/);
       assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
       // Another store of that origin may begin: this one never was verified.
@@ -90,7 +90,7 @@ describe("refused, and told", () => {
       await ingest(fleet, someEvents(3));
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "foreign-store");
-      assert.equal(link.health, "refused");
+      assert.equal(link.health, "foreign");
       assert.match(link.hint ?? "", /another store/);
       assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
     });
@@ -117,7 +117,7 @@ describe("refused, and told", () => {
       await copyFile(`${volume}.old`, volume);
       await fleet.primary.daemon.start();
       const regressed = await linkBecomes(fleet, ({ code }) => code === "regressed");
-      assert.equal(regressed.health, "refused");
+      assert.equal(regressed.health, "diverged");
       assert.match(regressed.reason, /the replica holds generation 3/);
       assert.match(regressed.hint ?? "", /lost history/);
       for (let round = 0; round < 3; round += 1) {
@@ -125,7 +125,7 @@ describe("refused, and told", () => {
         await seal(fleet);
       }
       const diverged = await linkBecomes(fleet, ({ code }) => code === "diverged");
-      assert.equal(diverged.health, "refused");
+      assert.equal(diverged.health, "diverged");
       assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
       assert.match(await mustRun(fleet.replica, "verify"), /intact: generation 3/);
     });
@@ -140,8 +140,8 @@ describe("refused, and told", () => {
       const stranger = await startSshd([]);
       try {
         const cases: [change: object, code: string, health: LinkStatus["health"], hint: RegExp][] = [
-          [{ host_key: stranger.hostKey }, "host-key", "refused", /host_key/],
-          [{ port: stranger.port, host_key: stranger.hostKey }, "login", "refused", /authorized_keys/],
+          [{ host_key: stranger.hostKey }, "host-key", "foreign", /host_key/],
+          [{ port: stranger.port, host_key: stranger.hostKey }, "login", "unreachable", /authorized_keys/],
           [{ port: await freePort() }, "unreachable", "unreachable", /^$/],
         ];
         for (const [change, code, health, hint] of cases) {
@@ -208,7 +208,7 @@ describe("refused, and told", () => {
       await ingest(fleet, bigEvents(40));
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
-      assert.equal(link.health, "unreachable");
+      assert.equal(link.health, "full");
       assert.match(link.reason, /no space left|bytes are free/);
       await rm(filler);
       // What was freed can be used only after a commit.

@@ -66,7 +66,7 @@ describe("resync", () => {
     const { place, size } = await alterReplica(fleet);
     await fleet.replica.daemon.start();
     const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
-    assert.equal(link.health, "refused");
+    assert.equal(link.health, "diverged");
     assert.match(link.reason, /what this replica holds is not what it accepted: tampered/);
     assert.match(link.hint ?? "", /resync --full/);
     assert.match(await mustRun(fleet.replica, "status"), /damaged: tamp/);

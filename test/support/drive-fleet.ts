@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
-import type { LinkStatus } from "../../primary/push/replica-link.js";
+import type { LinkStatus } from "../../primary/push/link-status.js";
 import type { AckLine } from "../../primary/sources/lines/format-ack.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";

@@ -1,6 +1,7 @@
 // What operators and the D-Bus face ask of a running primary: seal, resync, status.
 import { freeSpace } from "../shared/store/btrfs.js";
 import type { PrimaryIdentity } from "../shared/store/identity.js";
+import { describeKept, type KeptGeneration } from "../shared/store/select-kept.js";
 import type { BusState, EventBus } from "./bus/event-bus.js";
 import type { PrimaryConfig } from "./config.js";
 import { ControlError } from "./control/control-error.js";
@@ -20,6 +21,8 @@ export interface PrimaryStatus {
   vkey: string;
   root: string;
   ledger: { size: number; sealed: number; generation: number };
+  /** Generations that `keep` keeps, ascending; the newest is the last. */
+  kept: KeptGeneration[];
   backlog: { vectors: number; ledger: number };
   bus: BusState;
   vectorize: { level: string };
@@ -85,6 +88,7 @@ export async function describePrimary(
     vkey: identity.signer.vkey,
     root: config.root,
     ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
+    kept: describeKept(publisher.kept()),
     backlog: publisher.backlog(),
     bus: bus.state(),
     vectorize: { level: config.vectorize.level },

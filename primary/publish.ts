@@ -9,6 +9,7 @@ import type { Logger } from "../shared/log.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
 import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { countRows } from "../shared/verify/load-verified-state.js";
@@ -30,6 +31,8 @@ export interface PublisherOptions {
   ledger: LedgerLimits;
   vectorize: { level: VectorLevel; workers: number; maxQueuedEvents: number };
   sealDelaysMs: SealDelays;
+  /** Generations that stay though they are nobody's base. */
+  keep: KeepRule;
   versions: { kernel: string; progs: string };
   /** Processes that wait for the commands of seals. */
   spares: SpareProcesses;
@@ -66,14 +69,13 @@ export class Publisher implements EventSink, LinkSource {
       (failure) => options.onFailure(failure),
     );
     this.#vectorizer = opened.vectorizer;
-    this.#tidier = new GenerationTidier(
-      options.store,
-      {
-        isNeeded: (generation) => this.#isNeeded(generation),
-        onDelete: (generation) => this.#local.delete(generation),
-      },
-      options.log,
-    );
+    this.#tidier = new GenerationTidier({
+      store: options.store,
+      keep: options.keep,
+      isNeeded: (generation) => this.#isNeeded(generation),
+      onDelete: (generation) => this.#local.delete(generation),
+      log: options.log,
+    });
     this.#schedule = new SealSchedule(options.sealDelaysMs, () => this.#sealScheduled());
   }
 
@@ -167,7 +169,12 @@ export class Publisher implements EventSink, LinkSource {
     });
   }
 
-  /** Deletes the generations that are neither current nor anyone's base. */
+  /** Generations that stay for their own sake, ascending; the newest is one of them. */
+  kept(): readonly DatedGeneration[] {
+    return this.#tidier.kept;
+  }
+
+  /** Deletes the generations that are neither kept nor anyone's base. */
   tidy(): void {
     this.#tidier.notice();
   }

@@ -162,6 +162,7 @@ async function openPublisher(
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
     vectorize: { level: vectorize.level, workers: vectorize.workers, maxQueuedEvents: vectorize.max_queued_events },
     sealDelaysMs: { critical: 0, high: seal.high_ms, medium: seal.medium_ms, low: seal.low_ms },
+    keep: config.keep,
     versions: await btrfsVersions(),
     ...parts,
   });

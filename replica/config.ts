@@ -1,6 +1,7 @@
 // The replica's configuration: every option, its default and its danger. Read once in main.ts.
 import { join } from "node:path";
 import { z } from "zod";
+import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
@@ -33,6 +34,7 @@ const options = z.strictObject({
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),
   receive: receive.prefault({}),
+  keep: keepOption(),
   dbus: dbusOptions(true),
 });
 

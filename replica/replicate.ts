@@ -12,6 +12,7 @@ import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
 import { deletePair } from "../shared/store/generations.js";
 import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
+import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
@@ -41,6 +42,8 @@ export interface StoreReplicaParts {
   signer: NoteSigner;
   stallMs: number;
   minFreeBytes: number;
+  /** Generations that stay besides the current one. */
+  keep: KeepRule;
   /** Processes that wait for the commands of a push. */
   spares: SpareProcesses;
   /** Called once a generation is current; the ack does not wait for it. */
@@ -81,9 +84,12 @@ export class StoreReplica {
 
   constructor(parts: StoreReplicaParts) {
     this.#parts = parts;
-    // One current snapshot: only that one is needed.
-    const isNeeded = (generation: number) => generation >= this.#state.generation;
-    this.#tidier = new GenerationTidier(parts.layout, { isNeeded }, parts.log);
+    this.#tidier = new GenerationTidier({
+      store: parts.layout,
+      keep: parts.keep,
+      isNeeded: (generation) => generation >= this.#state.generation,
+      log: parts.log,
+    });
   }
 
   get origin(): string {
@@ -94,6 +100,10 @@ export class StoreReplica {
   }
   get size(): number {
     return this.#state.size;
+  }
+  /** Generations that stay for their own sake, ascending; the current one is the last. */
+  get kept(): readonly DatedGeneration[] {
+    return this.#tidier.kept;
   }
   get receiving(): boolean {
     return this.#receiving;

@@ -46,6 +46,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
     stallMs: config.receive.stall_seconds * 1000,
     minFreeBytes: config.receive.min_free_bytes,
+    keep: config.keep,
     spares,
     onPromoted: (storeUuid, generation, size) => {
       face.promoted();

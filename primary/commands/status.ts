@@ -1,4 +1,6 @@
 // `isochron-primary status`
+
+import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
@@ -42,6 +44,7 @@ function formatStatus(status: PrimaryStatus): string {
   const lines = [
     `origin    ${status.origin}  store ${status.store}`,
     `ledger    ${ledger.size} entries, ${ledger.sealed} sealed in generation ${ledger.generation}`,
+    ...formatKept(status.kept),
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
     formatBus(status.bus),
     `vectors   level ${status.vectorize.level}`,
@@ -53,6 +56,11 @@ function formatStatus(status: PrimaryStatus): string {
     ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
     : "no replicas are configured";
   return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}\n`;
+}
+
+/** A line only where there is more than the current one. */
+function formatKept(kept: PrimaryStatus["kept"]): string[] {
+  return kept.length > 1 ? [`kept      ${describeHistory(kept)}`] : [];
 }
 
 function formatBus({ history, interceptors, subscribers }: BusState): string {

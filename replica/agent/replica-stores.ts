@@ -4,6 +4,7 @@ import { readdir, rm } from "node:fs/promises";
 import type { NoteSigner, NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
 import { RootLayout } from "../../shared/store/layout.js";
+import { describeKept, type KeepRule, type KeptGeneration } from "../../shared/store/select-kept.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import { readStoreFile } from "../../shared/store/store-file.js";
 import { ReceiveError } from "../receive/receive-error.js";
@@ -16,6 +17,7 @@ export interface ReplicaStoresParts {
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
   minFreeBytes: number;
+  keep: KeepRule;
   spares: SpareProcesses;
   onPromoted: (storeUuid: string, generation: number, size: number) => void;
   log: Logger;
@@ -32,6 +34,8 @@ export interface HeldStatus {
   /** Why what is held cannot be built on; null if it can. */
   damage: string | null;
   last_ack: string | null;
+  /** Generations that `keep` keeps, ascending; the current one is the last. */
+  kept: KeptGeneration[];
 }
 
 /** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
@@ -86,6 +90,7 @@ export class ReplicaStores {
       wants: store.wants,
       damage: store.damage ?? null,
       last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
+      kept: describeKept(store.kept),
     }));
   }
 
@@ -147,7 +152,7 @@ export class ReplicaStores {
   }
 
   async #add(storeUuid: string, origin: string): Promise<StoreReplica> {
-    const { root, signer, trustedKeys, stallMs, minFreeBytes, spares, onPromoted, log } = this.#parts;
+    const { root, signer, trustedKeys, stallMs, minFreeBytes, keep, spares, onPromoted, log } = this.#parts;
     const store = new StoreReplica({
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
@@ -156,6 +161,7 @@ export class ReplicaStores {
       signer,
       stallMs,
       minFreeBytes,
+      keep,
       spares,
       onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
       log,

@@ -1,8 +1,10 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
+import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
+import { visible } from "../../shared/cli/visible.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
 import type { HeldStatus } from "../agent/replica-stores.js";
@@ -51,7 +53,8 @@ export const status = defineCommand<StatusArguments>({
       answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
     }));
     const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
-    process.stdout.write(`${table}\n\n${formatFace(held.dbus)}\n`);
+    const lines = [...formatKept(held.stores), formatFace(held.dbus)];
+    process.stdout.write(`${table}\n\n${lines.join("\n")}\n`);
   },
 });
 
@@ -63,6 +66,12 @@ async function askEngine(socketPath: string): Promise<EngineStatus | undefined> 
     if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
     throw error;
   }
+}
+
+/** A line only for stores of which more than the current one is kept. */
+function formatKept(stores: readonly HeldStatus[]): string[] {
+  const withHistory = stores.filter(({ kept }) => kept.length > 1);
+  return withHistory.map(({ origin, kept }) => visible(`kept      ${describeHistory(kept)}, of ${origin}`));
 }
 
 function describeNow({ receiving, damage, wants }: HeldStatus): string {

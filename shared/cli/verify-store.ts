@@ -1,16 +1,16 @@
 // What `verify` does once it runs: finds the generation and the keys, reads every byte of it, prints the verdict and the
 // first bad place. The exit code tells the verdicts apart (verify-error.ts).
-import { open, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
 import { parseCheckpoint } from "../format/checkpoint.js";
-import { MAX_ENTRY_BYTES } from "../format/entry.js";
 import { countSeqs } from "../format/seq-ranges.js";
 import { type NoteVerifier, openNote, parseVkey } from "../format/signed-note.js";
 import { parseTimestamp } from "../format/timestamp.js";
-import { currentGeneration } from "../store/generations.js";
+import { currentGeneration, listGenerations } from "../store/generations.js";
 import { RootLayout, type StoreLayout, TreeLayout } from "../store/layout.js";
+import { readLastLine } from "../store/read-last-line.js";
 import { StoreError } from "../store/store-error.js";
 import { readStoreFile } from "../store/store-file.js";
+import { checkContained } from "../verify/check-contained.js";
 import { MapHeads } from "../verify/map-heads.js";
 import { formatPlace, VERDICT_EXIT_CODES, VerifyError } from "../verify/verify-error.js";
 import { NOTHING_VERIFIED, type VerifiedGeneration, verifyGeneration } from "../verify/verify-generation.js";
@@ -27,6 +27,7 @@ export interface VerifySide {
 export interface VerifyArguments extends GlobalArguments {
   store: string | undefined;
   dir: string | undefined;
+  generation: number | undefined;
   key: string[];
   element: string | undefined;
   "max-age": string | undefined;
@@ -39,6 +40,8 @@ interface Subject {
   storeUuid: string;
   keys: NoteVerifier[];
   accepted: { size: number; root: Buffer } | undefined;
+  /** The current generation, where an earlier one is the subject. */
+  current: TreeLayout | undefined;
 }
 
 /** @throws StoreError when there is nothing to verify; a verdict is printed, never thrown */
@@ -59,6 +62,7 @@ export async function verifyStore(side: VerifySide, args: VerifyArguments): Prom
     };
     const verified = await verifyGeneration({ ...options, from: NOTHING_VERIFIED });
     progress?.clear();
+    if (subject.current) await checkContained(verified.checkpoint, subject.current);
     requireKnown(args.element, heads);
     requireFresh(verified, args["max-age"]);
     printIntact(verified, args, heads);
@@ -76,17 +80,32 @@ async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Sub
   if (args.dir !== undefined) {
     const keys = given.length > 0 ? given : (await side.open(args)).keys;
     const tree = new TreeLayout(args.dir);
-    return { tree, storeUuid: args.store ?? (await storeOfSeal(tree)), keys, accepted: undefined };
+    return { tree, storeUuid: args.store ?? (await storeOfSeal(tree)), keys, ...NOTHING_BESIDE };
   }
   const { root, keys } = await side.open(args);
   const { layout, uuid } = await findStore(root, args.store);
-  const generation = await currentGeneration(layout);
-  if (generation === 0) {
+  const current = await currentGeneration(layout);
+  if (current === 0) {
     throw new StoreError("missing", `store ${uuid} has no generation yet`, { hint: "seal or push one first" });
   }
   const trusted = [...keys, ...given];
+  if (args.generation !== undefined && args.generation !== current) {
+    const tree = await findEarlier(layout, args.generation);
+    return { tree, storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, current: layout.generation(current) };
+  }
   const accepted = await readAccepted(layout, trusted);
-  return { tree: layout.generation(generation), storeUuid: uuid, keys: trusted, accepted };
+  return { tree: layout.generation(current), storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, accepted };
+}
+
+const NOTHING_BESIDE = { accepted: undefined, current: undefined } as const;
+
+/** A generation that `keep` keeps, or that is a replica's base. */
+async function findEarlier(store: StoreLayout, generation: number): Promise<TreeLayout> {
+  const there = await listGenerations(store);
+  if (there.includes(generation)) return store.generation(generation);
+  throw new StoreError("missing", `generation ${generation} is not on disk`, {
+    hint: `these are: ${there.join(", ")}; \`keep\` in the configuration says how many stay`,
+  });
 }
 
 async function findStore(root: string, wanted: string | undefined): Promise<{ layout: StoreLayout; uuid: string }> {
@@ -113,17 +132,11 @@ async function readAccepted(store: StoreLayout, keys: NoteVerifier[]): Promise<S
 
 /** A copy carries no store.json; its last entry, the seal, names the store. The signature binds it all the same. */
 async function storeOfSeal(tree: TreeLayout): Promise<string> {
-  const last = (await readdir(tree.entries).catch(() => [])).sort().at(-1);
-  if (last === undefined) return "";
-  const file = await open(join(tree.entries, last), "r");
-  try {
-    const { size } = await file.stat();
-    const tail = Buffer.alloc(Math.min(size, 2 * MAX_ENTRY_BYTES));
-    await file.read(tail, 0, tail.length, size - tail.length);
-    return /"element_id":"store:([0-9a-f-]{36})"/.exec(tail.toString().trimEnd().split("\n").at(-1) ?? "")?.[1] ?? "";
-  } finally {
-    await file.close();
-  }
+  return (
+    /"element_id":"store:([0-9a-f-]{36})"/.exec(
+      (await readLastLine(tree.entries).catch(() => undefined))?.toString() ?? "",
+    )?.[1] ?? ""
+  );
 }
 
 function requireKnown(element: string | undefined, heads: MapHeads): void {

@@ -9,12 +9,22 @@ import { swapSymlink } from "./write-file.js";
 
 /** Numbers of the whole generations, ascending. */
 export async function listGenerations(store: StoreLayout): Promise<number[]> {
-  const names = await readdir(store.generations).catch(emptyIfMissing);
-  const numbers: number[] = [];
-  for (const name of names) {
-    if (/^[1-9]\d*$/.test(name) && (await isWhole(store, Number(name)))) numbers.push(Number(name));
-  }
-  return numbers.sort((a, b) => a - b);
+  return (await scanGenerations(store)).whole;
+}
+
+/**
+ * The whole generations, ascending, and the folders of older ones that are not whole: a deletion got no further than one of
+ * the two. A folder above the newest whole one is a seal or a promotion under way.
+ */
+export async function scanGenerations(store: StoreLayout): Promise<{ whole: number[]; half: string[] }> {
+  const names = (await readdir(store.generations).catch(emptyIfMissing)).filter((name) => /^[1-9]\d*$/.test(name));
+  const isOne = await Promise.all(names.map((name) => isWhole(store, Number(name))));
+  const whole = names
+    .filter((_, i) => isOne[i])
+    .map(Number)
+    .sort((a, b) => a - b);
+  const newest = whole.at(-1) ?? 0;
+  return { whole, half: names.filter((name, i) => !isOne[i] && Number(name) < newest) };
 }
 
 /** The generation that `current` points at; 0 when there is none. */
@@ -33,23 +43,22 @@ export async function swapCurrent(store: StoreLayout, generation: number): Promi
 }
 
 /**
- * Deletes generations, committing the deletions: without that they would be back after a crash.
- *
- * @throws StoreError `busy` while a send reads one of them: it and perhaps others stay
+ * Deletes the folders `names` under `generations`, whole or half, and commits: without that they would be back after a
+ * crash. One that cannot go keeps none of the others; what each of those failed with is the answer, such as a StoreError
+ * `busy` while a send reads it.
  */
-export async function deleteGenerations(store: StoreLayout, generations: readonly number[]): Promise<void> {
-  if (generations.length === 0) return;
-  const trees = generations.map((generation) => store.generation(generation));
-  // One command and one commit for all of them.
-  await deleteSubvolume(trees.flatMap((tree) => SUBVOLUMES.map((name) => tree.subvolume(name))));
-  for (const { dir } of trees) await deletePair(dir);
-}
-
-/** Folders of older generations that are not whole: a deletion got no further than one of the two. */
-export async function listHalfDeleted(store: StoreLayout, newest: number): Promise<string[]> {
-  const whole = new Set((await listGenerations(store)).map(String));
-  const names = await readdir(store.generations).catch(emptyIfMissing);
-  return names.filter((name) => /^[1-9]\d*$/.test(name) && Number(name) < newest && !whole.has(name));
+export async function removeGenerations(store: StoreLayout, names: readonly string[]): Promise<Map<string, unknown>> {
+  const failed = new Map<string, unknown>();
+  const dirs = names.map((name) => ({ name, dir: join(store.generations, name) }));
+  const paths = dirs.flatMap(({ dir }) => SUBVOLUMES.map((name) => join(dir, name)));
+  const there = await Promise.all(paths.map(isSubvolume));
+  const subvolumes = paths.filter((_, i) => there[i]);
+  // One command and one commit for all of them. It goes on past one that fails; which one that was is asked below.
+  if (subvolumes.length > 0) await deleteSubvolume(subvolumes).catch(() => undefined);
+  for (const { name, dir } of dirs) {
+    await deletePair(dir).catch((error: unknown) => failed.set(name, error));
+  }
+  return failed;
 }
 
 /** Removes what crashes left: generations that are not whole, and (on a replica) every arrival in staging. */

@@ -1,47 +1,67 @@
-// Deletes the generations that nobody needs any more, a moment after the last push or seal: each deletion commits the
-// filesystem, and a commit in the middle of the next increment costs it 10 to 30 ms. What cannot go now (a send still
-// reads it), or only one of its two, goes at the next turn, at the latest at the next start.
-import { join } from "node:path";
+// Deletes the generations that nobody needs and no rule keeps, a moment after the last push or seal: each deletion commits
+// the filesystem, and a commit in the middle of the next increment costs it 10 to 30 ms. What cannot go now (a send still
+// reads it) is tried again by itself, later each time, and keeps none of the others.
 import PQueue from "p-queue";
 import type { Logger } from "../log.js";
-import { deleteGenerations, deletePair, listGenerations, listHalfDeleted } from "./generations.js";
+import { removeGenerations, scanGenerations } from "./generations.js";
 import type { StoreLayout } from "./layout.js";
+import { readSealedMs } from "./read-sealed-time.js";
+import { type DatedGeneration, KEEP_CURRENT, type KeepRule, needsTimes, selectKept } from "./select-kept.js";
 
 const QUIET_MS = 1000;
 /** Under steady traffic there is no quiet: then after this long. */
 const MOST_MS = 5000;
+const RETRY_FIRST_MS = 1000;
+const RETRY_MOST_MS = 60_000;
+
+export interface TidierOptions {
+  store: StoreLayout;
+  /** What stays for its own sake; default the current one. */
+  keep?: KeepRule;
+  /** Whether a generation that no rule keeps must stay all the same. */
+  isNeeded: (generation: number) => boolean;
+  /**
+   * `isNeeded` is asked, and this told, in the same turn in which the deletion starts: nobody can choose a generation as a
+   * base in between.
+   */
+  onDelete?: (generation: number) => void;
+  retryFirstMs?: number;
+  log: Logger;
+}
+
+/** A deletion that failed, until it goes well. */
+interface Stuck {
+  failures: number;
+  notBeforeMs: number;
+}
 
 export class GenerationTidier {
-  readonly #store: StoreLayout;
-  readonly #isNeeded: (generation: number) => boolean;
-  readonly #onDelete: (generation: number) => void;
-  readonly #log: Logger;
+  readonly #options: TidierOptions;
+  readonly #keep: KeepRule;
   readonly #runs = new PQueue({ concurrency: 1 });
+  readonly #stuck = new Map<string, Stuck>();
+  /** Seals never change: each is read once. */
+  readonly #sealedMs = new Map<number, number | undefined>();
+  #kept: DatedGeneration[] = [];
   #timer: NodeJS.Timeout | undefined;
   #firstNoticeMs: number | undefined;
+  #stopped = false;
 
-  /**
-   * `isNeeded` is asked, and `onDelete` told, in the same turn in which the deletion starts: nobody can choose a
-   * generation as a base in between.
-   */
-  constructor(
-    store: StoreLayout,
-    { isNeeded, onDelete = () => undefined }: { isNeeded: (n: number) => boolean; onDelete?: (n: number) => void },
-    log: Logger,
-  ) {
-    this.#store = store;
-    this.#isNeeded = isNeeded;
-    this.#onDelete = onDelete;
-    this.#log = log;
+  constructor(options: TidierOptions) {
+    this.#options = options;
+    this.#keep = options.keep ?? KEEP_CURRENT;
+  }
+
+  /** Generations that the rule keeps, ascending, as they were found last. */
+  get kept(): readonly DatedGeneration[] {
+    return this.#kept;
   }
 
   /** Something changed: a generation was sealed, promoted or acked. */
   notice(): void {
     const nowMs = Date.now();
     this.#firstNoticeMs ??= nowMs;
-    const delayMs = Math.max(0, Math.min(QUIET_MS, this.#firstNoticeMs + MOST_MS - nowMs));
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.tidy(), delayMs);
+    this.#tidyIn(Math.max(0, Math.min(QUIET_MS, this.#firstNoticeMs + MOST_MS - nowMs)));
   }
 
   /** Deletes now what is not needed now. Never rejects. */
@@ -49,21 +69,68 @@ export class GenerationTidier {
     this.#firstNoticeMs = undefined;
     return this.#runs.add(async () => {
       try {
-        const whole = await listGenerations(this.#store);
-        const half = await listHalfDeleted(this.#store, whole.at(-1) ?? 0);
-        const unneeded = whole.filter((generation) => !this.#isNeeded(generation));
-        for (const generation of unneeded) this.#onDelete(generation);
-        await deleteGenerations(this.#store, unneeded);
-        for (const name of half) await deletePair(join(this.#store.generations, name));
+        await this.#run();
       } catch (error) {
-        this.#log.warn("older generations stay for now", { error });
+        this.#options.log.warn("older generations stay for now", { error });
       }
+      this.#planRetry();
     });
   }
 
   /** Waits for a deletion under way; no other follows. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#runs.onIdle();
+  }
+
+  async #run(): Promise<void> {
+    const { store, isNeeded, onDelete } = this.#options;
+    const { whole, half } = await scanGenerations(store);
+    const dated = await this.#date(whole);
+    const kept = selectKept(dated, this.#keep);
+    this.#kept = dated.filter(({ generation }) => kept.has(generation));
+    const nowMs = Date.now();
+    const isDue = (name: string) => (this.#stuck.get(name)?.notBeforeMs ?? 0) <= nowMs;
+    const unneeded = whole.filter((generation) => !kept.has(generation) && !isNeeded(generation));
+    for (const generation of unneeded) onDelete?.(generation);
+    const names = [...unneeded.map(String), ...half].filter(isDue);
+    const failed = await removeGenerations(store, names);
+    for (const name of names) this.#note(name, failed.get(name));
+    for (const generation of unneeded) this.#sealedMs.delete(generation);
+  }
+
+  /** Only where a rule asks for times, or they are shown: the steady state reads the newest one's. */
+  async #date(whole: readonly number[]): Promise<DatedGeneration[]> {
+    const { store } = this.#options;
+    const wanted = needsTimes(this.#keep) ? whole : whole.slice(-this.#keep.last);
+    for (const generation of wanted) {
+      if (this.#sealedMs.has(generation)) continue;
+      this.#sealedMs.set(generation, await readSealedMs(store.generation(generation)));
+    }
+    return whole.map((generation) => ({ generation, sealedMs: this.#sealedMs.get(generation) }));
+  }
+
+  #note(name: string, error: unknown): void {
+    const { log, retryFirstMs = RETRY_FIRST_MS } = this.#options;
+    const failures = this.#stuck.get(name)?.failures ?? 0;
+    if (error === undefined) {
+      if (this.#stuck.delete(name)) log.info("a generation that could not go is deleted", { generation: name });
+      return;
+    }
+    if (failures === 0) log.warn("a generation cannot be deleted yet", { generation: name, error });
+    const delayMs = Math.min(RETRY_MOST_MS, retryFirstMs * 2 ** Math.min(failures, 10));
+    this.#stuck.set(name, { failures: failures + 1, notBeforeMs: Date.now() + delayMs });
+  }
+
+  #planRetry(): void {
+    if (this.#firstNoticeMs !== undefined || this.#stuck.size === 0) return;
+    const nextMs = Math.min(...[...this.#stuck.values()].map(({ notBeforeMs }) => notBeforeMs));
+    this.#tidyIn(Math.max(0, nextMs - Date.now()));
+  }
+
+  #tidyIn(delayMs: number): void {
+    clearTimeout(this.#timer);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.tidy(), delayMs);
   }
 }

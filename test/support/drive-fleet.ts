@@ -132,9 +132,12 @@ export async function listSubvolumes(root: string): Promise<string[]> {
 
 /**
  * The invariant: the replica comes to hold the primary's newest checkpoint, both sides verify as intact, and neither
- * keeps more than the live pair and one generation.
+ * keeps more than the live pair and `kept` (`keptByReplica`) generations.
  */
-export async function expectConverged(fleet: Fleet): Promise<void> {
+export async function expectConverged(
+  fleet: Fleet,
+  { kept = 1, keptByReplica = kept }: { kept?: number; keptByReplica?: number } = {},
+): Promise<void> {
   const { ledger } = await primaryStatus(fleet);
   await replicaAnswers(fleet, ledger.sealed);
   await linkBecomes(fleet, (link) => link.health === "healthy" && link.generation === ledger.generation);
@@ -150,7 +153,7 @@ export async function expectConverged(fleet: Fleet): Promise<void> {
   await eventually(
     async () => {
       left = [await listSubvolumes(fleet.primary.root), await listSubvolumes(fleet.replica.root)];
-      return left[0]?.length === 4 && left[1]?.length === 2;
+      return left[0]?.length === 2 + 2 * kept && left[1]?.length === 2 * keptByReplica;
     },
     () => `subvolumes are left over: ${JSON.stringify(left)}`,
   );

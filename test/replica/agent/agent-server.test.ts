@@ -15,6 +15,7 @@ import { createLogger } from "../../../shared/log.js";
 import { PUSH_HEADERS, STREAM_TYPE } from "../../../shared/protocol/protocol.js";
 import { createSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
 import { RootLayout, SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
+import { KEEP_CURRENT } from "../../../shared/store/select-kept.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
 import { StoreBuilder, someEvents } from "../../support/build-store.js";
 import { ROOT } from "../../support/require-part.js";
@@ -49,6 +50,7 @@ describe("the agent", { skip }, () => {
       trustedKeys: async () => [store.signer],
       stallMs: STALL_MS,
       minFreeBytes: 0,
+      keep: KEEP_CURRENT,
       spares: new SpareProcesses(0),
       onPromoted: () => undefined,
       log,

@@ -1,0 +1,130 @@
+// How many generations stay, on both sides, as operators set it and see it.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import type { HeldStatus } from "../../replica/agent/replica-stores.js";
+import { requireSuccess, spawnSend } from "../../shared/store/btrfs.js";
+import { listGenerations } from "../../shared/store/generations.js";
+import {
+  eventually,
+  expectConverged,
+  ingest,
+  linkBecomes,
+  mustRun,
+  primaryStatus,
+  QUIET,
+  seal,
+  someEvents,
+  storeOf,
+} from "../support/drive-fleet.js";
+import { type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
+
+describe("history that is kept", () => {
+  let fleet: Fleet;
+  before(async () => {
+    const keep = { primary: { keep: "last 4" }, replica: { keep: "last 3, hourly 1" } };
+    fleet = await makeFleet({
+      volume: "512M",
+      primary: { ...QUIET, ...keep.primary, push: { hello_seconds: 1 } },
+      replica: keep.replica,
+    });
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+    for (let generation = 1; generation <= 5; generation += 1) await sealAndPush(fleet);
+  });
+  after(() => fleet?.stop());
+
+  test("each side keeps what its own rule says, shows it, and verifies one of them by its number", async () => {
+    await generationsAre(fleet, { primary: [2, 3, 4, 5], replica: [3, 4, 5] });
+    const onPrimary = (await primaryStatus(fleet)).kept;
+    assert.deepEqual(
+      onPrimary.map(({ generation }) => generation),
+      [2, 3, 4, 5],
+    );
+    assert.match(await mustRun(fleet.primary, "status"), /^kept +4 generations, oldest 2 of 20\d\d-.*Z$/m);
+    const { kept: onReplica } = await heldBy(fleet.replica);
+    // The received copies tell the same time.
+    assert.deepEqual(onReplica, onPrimary.slice(1));
+    assert.match(
+      await mustRun(fleet.replica, "status"),
+      /^kept +3 generations, oldest 3 of 20\d\d-.*Z, of host1\.test/m,
+    );
+    for (const side of [fleet.primary, fleet.replica]) {
+      const found = JSON.parse(await mustRun(side, "verify", "--generation", "3", "--json"));
+      assert.deepEqual([found.verdict, found.generation], ["intact", 3]);
+    }
+  });
+
+  test("one that is not there is named with those that are", async () => {
+    const { exitCode, stderr } = await fleet.replica.run("verify", "--generation", "1");
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /generation 1 is not on disk/);
+    assert.match(stderr, /these are: 3, 4, 5/);
+    const wrong = await fleet.replica.run("verify", "--generation", "0");
+    assert.match(wrong.stderr, /--generation 0 is not a number from 1/);
+  });
+
+  test("a send that is held delays a deletion, which comes by itself when the send ends", async () => {
+    const primary = await storeOf(fleet, "primary");
+    await ingest(fleet, someEvents(400, "bulk", { reason: "x".repeat(4000) }));
+    await sealAndPush(fleet);
+    const send = spawnSend({ path: primary.generation(6).timing });
+    await once(send.stdout, "readable");
+    for (let more = 0; more < 4; more += 1) await sealAndPush(fleet);
+    await eventually(
+      async () => fleet.primary.daemon.log.includes("a generation cannot be deleted yet"),
+      () => "the held generation was not met",
+    );
+    // The others went; of this one the half that the send reads is left.
+    assert.deepEqual(await listGenerations(primary), [7, 8, 9, 10]);
+    send.stdout.resume();
+    requireSuccess(await send, "generation 6");
+    await expectConverged(fleet, { kept: 4, keptByReplica: 3 });
+    await eventually(
+      async () => fleet.primary.daemon.log.includes("a generation that could not go is deleted"),
+      () => "nothing was said of its end",
+    );
+    assert.equal(fleet.primary.daemon.log.split("cannot be deleted yet").length, 2);
+  });
+
+  test("a smaller rule deletes the surplus at the next start", async () => {
+    for (const side of [fleet.primary, fleet.replica]) {
+      await side.daemon.stop();
+      const options = JSON.parse(await readFile(side.configPath, "utf8"));
+      await writeFile(side.configPath, JSON.stringify({ ...options, keep: { last: 1 } }));
+      await side.daemon.start();
+    }
+    await expectConverged(fleet);
+    await generationsAre(fleet, { primary: [10], replica: [10] });
+    assert.doesNotMatch(await mustRun(fleet.primary, "status"), /^kept/m);
+  });
+});
+
+/** Seals a few events, and waits until the replica has acked them. */
+async function sealAndPush(fleet: Fleet): Promise<void> {
+  await ingest(fleet, someEvents(3));
+  const sealed = await seal(fleet);
+  await linkBecomes(fleet, ({ generation }) => generation === sealed);
+}
+
+async function heldBy(replica: FleetSide): Promise<HeldStatus> {
+  const { held } = JSON.parse(await mustRun(replica, "status", "--json")) as { held: HeldStatus[] };
+  assert.equal(held.length, 1);
+  return held[0] as HeldStatus;
+}
+
+/** Waits until these generations, and no others, are on disk. */
+async function generationsAre(fleet: Fleet, wanted: Record<"primary" | "replica", number[]>): Promise<void> {
+  for (const role of ["primary", "replica"] as const) {
+    const store = await storeOf(fleet, role);
+    let there: number[] = [];
+    await eventually(
+      async () => {
+        there = await listGenerations(store);
+        return there.join() === wanted[role].join();
+      },
+      () => `the ${role} holds ${there.join(", ")}, not ${wanted[role].join(", ")}`,
+    );
+  }
+}

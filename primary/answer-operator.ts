@@ -1,9 +1,11 @@
 // What operators and the D-Bus face ask of a running primary: seal, resync, status.
+import type { LevelOfPriority, VectorLevel } from "../shared/embed/levels.js";
+import type { Priority } from "../shared/format/entry.js";
 import { freeSpace } from "../shared/store/btrfs.js";
 import type { PrimaryIdentity } from "../shared/store/identity.js";
 import { describeKept, type KeptGeneration } from "../shared/store/select-kept.js";
 import type { BusState, EventBus } from "./bus/event-bus.js";
-import type { PrimaryConfig } from "./config.js";
+import { levelsOf, type PrimaryConfig } from "./config.js";
 import { ControlError } from "./control/control-error.js";
 import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
 import type { Publisher } from "./publish.js";
@@ -12,6 +14,7 @@ import { measureSend } from "./push/measure-send.js";
 import type { PushPlan } from "./push/plan-push.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { Source, SourceState } from "./sources/source.js";
+import type { VectorizerState } from "./vectorize/vectorizer.js";
 
 /** What `status` answers. */
 export interface PrimaryStatus {
@@ -25,12 +28,25 @@ export interface PrimaryStatus {
   kept: KeptGeneration[];
   backlog: { vectors: number; ledger: number };
   bus: BusState;
-  vectorize: { level: string };
+  vectorize: VectorizeStatus;
   volume: { free_bytes: number; total_bytes: number };
   memory_bytes: number;
   replicas: LinkStatus[];
   sources: Record<string, SourceState>;
   dbus: PrimaryFaceState;
+}
+
+export interface VectorizeStatus {
+  level: VectorLevel;
+  levels: LevelOfPriority;
+  /** How long a generation with a critical event waits for vectors; 0 for ever. */
+  critical_deadline_ms: number;
+  /** Events that wait for their vector. */
+  backlog: Record<Priority, number>;
+  /** Events that a generation went without the vectors of: those whose vector is not there yet, and all since the start. */
+  late: { waiting: number; since_start: number };
+  /** `deaths` and events embedded without their state (`degraded`) since the start. */
+  workers: { pids: number[]; deaths: number; degraded: number };
 }
 
 /** The answer to a seal on demand. */
@@ -67,6 +83,13 @@ async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unkno
   return measureSend(publisher.tree(plan.generation), base);
 }
 
+function describeVectorizing(options: PrimaryConfig["vectorize"], state: VectorizerState): VectorizeStatus {
+  const { backlog, late, workerPids, workerDeaths, degraded } = state;
+  const { level, critical_deadline_ms } = options;
+  const workers = { pids: workerPids, deaths: workerDeaths, degraded };
+  return { level, levels: levelsOf(options), critical_deadline_ms, backlog, late, workers };
+}
+
 export async function describePrimary(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
@@ -91,7 +114,7 @@ export async function describePrimary(
     kept: describeKept(publisher.kept()),
     backlog: publisher.backlog(),
     bus: bus.state(),
-    vectorize: { level: config.vectorize.level },
+    vectorize: describeVectorizing(config.vectorize, publisher.vectorizing()),
     volume: { free_bytes: freeBytes, total_bytes: totalBytes },
     memory_bytes: process.memoryUsage.rss(),
     replicas: links.map((link) => link.status()),

@@ -5,6 +5,7 @@ import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
+import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
 import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";
@@ -75,16 +76,31 @@ const ledger = z.strictObject({
     .describe("Events that may wait for the ledger; past it, sources wait. Each is held in memory."),
 });
 
+const VECTOR_LEVEL = z.enum(VECTOR_LEVELS, `must be ${VECTOR_LEVELS.join(" or ")}`);
+
 const vectorize = z.strictObject({
-  level: z
-    .enum(["none", "heuristic"], "must be none or heuristic")
-    .default("heuristic")
-    .describe("How events become vectors. `none` leaves only full-text search."),
+  level: VECTOR_LEVEL.default("heuristic").describe("How events become vectors. `none` leaves only full-text search."),
+  levels: z
+    .partialRecord(PRIORITY, VECTOR_LEVEL)
+    .default({})
+    .describe(
+      "Another level for some priorities, such as `{low: none}`. Events of two levels are never found similar to each other.",
+    ),
   workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
+  urgent_workers: wholeNumber(0, 16)
+    .default(1)
+    .describe(
+      "Further ones for critical and high events only, started when one would wait. 0: they wait behind what is being made.",
+    ),
+  critical_deadline_ms: wholeNumber(0, 60_000)
+    .default(50)
+    .describe(
+      "A generation with a critical event waits so long for vectors, ms, then goes without those that are late; they follow in the next. 0: it waits, and a worker that hangs holds up critical events.",
+    ),
   max_queued_events: wholeNumber(1, 1_000_000)
     .default(1024)
     .describe(
-      "Events held in memory for their vector, with up to 16 MiB of states (critical ones twice that); workers read the others from the ledger, which costs less.",
+      "Events held in memory for their vector, with up to 16 MiB of states (high ones twice that, critical ones three times); workers read the others from the ledger, which costs less.",
     ),
 });
 
@@ -213,6 +229,11 @@ export async function loadPrimaryConfig(args: ConfigArguments): Promise<LoadedCo
     defaultPath: "/etc/isochron/primary.yaml",
     overrides: { root: args.root },
   });
+}
+
+/** What each priority gets. */
+export function levelsOf({ level, levels }: PrimaryConfig["vectorize"]): LevelOfPriority {
+  return { critical: level, high: level, medium: level, low: level, ...levels };
 }
 
 export function primarySockets({ run_dir }: PrimaryConfig): { ingest: string; control: string; query: string } {

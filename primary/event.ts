@@ -2,6 +2,7 @@
 import type { JsonValue } from "../shared/format/canonical-json.js";
 import type { Entry, Priority } from "../shared/format/entry.js";
 import type { SealedRows } from "../shared/format/seal.js";
+import type { SeqRanges } from "../shared/format/seq-ranges.js";
 
 /** An event inside admission: parsed, sound and complete, not yet canonical. Interceptors may change it. */
 export interface EventDraft {
@@ -142,8 +143,18 @@ export interface HeldLedger {
 export interface VectorRows {
   /** Resolves when every event with `seq < uptoSeq` has its rows written. */
   drained(uptoSeq: number, signal?: AbortSignal): Promise<void>;
-  /** Rows written since the last call, by space name; each run with the SHA-256 of its bytes. */
-  takeAdded(): Promise<{ space: string; added: SealedRows[] }[]>;
+  /**
+   * Rows written since the last call, and exactly the events below `uptoSeq` that are to have one and have none yet.
+   * Undefined, and nothing is taken, where those are more than a seal can name.
+   */
+  takeAdded(uptoSeq: number): Promise<TakenRows | undefined>;
+}
+
+/** What a seal says of vectors. */
+export interface TakenRows {
+  /** By space name; each run with the SHA-256 of its bytes. */
+  spaces: { space: string; added: SealedRows[] }[];
+  late: SeqRanges;
 }
 
 /** A generation as it stands on disk, read-only. */

@@ -2,6 +2,7 @@
 // pushed. It owns the store's generations on disk and which of them may go.
 import { readFile } from "node:fs/promises";
 import PQueue from "p-queue";
+import type { LevelOfPriority } from "../shared/embed/levels.js";
 import { parseCheckpoint } from "../shared/format/checkpoint.js";
 import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
 import type { NoteSigner } from "../shared/format/signed-note.js";
@@ -9,27 +10,39 @@ import type { Logger } from "../shared/log.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
 import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import { readNewestSeal } from "../shared/store/read-newest-seal.js";
 import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
+import { readTreeHashes } from "../shared/verify/check-tree-files.js";
 import { countRows } from "../shared/verify/load-verified-state.js";
 import type { Ack, AdmittedEvent, AppendedEvent, EventSink, SealedGeneration } from "./event.js";
 import { Ledger, type LedgerLimits } from "./ledger/ledger.js";
-import type { LedgerError } from "./ledger/ledger-error.js";
+import { LedgerError } from "./ledger/ledger-error.js";
 import { openLedger } from "./ledger/open-ledger.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import type { LocalGeneration } from "./push/plan-push.js";
 import type { LinkSource, ReplicaLink } from "./push/replica-link.js";
+import { CriticalDeadline } from "./seal/critical-deadline.js";
+import { LateFollower } from "./seal/follow-late.js";
 import { type SealDelays, SealSchedule } from "./seal/schedule-seals.js";
 import { sealGeneration } from "./seal/seal-generation.js";
-import { type SealedRowCounts, Vectorizer, type VectorLevel } from "./vectorize/vectorizer.js";
+import type { SealedRowCounts } from "./vectorize/row-spaces.js";
+import { type SealedVectors, Vectorizer, type VectorizerState } from "./vectorize/vectorizer.js";
 
 export interface PublisherOptions {
   store: StoreLayout;
   storeUuid: string;
   signer: NoteSigner;
   ledger: LedgerLimits;
-  vectorize: { level: VectorLevel; workers: number; maxQueuedEvents: number };
+  vectorize: {
+    levels: LevelOfPriority;
+    workers: number;
+    urgentWorkers: number;
+    maxQueuedEvents: number;
+    /** A critical event waits so long for vectors, then its generation goes without those that are late; 0 for ever. */
+    criticalDeadlineMs: number;
+  };
   sealDelaysMs: SealDelays;
   /** Generations that stay though they are nobody's base. */
   keep: KeepRule;
@@ -53,6 +66,8 @@ export class Publisher implements EventSink, LinkSource {
   readonly #ledger: Ledger;
   readonly #vectorizer: Vectorizer;
   readonly #schedule: SealSchedule;
+  readonly #critical: CriticalDeadline;
+  readonly #follower: LateFollower;
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #tidier: GenerationTidier;
   readonly #stopping = new AbortController();
@@ -77,6 +92,12 @@ export class Publisher implements EventSink, LinkSource {
       log: options.log,
     });
     this.#schedule = new SealSchedule(options.sealDelaysMs, () => this.#sealScheduled());
+    this.#critical = new CriticalDeadline(options.vectorize.criticalDeadlineMs);
+    this.#follower = new LateFollower({
+      vectors: opened.vectorizer,
+      onThere: () => this.#schedule.demandWithin(0),
+      signal: this.#stopping.signal,
+    });
   }
 
   /** Recovers the store and starts the stages. @throws LedgerError `corrupt`, StoreError */
@@ -92,6 +113,7 @@ export class Publisher implements EventSink, LinkSource {
     for (const generation of generations) publisher.#local.set(generation, unknownUuids(generation));
     // What recovery kept has waited long enough.
     if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.demand("high");
+    publisher.#follower.sealed(opened.late);
     return publisher;
   }
 
@@ -106,7 +128,12 @@ export class Publisher implements EventSink, LinkSource {
     return this.#ledger.room();
   }
   append(event: AdmittedEvent): Promise<Ack> {
-    return this.#ledger.append(event);
+    const ack = this.#ledger.append(event);
+    if (event.priority !== "critical") return ack;
+    this.#critical.came();
+    const settled = () => this.#critical.settled();
+    ack.then(settled, settled);
+    return ack;
   }
 
   // LinkSource: what links push.
@@ -149,18 +176,25 @@ export class Publisher implements EventSink, LinkSource {
     return { vectors: this.#vectorizer.backlog(), ledger: this.#ledger.queued };
   }
 
-  /** Seals now. Without `force`, an idle ledger is left as it is. */
+  vectorizing(): VectorizerState {
+    return this.#vectorizer.state();
+  }
+
+  /** Seals now. Without `force`, an idle ledger is left as it is, unless vectors that were late are there now. */
   seal({ force = false } = {}): Promise<SealResult> {
     return this.#seals.add(async () => {
-      if (!force && this.#ledger.size === (this.#newest?.size ?? 0)) {
+      if (!force && this.#ledger.size === (this.#newest?.size ?? 0) && !this.#follower.isDue) {
         return { sealed: false, reason: "nothing new since the last seal" };
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
       const { store, storeUuid, signer, spares, onSealed, log } = this.#options;
       const stages = { ledger: this.#ledger, vectors: this.#vectorizer, signal: this.#stopping.signal };
-      const parts = { store, storeUuid, signer, spares, log, ...stages };
+      const hurry = this.#critical.passed;
+      const parts = { hurry, store, storeUuid, signer, spares, log, ...stages };
       const sealed = await sealGeneration(parts, generation);
       this.#newest = sealed;
+      this.#critical.sealed(sealed.size);
+      this.#follower.sealed(sealed.late);
       this.#local.set(generation, unknownUuids(generation));
       for (const link of this.#links ?? []) link.wake();
       onSealed(sealed);
@@ -182,6 +216,7 @@ export class Publisher implements EventSink, LinkSource {
   /** In reverse order of the flow; what was acked and not yet sealed is sealed at the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error("the primary stops"));
+    this.#critical.stop();
     await this.#schedule.stop();
     await this.#seals.onIdle();
     await this.#ledger.close();
@@ -191,6 +226,7 @@ export class Publisher implements EventSink, LinkSource {
 
   #appended(events: AppendedEvent[]): void {
     this.#options.onAppended(events);
+    this.#critical.appended(events);
     this.#vectorizer.appended(events);
     // The seal's own entry must not ask for another seal: an idle store would never come to rest.
     const asking = events.filter(
@@ -227,6 +263,8 @@ async function learnUuids(local: LocalGeneration, tree: TreeLayout): Promise<voi
 
 interface OpenedStages {
   vectorizer: Vectorizer;
+  /** Events that the newest generation is without the vectors of. */
+  late: SealedVectors["late"];
   makeLedger(onAppended: (events: AppendedEvent[]) => void, onFailure: (failure: LedgerError) => void): Ledger;
 }
 
@@ -242,9 +280,12 @@ async function openStages(options: PublisherOptions, newest: SealedGeneration | 
     readAppended: (fromSeq, limit) => reader.read(fromSeq, limit),
     log,
   });
-  await vectorizer.start(sealedSize, parts.tree.size, await readSealedRows(store, generation));
+  const late = newest ? await readLate(store.generation(generation), newest.size) : [];
+  const rows = await readSealedRows(store, generation);
+  await vectorizer.start(parts.tree.size, { size: sealedSize, rows, late });
   return {
     vectorizer,
+    late,
     makeLedger: (onAppended, onFailure) => new Ledger(parts, options.ledger, onAppended, onFailure),
   };
 }
@@ -259,6 +300,16 @@ async function readSealedRows(store: StoreLayout, generation: number): Promise<S
     bySpace.set(space, files.set(file, rows));
   }
   return bySpace;
+}
+
+/** From the newest seal, which says it of all generations before. */
+async function readLate(tree: TreeLayout, size: number): Promise<SealedVectors["late"]> {
+  const hash = await readTreeHashes(tree, 0, size - 1, 1);
+  const seal = await readNewestSeal(tree, hash.toString("hex"));
+  if (seal) return seal.late ?? [];
+  throw new LedgerError("corrupt", `${tree.dir} does not end with the seal under its checkpoint`, {
+    hint: "run `isochron-primary verify`; if the store cannot be mended, start from a replica's copy",
+  });
 }
 
 async function readNewest(store: StoreLayout, generation: number | undefined): Promise<SealedGeneration | undefined> {

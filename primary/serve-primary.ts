@@ -14,7 +14,7 @@ import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { describePrimary, describeSeal, resync } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
-import { type PrimaryConfig, primarySockets } from "./config.js";
+import { levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
@@ -160,7 +160,13 @@ async function openPublisher(
     storeUuid: identity.uuid,
     signer: identity.signer,
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
-    vectorize: { level: vectorize.level, workers: vectorize.workers, maxQueuedEvents: vectorize.max_queued_events },
+    vectorize: {
+      levels: levelsOf(vectorize),
+      workers: vectorize.workers,
+      urgentWorkers: vectorize.urgent_workers,
+      maxQueuedEvents: vectorize.max_queued_events,
+      criticalDeadlineMs: vectorize.critical_deadline_ms,
+    },
     sealDelaysMs: { critical: 0, high: seal.high_ms, medium: seal.medium_ms, low: seal.low_ms },
     keep: config.keep,
     versions: await btrfsVersions(),

@@ -6,7 +6,8 @@ import { defineCommand, type GlobalArguments } from "../../shared/cli/run-comman
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
 import { formatSize } from "../../shared/config/parse-size.js";
-import type { PrimaryStatus } from "../answer-operator.js";
+import { PRIORITIES } from "../../shared/format/entry.js";
+import type { PrimaryStatus, VectorizeStatus } from "../answer-operator.js";
 import type { BusState } from "../bus/event-bus.js";
 import type { LinkStatus } from "../push/link-status.js";
 import { askControl } from "./ask-control.js";
@@ -47,7 +48,7 @@ function formatStatus(status: PrimaryStatus): string {
     ...formatKept(status.kept),
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
     formatBus(status.bus),
-    `vectors   level ${status.vectorize.level}`,
+    formatVectorizing(status.vectorize),
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
   ];
@@ -71,6 +72,20 @@ function formatBus({ history, interceptors, subscribers }: BusState): string {
     ...(failures > 0 ? [`${failures} failures`] : []),
   ];
   return [`bus       ${history.events} events in memory, ${subscribers.length} subscribers`, ...troubles].join(", ");
+}
+
+function formatVectorizing({ level, levels, backlog, late, critical_deadline_ms, workers }: VectorizeStatus): string {
+  const others = PRIORITIES.filter((priority) => levels[priority] !== level);
+  const waiting = PRIORITIES.filter((priority) => backlog[priority] > 0);
+  const parts = [
+    `level ${[level, ...others.map((priority) => `${priority} ${levels[priority]}`)].join(", ")}`,
+    ...(waiting.length > 0 ? [`waiting ${waiting.map((one) => `${backlog[one]} ${one}`).join(", ")}`] : []),
+    critical_deadline_ms > 0 ? `critical deadline ${critical_deadline_ms} ms` : "no critical deadline",
+    ...(late.since_start > 0 ? [`${late.since_start} sealed without, ${late.waiting} of them yet to follow`] : []),
+    ...(workers.deaths > 0 ? [`${workers.deaths} worker deaths`] : []),
+    ...(workers.degraded > 0 ? [`${workers.degraded} embedded without their state`] : []),
+  ];
+  return `vectors   ${parts.join("; ")}`;
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {

@@ -1,5 +1,6 @@
 // Seals a generation: the seal entry, the signed checkpoint, the snapshots, `current`. The ledger is held from the last
-// vector to the second snapshot, so that the pair is one moment of the store; appends wait those milliseconds.
+// vector to the second snapshot, so that the pair is one moment of the store; appends wait those milliseconds. A seal that
+// is made in a hurry goes without the vectors that are late, and says which.
 //
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
@@ -15,6 +16,7 @@ import {
   sealElementId,
   sealState,
 } from "../../shared/format/seal.js";
+import { countSeqs, type SeqRanges } from "../../shared/format/seq-ranges.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
@@ -23,7 +25,7 @@ import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
 import { type StoreLayout, SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
 import { listSpaces } from "../../shared/store/list-spaces.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
-import type { AdmittedEvent, HeldLedger, SealedGeneration, VectorRows } from "../event.js";
+import type { AdmittedEvent, HeldLedger, SealedGeneration, TakenRows, VectorRows } from "../event.js";
 
 export interface SealParts {
   store: StoreLayout;
@@ -32,7 +34,9 @@ export interface SealParts {
   ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
   vectors: VectorRows;
   spares: SpareProcesses;
-  /** Ends the waiting for vectors: the daemon stops. */
+  /** Ends the waiting for vectors: the seal is made without those that are late. */
+  hurry: AbortSignal;
+  /** The daemon stops. */
   signal: AbortSignal;
   log: Logger;
 }
@@ -42,44 +46,64 @@ const MAX_UNHELD_WAIT_MS = 2_000;
 /** How long it makes appends wait. Vectors that cannot be written, on a full disk, must not stop the ledger with them. */
 const MAX_HELD_WAIT_MS = 10_000;
 
+/** A generation, and which of its events are without their vector. */
+export interface SealedWithLate extends SealedGeneration {
+  late: SeqRanges;
+}
+
 /** Makes generation `generation` of everything in the ledger. */
-export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedGeneration> {
+export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedWithLate> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
   const sealed = await parts.ledger.held(async (ledger) => {
-    const deadline = AbortSignal.any([parts.signal, AbortSignal.timeout(MAX_HELD_WAIT_MS)]);
-    await times.stage("vectors_ms", parts.vectors.drained(ledger.size, deadline));
-    await times.stage(
-      "entry_ms",
-      sealEvent(parts, generation).then((event) => ledger.append(event)),
-    );
-    const ends = { generation, size: ledger.size, root: ledger.root() };
+    // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
+    const definitions = await readDefinitions(parts.store.live);
+    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size));
+    const event = sealEvent(parts.storeUuid, generation, taken, definitions);
+    await times.stage("entry_ms", ledger.append(event));
+    const ends = { generation, size: ledger.size, root: ledger.root(), late: taken.late };
     await times.stage("ends_ms", writeEnds(parts, ends));
     await times.stage("snapshot_ms", snapshotPair(parts, generation));
     await swapCurrent(parts.store, generation);
     return ends;
   });
-  parts.log.debug("sealed", { generation, size: sealed.size, ...times.ms });
+  parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
 }
 
 /** Most vectors are waited for before the ledger is held; under a load that never lets them catch up, not for ever. */
-async function waitForVectors({ ledger, vectors, signal }: SealParts): Promise<void> {
-  const deadline = AbortSignal.timeout(MAX_UNHELD_WAIT_MS);
-  await vectors.drained(ledger.size, AbortSignal.any([signal, deadline])).catch((error: unknown) => {
-    if (!deadline.aborted) throw error;
+async function waitForVectors({ ledger, vectors, hurry, signal }: SealParts): Promise<void> {
+  const enough = AbortSignal.any([hurry, AbortSignal.timeout(MAX_UNHELD_WAIT_MS)]);
+  await vectors.drained(ledger.size, AbortSignal.any([signal, enough])).catch((error: unknown) => {
+    if (!enough.aborted) throw error;
   });
   signal.throwIfAborted();
 }
 
-async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: number): Promise<AdmittedEvent> {
-  // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
-  const definitions = await readDefinitions(store.live);
-  const spaces: SealedSpace[] = (await vectors.takeAdded()).map(({ space, added }) => ({
+/** All rows; in a hurry those that are there, unless more are late than a seal can name. */
+async function takeRows({ vectors, hurry, signal }: SealParts, size: number): Promise<TakenRows> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(MAX_HELD_WAIT_MS)]);
+  await vectors.drained(size, AbortSignal.any([deadline, hurry])).catch((error: unknown) => {
+    if (!hurry.aborted || deadline.aborted) throw error;
+  });
+  const taken = await vectors.takeAdded(size);
+  if (taken) return taken;
+  await vectors.drained(size, deadline);
+  return (await vectors.takeAdded(size)) as TakenRows;
+}
+
+function sealEvent(
+  storeUuid: string,
+  generation: number,
+  taken: TakenRows,
+  definitions: ReadonlyMap<string, string>,
+): AdmittedEvent {
+  const spaces: SealedSpace[] = taken.spaces.map(({ space, added }) => ({
     space,
     definition: definitions.get(space) as string,
     added,
   }));
+  const late = taken.late.length > 0 ? { late: taken.late } : {};
   return {
     elementId: sealElementId(storeUuid),
     elementType: SEAL_ELEMENT_TYPE,
@@ -88,7 +112,7 @@ async function sealEvent({ store, storeUuid, vectors }: SealParts, generation: n
     timestamp: nowTimestamp(),
     priority: "low",
     source: "seal",
-    stateJson: canonicalise(sealState({ generation, spaces })),
+    stateJson: canonicalise(sealState({ generation, spaces, ...late })),
   };
 }
 

@@ -2,31 +2,38 @@
 // again. A job that kills three workers is split into single events, and an event that kills three more is embedded here
 // without its state: a real vector of who, what and when, said loudly in the log. So nothing waits for ever, nothing gets
 // a made-up vector, and one poisonous state cannot stop the seal of everything else.
-import PQueue from "p-queue";
-import { embedHeuristic, heuristicSpace } from "../../shared/embed/heuristic.js";
+import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
 import type { Priority } from "../../shared/format/entry.js";
 import { formatRows, rowBytes } from "../../shared/format/vector-row.js";
 import type { Logger } from "../../shared/log.js";
 import type { AppendedEvent } from "../event.js";
-import { type EmbedReply, type EventPlace, type RangeToEmbed, STRINGS_PER_EVENT } from "./embed-protocol.js";
-import { WorkerDied, WorkerProcess } from "./worker-process.js";
+import {
+  type EmbedReply,
+  type EventPlace,
+  type RangeToEmbed,
+  type RowsOfLevel,
+  STRINGS_PER_EVENT,
+} from "./embed-protocol.js";
+import { URGENT, WorkerPool } from "./worker-pool.js";
+import { WorkerDied, type WorkerProcess } from "./worker-process.js";
 
 export interface EmbedJobsOptions {
   workers: number;
+  /** Further ones, for critical and high events only. */
+  urgentWorkers: number;
   log: Logger;
   /** A worker that says nothing for so long is ended. */
   jobTimeoutMs: number;
 }
 
 const URGENCY: Record<Priority, number> = { critical: 3, high: 2, medium: 1, low: 0 };
+const RANGE_URGENCY = -1;
 const MOST_DEATHS = 3;
 
 export class EmbedJobs {
   readonly #options: EmbedJobsOptions;
-  readonly #queue: PQueue;
   readonly #stop = new AbortController();
-  readonly #workers: WorkerProcess[];
-  readonly #idle: WorkerProcess[];
+  readonly #pool: WorkerPool;
   /** Events embedded without their state, since the start. */
   degraded = 0;
   /** Workers that ended while they had a job, since the start. */
@@ -34,26 +41,26 @@ export class EmbedJobs {
 
   constructor(options: EmbedJobsOptions) {
     this.#options = options;
-    this.#queue = new PQueue({ concurrency: options.workers });
-    const { log, jobTimeoutMs } = options;
-    const stop = this.#stop.signal;
-    this.#workers = Array.from({ length: options.workers }, () => new WorkerProcess({ log, jobTimeoutMs, stop }));
-    this.#idle = [...this.#workers];
+    this.#pool = new WorkerPool({ ...options, stop: this.#stop.signal });
   }
 
-  /** Jobs that wait for a worker. */
-  get waiting(): number {
-    return this.#queue.size;
+  /** Whether few jobs that this one could wait behind wait for a worker themselves: no more than there are workers for it. */
+  hasRoomFor(priority: Priority): boolean {
+    const { workers, urgentWorkers } = this.#options;
+    const { urgent, others } = this.#pool.waiting;
+    return URGENCY[priority] >= URGENT ? urgent < workers + urgentWorkers : others < workers;
   }
 
   get workerPids(): number[] {
-    return this.#workers.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return this.#pool.pids;
   }
 
   /** The rows of `events`, as they are stored. Rejects only once `close` was called. */
-  embed(events: readonly AppendedEvent[], priority: Priority): Promise<Uint8Array> {
-    const work = () => this.#withWorker((worker) => this.#embedSurely(worker, events));
-    return this.#queue.add(work, { priority: URGENCY[priority] });
+  embed(events: readonly AppendedEvent[], priority: Priority, level: RowLevel): Promise<RowsOfLevel> {
+    return this.#pool.run(URGENCY[priority], async (worker) => {
+      const rows = await this.#embedSurely(worker, events, level);
+      return { level, firstSeq: (events[0] as AppendedEvent).seq, rows };
+    });
   }
 
   /**
@@ -65,40 +72,31 @@ export class EmbedJobs {
   embedRange(range: Omit<RangeToEmbed, "known">, known: () => EventPlace | undefined): Promise<EmbedReply> {
     const work = (worker: WorkerProcess) =>
       this.#surely(range.from, range.to - range.from, () => worker.embed({ range: { ...range, known: known() } }));
-    return this.#queue.add(() => this.#withWorker(work), { priority: -1 });
+    return this.#pool.run(RANGE_URGENCY, work);
   }
 
   /** Ends the workers; jobs under way and waiting are rejected. */
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await this.#pool.close();
   }
 
-  async #withWorker<T>(use: (worker: WorkerProcess) => Promise<T>): Promise<T> {
-    this.#stop.signal.throwIfAborted();
-    const worker = this.#idle.pop() as WorkerProcess;
-    try {
-      return await use(worker);
-    } finally {
-      this.#idle.push(worker);
-    }
-  }
-
-  async #embedSurely(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {
+  async #embedSurely(worker: WorkerProcess, events: readonly AppendedEvent[], level: RowLevel): Promise<Uint8Array> {
     const seqs = events.map(({ seq }) => seq);
     const texts = textsOf(events);
     try {
       const { rows } = await this.#surely(seqs[0] as number, events.length, async () => {
-        const reply = await worker.embed({ seqs, texts });
-        if (reply.rows.length === events.length * rowBytes(heuristicSpace.dimensions)) return reply;
+        const reply = await worker.embed({ level, seqs, texts });
+        const bytes = events.length * rowBytes(embedderOf(level).space.dimensions);
+        if (reply.rows[0]?.rows.length === bytes) return reply;
         throw new WorkerDied("embedding worker gave rows of another length");
       });
-      return rows;
+      return (rows[0] as RowsOfLevel).rows;
     } catch (error) {
       if (!(error instanceof WorkerDied)) throw error;
       return events.length === 1
-        ? this.#embedWithoutState(events[0] as AppendedEvent)
-        : this.#embedApart(worker, events);
+        ? this.#embedWithoutState(events[0] as AppendedEvent, level)
+        : this.#embedApart(worker, events, level);
     }
   }
 
@@ -117,19 +115,21 @@ export class EmbedJobs {
     }
   }
 
-  async #embedApart(worker: WorkerProcess, events: readonly AppendedEvent[]): Promise<Uint8Array> {
+  async #embedApart(worker: WorkerProcess, events: readonly AppendedEvent[], level: RowLevel): Promise<Uint8Array> {
     const rows: Uint8Array[] = [];
-    for (const event of events) rows.push(await this.#embedSurely(worker, [event]));
+    for (const event of events) rows.push(await this.#embedSurely(worker, [event], level));
     return Buffer.concat(rows);
   }
 
-  #embedWithoutState({ seq, entry }: AppendedEvent): Uint8Array {
+  async #embedWithoutState({ seq, entry }: AppendedEvent, level: RowLevel): Promise<Uint8Array> {
     this.degraded += 1;
     this.#options.log.error("event embedded without its state: its state ended three workers", {
       seq,
       element: entry.element_id,
     });
-    return formatRows([{ seq, vector: embedHeuristic(entry, {}) }], heuristicSpace.dimensions);
+    const { space, embed } = embedderOf(level);
+    const [vector] = await embed([{ entry, state: {} }]);
+    return formatRows([{ seq, vector: vector as Float32Array }], space.dimensions);
   }
 }
 

@@ -2,12 +2,17 @@
 // again elsewhere; it can never reach the ledger.
 
 import { writeSync } from "node:fs";
-import { embedHeuristic, heuristicSpace } from "../../shared/embed/heuristic.js";
+import {
+  type EventToEmbed,
+  embedderOf,
+  isRowLevel,
+  type LevelOfPriority,
+  type RowLevel,
+} from "../../shared/embed/levels.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
 import type { Entry } from "../../shared/format/entry.js";
 import { stateTextOf } from "../../shared/format/payload.js";
-import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../../shared/format/seal.js";
-import { formatRows, type VectorRow } from "../../shared/format/vector-row.js";
+import { formatRows } from "../../shared/format/vector-row.js";
 import { readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
 import {
   type EmbedReply,
@@ -15,8 +20,10 @@ import {
   type EventPlace,
   type EventsToEmbed,
   type RangeToEmbed,
+  type RowsOfLevel,
   STRINGS_PER_EVENT,
 } from "./embed-protocol.js";
+import { isSealEntry } from "./find-rowless.js";
 
 process.on("message", (request: EmbedRequest) => {
   void answer(request).then((reply) => process.send?.(reply));
@@ -39,26 +46,36 @@ process.on("unhandledRejection", (error) => {
 async function answer(request: EmbedRequest): Promise<EmbedReply> {
   const { id } = request;
   if ("range" in request) return { id, ...(await embedRange(request.range)) };
-  return { id, rows: formatRows(embedEvents(request), heuristicSpace.dimensions) };
+  return { id, rows: [await formatLevel(request.level, eventsOf(request))] };
 }
 
-function embedEvents({ seqs, texts }: EventsToEmbed): VectorRow[] {
+interface NumberedEvent extends EventToEmbed {
+  seq: number;
+}
+
+function eventsOf({ seqs, texts }: EventsToEmbed): NumberedEvent[] {
   return seqs.map((seq, i) => {
     const at = i * STRINGS_PER_EVENT;
     const [action, element_id, element_type, timestamp, state] = texts.slice(at, at + STRINGS_PER_EVENT) as Strings;
-    const entry = { action, element_id, element_type, timestamp };
-    return { seq, vector: embedHeuristic(entry, JSON.parse(state) as JsonValue) };
+    return { seq, entry: { action, element_id, element_type, timestamp }, state: JSON.parse(state) as JsonValue };
   });
 }
 
 type Strings = [action: string, elementId: string, elementType: string, timestamp: string, state: string];
 
+async function formatLevel(level: RowLevel, events: readonly NumberedEvent[]): Promise<RowsOfLevel> {
+  const { space, embed } = embedderOf(level);
+  const vectors = await embed(events);
+  const rows = events.map(({ seq }, i) => ({ seq, vector: vectors[i] as Float32Array }));
+  return { level, firstSeq: (events[0] as NumberedEvent).seq, rows: formatRows(rows, space.dimensions) };
+}
+
 /** Read at the most for one reply: a job must end well before it counts as silent. */
 const MOST_RANGE_BYTES = 16 * 1024 * 1024;
 
-async function embedRange(range: RangeToEmbed): Promise<{ rows: Buffer; last: EventPlace | undefined }> {
+async function embedRange(range: RangeToEmbed): Promise<Omit<EmbedReply, "id">> {
   const skip = new Set(range.skip);
-  const rows: VectorRow[] = [];
+  const events = new Map<RowLevel, NumberedEvent[]>();
   let last: EventPlace | undefined;
   let bytes = 0;
   const enough = () => last?.entry.seq === range.to - 1 || bytes >= MOST_RANGE_BYTES;
@@ -67,22 +84,28 @@ async function embedRange(range: RangeToEmbed): Promise<{ rows: Buffer; last: Ev
     for (const event of batch) {
       last = { entry: placeOf(event.entry), payload: placeOf(event.payload) };
       bytes += event.payload.bytes.length;
-      const row = skip.has(event.seq) ? undefined : embedStored(event);
-      if (row) rows.push(row);
+      if (!skip.has(event.seq)) addStored(events, event, range.levels);
       if (enough()) break;
     }
     if (enough()) break;
   }
   if (!enough()) throw new Error("the ledger ends before the range");
-  return { rows: formatRows(rows, heuristicSpace.dimensions), last };
+  return { rows: await Promise.all([...events].map(([level, ofLevel]) => formatLevel(level, ofLevel))), last };
 }
 
 /** These lines were written by this primary: they are not checked again. */
-function embedStored({ seq, entry: line, payload }: StoredEvent): VectorRow | undefined {
+function addStored(
+  events: Map<RowLevel, NumberedEvent[]>,
+  { seq, entry: line, payload }: StoredEvent,
+  levels: LevelOfPriority,
+): void {
   const entry = JSON.parse(line.bytes.toString()) as Entry;
-  // A seal speaks of vectors and has none.
-  if (entry.element_type === SEAL_ELEMENT_TYPE && entry.action === SEAL_ACTION) return undefined;
-  return { seq, vector: embedHeuristic(entry, JSON.parse(stateTextOf(payload.bytes.toString())) as JsonValue) };
+  const level = levels[entry.priority];
+  if (isSealEntry(entry) || !isRowLevel(level)) return;
+  const event = { seq, entry, state: JSON.parse(stateTextOf(payload.bytes.toString())) as JsonValue };
+  const ofLevel = events.get(level);
+  if (ofLevel) ofLevel.push(event);
+  else events.set(level, [event]);
 }
 
 function placeOf({ seq, file, offset }: EventPlace["entry"]): EventPlace["entry"] {

@@ -1,6 +1,6 @@
 // Events in memory until their rows are written, by priority. Bounded in number and in bytes: what does not fit is left in the
-// ledger and read back from there (vectorizer.ts). Critical events have as much room again of their own, so that a
-// flood of others cannot push them out of memory.
+// ledger and read back from there (vectorizer.ts). High events have as much room again, and critical ones once more, so
+// that a flood of less urgent ones cannot push them out of memory.
 import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
 import type { AppendedEvent } from "../event.js";
 
@@ -21,6 +21,8 @@ interface Waiting {
   bytes: number;
 }
 
+const ROOMS: Readonly<Record<Priority, number>> = { critical: 3, high: 2, medium: 1, low: 1 };
+
 export class PendingEvents {
   readonly #room: EventRoom;
   readonly #waiting: Record<Priority, Waiting[]> = { critical: [], high: [], medium: [], low: [] };
@@ -38,7 +40,7 @@ export class PendingEvents {
   /** False when there is no room: the event stays in the ledger only. */
   offer(event: AppendedEvent): boolean {
     const { priority } = event.entry;
-    const rooms = priority === "critical" ? 2 : 1;
+    const rooms = ROOMS[priority];
     const bytes = Buffer.byteLength(event.stateJson);
     if (this.#held.events + 1 > rooms * this.#room.events) return false;
     if (this.#held.bytes + bytes > rooms * this.#room.bytes) return false;

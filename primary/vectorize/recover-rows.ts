@@ -14,9 +14,8 @@ export interface RecoverOptions {
   space: Space;
   /** Rows of each file that seals cover. */
   sealedRows: ReadonlyMap<string, number>;
-  /** Rows that no seal covers belong to events from `fromSeq` up to, not including, `toSeq`. */
-  fromSeq: number;
-  toSeq: number;
+  /** Whether a row that no seal covers may be this event's: it is not sealed, or was late in its seal. */
+  isOpen: (seq: number) => boolean;
 }
 
 export interface RecoveredRows {
@@ -81,10 +80,10 @@ async function recoverFile(
 }
 
 /** Rows before the first one that cannot be right; their events are added to `seen`. */
-function countSound(rows: Buffer, { space, fromSeq, toSeq }: RecoverOptions, seen: Set<number>): number {
+function countSound(rows: Buffer, { space, isOpen }: RecoverOptions, seen: Set<number>): number {
   let sound = 0;
   for (const row of parseRows(rows, space.dimensions)) {
-    if (row.seq < fromSeq || row.seq >= toSeq || seen.has(row.seq) || !isSound(row, space)) break;
+    if (!isOpen(row.seq) || seen.has(row.seq) || !isSound(row, space)) break;
     seen.add(row.seq);
     sound += 1;
   }

@@ -1,4 +1,5 @@
 // A set of sequence numbers that fills from the left, one bit each: a backlog of a million events costs 125 KB.
+import type { SeqRange } from "../../shared/format/seq-ranges.js";
 
 export class SeqSet {
   #bits = new Uint8Array(1024);
@@ -29,6 +30,18 @@ export class SeqSet {
     const at = seq - this.#base;
     this.#bits[at >> 3] = (this.#bits[at >> 3] ?? 0) | (1 << (at & 7));
     if (seq === this.#firstMissing) this.#advance();
+  }
+
+  /** The numbers below `end` that are not in the set; `undefined` if they are in more than `most` ranges. */
+  missing(end: number, most: number): SeqRange[] | undefined {
+    const missing: [number, number][] = [];
+    for (let seq = this.#firstMissing; seq < end; seq += 1) {
+      if (this.has(seq)) continue;
+      const range = missing.at(-1);
+      if (range && range[1] === seq - 1) range[1] = seq;
+      else if (missing.push([seq, seq]) > most) return undefined;
+    }
+    return missing;
   }
 
   #advance(): void {

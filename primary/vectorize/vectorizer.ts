@@ -1,33 +1,34 @@
 // Vectorize: appended events get their rows in `live/vector`, made by worker processes, most urgent first. It never holds
-// up the ledger, and a seal waits for it through `drained`: no generation may hold an event without its vector.
-// Two sets say where everything is: an event is claimed once it is in memory or further, and done once its row is
-// written. What is in the ledger and not claimed (too much for memory, or left by a crash) the workers read themselves.
-import { readdir, readFile } from "node:fs/promises";
+// up the ledger, and a seal waits for it through `drained`: no generation may hold an event without its vector, but for
+// those that its seal calls late. Two sets say where everything is: an event is claimed once it is in memory or further,
+// and done once its row is written, or was never to be. What is in the ledger and not claimed (too much for memory, or
+// left by a crash) the workers read themselves.
 import { setTimeout as sleep } from "node:timers/promises";
-import { heuristicSpace } from "../../shared/embed/heuristic.js";
-import type { Priority } from "../../shared/format/entry.js";
-import { SEAL_ACTION, SEAL_ELEMENT_TYPE, type SealedRows } from "../../shared/format/seal.js";
-import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/vector-row.js";
+import { isRowLevel, type LevelOfPriority, type RowLevel, rowLevelsOf } from "../../shared/embed/levels.js";
+import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
+import { MOST_LATE_RANGES } from "../../shared/format/seal.js";
+import { countSeqs, hasSeq, type SeqRanges, withoutSeqs } from "../../shared/format/seq-ranges.js";
 import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
-import type { AppendedEvent } from "../event.js";
+import type { AppendedEvent, TakenRows } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
-import type { EventPlace } from "./embed-protocol.js";
+import type { EventPlace, RowsOfLevel } from "./embed-protocol.js";
+import { findRowless, isSealEntry } from "./find-rowless.js";
 import { PendingEvents, type TakenEvents } from "./pending-events.js";
-import { recoverRows } from "./recover-rows.js";
-import { RowFiles } from "./row-files.js";
+import { PriorityBacklog } from "./priority-backlog.js";
+import { RowSpaces, type SealedRowCounts } from "./row-spaces.js";
 import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
 import { WorkerDied } from "./worker-process.js";
 
-export type VectorLevel = "none" | "heuristic";
-
 export interface VectorizerOptions {
   /** `live` of the store. */
   tree: TreeLayout;
-  level: VectorLevel;
+  levels: LevelOfPriority;
   /** Worker processes. */
   workers: number;
+  /** Further ones, for critical and high events only. */
+  urgentWorkers: number;
   /** Events kept in memory; the rest is read from the ledger by the workers. */
   maxQueuedEvents: number;
   /** Bytes of their states kept in memory. Default 16 MiB. */
@@ -44,8 +45,25 @@ export interface VectorizerOptions {
   jobTimeoutMs?: number;
 }
 
-/** Rows that seals cover: by space, by file, a count. */
-export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
+/** What a start is told of the newest generation. */
+export interface SealedVectors {
+  /** Entries under its checkpoint. */
+  size: number;
+  rows: SealedRowCounts;
+  /** Events of it that have no row yet. */
+  late: SeqRanges;
+}
+
+export interface VectorizerState {
+  /** Events that wait for their row. */
+  backlog: Record<Priority, number>;
+  /** Events that a seal went without: whose row is not there yet, and all since the start. */
+  late: { waiting: number; since_start: number };
+  /** Events embedded without their state, since the start. */
+  degraded: number;
+  workerDeaths: number;
+  workerPids: number[];
+}
 
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 /** A job is copied to its worker, so it is held twice for a moment. */
@@ -54,11 +72,12 @@ const JOB = { events: 256, bytes: 4 * 1024 * 1024 };
 const LEAST_RANGE_EVENTS = 256;
 const MOST_RANGE_EVENTS = 8192;
 const RETRY_MS = 500;
+const NOTHING_SEALED: SealedVectors = { size: 0, rows: new Map(), late: [] };
 
-/** Rows, and the events that have theirs now: a seal among them has none. */
+/** Rows, and the events that have theirs now: some have none by decision. */
 interface Embedded {
   seqs: number[];
-  rows: Uint8Array;
+  rows: RowsOfLevel[];
 }
 
 /** Of a range, up to but not including `end`. */
@@ -69,50 +88,58 @@ interface EmbeddedPart extends Embedded {
 export class Vectorizer {
   readonly #options: VectorizerOptions;
   readonly #pending: PendingEvents;
+  readonly #spaces: RowSpaces;
   readonly #stop = new AbortController();
   readonly #waiters = new Set<() => void>();
+  /** Rows are written and noted, or taken for a seal: one after another, so that a seal knows exactly what it has. */
+  #turn: Promise<unknown> = Promise.resolve();
   #jobs: EmbedJobs | undefined;
-  #files: RowFiles | undefined;
-  /** Files of spaces that get no new rows, with rows that no seal covers. */
-  #others: RowFiles[] = [];
   #claimed = new SeqSet(0);
   #done = new SeqSet(0);
-  #doneCount = 0;
+  #backlog = new PriorityBacklog(0);
   /** Events in the ledger, as far as we were told. */
   #end = 0;
-  #start = 0;
+  /** Events below it were sealed before the start. */
+  #sealedBefore = 0;
+  /** What the newest seal calls late, and how many of those wait. */
+  #late: SeqRanges = [];
+  #lateWaiting = 0;
+  #lateSinceStart = 0;
   /** How far the last range was read. */
   #place: EventPlace | undefined;
   #work = new Set<Promise<void>>();
 
   constructor(options: VectorizerOptions) {
     this.#options = options;
-    const { maxQueuedEvents, maxQueuedBytes = MAX_QUEUED_BYTES } = options;
+    const { tree, log, segmentBytes, maxQueuedEvents, maxQueuedBytes = MAX_QUEUED_BYTES } = options;
     this.#pending = new PendingEvents({ events: maxQueuedEvents, bytes: maxQueuedBytes });
+    this.#spaces = new RowSpaces({ tree, log, segmentBytes });
   }
 
   /**
-   * Every event below `fromSeq` is in a sealed generation and has its rows. Those from there up to `ledgerSize` are looked
-   * for in the `.vec` files; the missing ones are read from the ledger and embedded from now on.
+   * Events of the newest generation have their rows, but for the late ones. Those and what came after it up to `ledgerSize`
+   * are looked for in the `.vec` files; the missing ones are read from the ledger and embedded from now on.
    *
    * @throws VectorizeError `space-differs`, `rows-missing`
    */
-  async start(fromSeq: number, ledgerSize: number, sealedRows: SealedRowCounts = new Map()): Promise<void> {
-    this.#start = fromSeq;
+  async start(ledgerSize: number, sealed: SealedVectors = NOTHING_SEALED): Promise<void> {
+    const { size, rows, late } = sealed;
+    const first = late[0]?.[0] ?? size;
+    this.#sealedBefore = size;
     this.#end = ledgerSize;
-    this.#claimed = new SeqSet(fromSeq);
-    this.#done = new SeqSet(fromSeq);
-    const active = this.#options.level === "heuristic" ? heuristicSpace : undefined;
-    for (const space of await this.#spacesOnDisk(active)) {
-      const found = await this.#recover(space, sealedRows);
-      if (active && spaceName(space) === spaceName(active)) {
-        this.#files = found.files;
-        for (const seq of found.seqs) this.#finish(seq);
-      } else this.#others.push(found.files);
-    }
-    if (!active) return;
-    const { workers, log, jobTimeoutMs = 60_000 } = this.#options;
-    this.#jobs = new EmbedJobs({ workers, log, jobTimeoutMs });
+    this.#claimed = new SeqSet(first);
+    this.#done = new SeqSet(first);
+    this.#backlog = new PriorityBacklog(first);
+    this.#late = late;
+    this.#lateWaiting = countSeqs(late);
+    for (const [from, to] of withoutSeqs([[first, size - 1]], late)) this.#finishAll(from, to);
+    const levels = rowLevelsOf(late.length > 0 ? this.#levelsOfLate() : this.#options.levels);
+    const isOpen = (seq: number) => seq < ledgerSize && (seq >= size || hasSeq(late, seq));
+    for (const seq of await this.#spaces.open({ levels, sealedRows: rows, isOpen })) this.#finish(seq);
+    if (levels.length === 0) return;
+    await this.#noteRowless(first);
+    const { workers, urgentWorkers, log, jobTimeoutMs = 60_000 } = this.#options;
+    this.#jobs = new EmbedJobs({ workers, urgentWorkers, log, jobTimeoutMs });
     this.#pump();
   }
 
@@ -121,20 +148,21 @@ export class Vectorizer {
     const last = events.at(-1);
     if (!last) return;
     this.#end = Math.max(this.#end, last.seq + 1);
-    if (!this.#files) return;
+    if (!this.#jobs) return;
     for (const event of events) this.#claim(event);
     this.#pump();
   }
 
   /** Events without their rows yet. */
   backlog(): number {
-    return this.#files ? this.#end - this.#start - this.#doneCount : 0;
+    return this.#backlog.size;
   }
 
-  state(): { backlog: number; degraded: number; workerDeaths: number; workerPids: number[] } {
+  state(): VectorizerState {
     const jobs = this.#jobs;
     return {
-      backlog: this.backlog(),
+      backlog: { ...this.#backlog.counts },
+      late: { waiting: this.#lateWaiting, since_start: this.#lateSinceStart },
       degraded: jobs?.degraded ?? 0,
       workerDeaths: jobs?.deaths ?? 0,
       workerPids: jobs?.workerPids ?? [],
@@ -143,7 +171,7 @@ export class Vectorizer {
 
   /** Resolves when every event below `uptoSeq` has its row written (not synced). @throws VectorizeError `stopped` */
   async drained(uptoSeq: number, signal?: AbortSignal): Promise<void> {
-    while (this.#files && this.#done.firstMissing < uptoSeq) {
+    while (this.#jobs && this.#done.firstMissing < uptoSeq) {
       signal?.throwIfAborted();
       if (this.#stop.signal.aborted) {
         throw new VectorizeError("stopped", `the vectorizer was stopped ${this.backlog()} events behind`);
@@ -152,14 +180,17 @@ export class Vectorizer {
     }
   }
 
-  /** Rows added since the last take, or since the last seal after a start. To be called after `drained`, ledger held. */
-  async takeAdded(): Promise<{ space: string; added: SealedRows[] }[]> {
-    const taken: { space: string; added: SealedRows[] }[] = [];
-    for (const files of [...this.#others, ...(this.#files ? [this.#files] : [])]) {
-      const added = await files.take();
-      if (added.length > 0) taken.push({ space: files.name, added });
-    }
-    return taken.sort((a, b) => (a.space < b.space ? -1 : 1));
+  /** As `VectorRows` says. To be called with the ledger held, and for one seal that surely follows. */
+  takeAdded(uptoSeq: number): Promise<TakenRows | undefined> {
+    return this.#inTurn(async () => {
+      const late = this.#jobs ? this.#done.missing(uptoSeq, MOST_LATE_RANGES) : [];
+      if (!late) return undefined;
+      const spaces = await this.#spaces.take();
+      this.#lateSinceStart += countSeqs(withoutSeqs(late, this.#late));
+      this.#late = late;
+      this.#lateWaiting = countSeqs(late);
+      return { spaces, late };
+    });
   }
 
   /** What has no row yet is found at the next start. */
@@ -168,133 +199,148 @@ export class Vectorizer {
     this.#wakeWaiters();
     await this.#jobs?.close();
     await Promise.allSettled([...this.#work]);
-    await this.#files?.close();
+    await this.#spaces.close();
   }
 
-  async #spacesOnDisk(active: Space | undefined): Promise<Space[]> {
-    const { tree } = this.#options;
-    const spaces = active ? [active] : [];
-    const names = await readdir(tree.vector, { withFileTypes: true });
-    for (const entry of names) {
-      if (!entry.isDirectory() || !isSpaceName(entry.name) || (active && entry.name === spaceName(active))) continue;
-      const text = await readFile(tree.spaceFile(entry.name), "utf8").catch(() => undefined);
-      if (text !== undefined) spaces.push(parseSpace(text));
+  /** A late event is to get its row, as its seal says: even if the level of its priority is `none` by now. */
+  #levelsOfLate(): LevelOfPriority {
+    const levels = { ...this.#options.levels };
+    for (const priority of PRIORITIES) if (!isRowLevel(levels[priority])) levels[priority] = "heuristic";
+    return levels;
+  }
+
+  #levelsAt(seq: number): LevelOfPriority {
+    return seq < this.#sealedBefore ? this.#levelsOfLate() : this.#options.levels;
+  }
+
+  async #noteRowless(from: number): Promise<void> {
+    const { entries } = this.#options.tree;
+    const hasRow = (seq: number) => this.#done.has(seq);
+    for await (const { seq, priority, isSeal } of findRowless(entries, { from, to: this.#end, hasRow })) {
+      if (isSeal || !isRowLevel(this.#levelsAt(seq)[priority])) this.#finish(seq);
+      else this.#backlog.add(seq, priority, this.#done.firstMissing);
     }
-    return spaces;
-  }
-
-  async #recover(space: Space, sealedRows: SealedRowCounts): Promise<{ files: RowFiles; seqs: number[] }> {
-    const { tree, segmentBytes, log } = this.#options;
-    const files = new RowFiles({ tree, space, segmentBytes });
-    await files.prepare();
-    const { last, runs, seqs, cutBytes } = await recoverRows({
-      tree,
-      space,
-      sealedRows: sealedRows.get(files.name) ?? new Map(),
-      fromSeq: this.#start,
-      toSeq: this.#end,
-    });
-    if (cutBytes > 0) log.warn("rows cut off, they will be made again", { space: files.name, bytes: cutBytes });
-    files.resume(last, runs);
-    return { files, seqs };
   }
 
   #claim(event: AppendedEvent): void {
-    const { seq } = event;
+    const { seq, entry } = event;
     if (this.#claimed.has(seq)) return;
-    // A seal speaks of vectors and has none.
-    if (isSeal(event)) this.#finish(seq);
-    else if (this.#pending.offer(event)) this.#claimed.add(seq);
+    if (isSealEntry(entry) || !isRowLevel(this.#options.levels[entry.priority])) {
+      this.#finish(seq);
+      return;
+    }
+    this.#backlog.add(seq, entry.priority, this.#done.firstMissing);
+    if (this.#pending.offer(event)) this.#claimed.add(seq);
   }
 
   #finish(seq: number): void {
     if (this.#done.has(seq)) return;
     this.#claimed.add(seq);
     this.#done.add(seq);
-    this.#doneCount += 1;
+    this.#backlog.remove(seq);
+    if (this.#lateWaiting > 0 && hasSeq(this.#late, seq)) this.#lateWaiting -= 1;
   }
 
-  /** Hands out jobs: critical ones at once, others as long as few wait, so that a later urgent one is not behind them. */
+  #finishAll(from: number, to: number): void {
+    for (let seq = from; seq <= to; seq += 1) this.#finish(seq);
+  }
+
+  /** Hands out jobs: critical ones at once, others as long as few wait, so that they grow and a later one is not behind them. */
   #pump(): void {
     const jobs = this.#jobs;
     if (!jobs || this.#stop.signal.aborted) return;
     for (let next = this.#pending.mostUrgent(); next; next = this.#pending.mostUrgent()) {
-      if (next !== "critical" && jobs.waiting >= this.#options.workers) break;
-      const job = this.#runJob(jobs, this.#pending.take(next, JOB), next);
-      this.#work.add(job);
-      void job.finally(() => this.#work.delete(job));
+      if (next !== "critical" && !jobs.hasRoomFor(next)) break;
+      this.#track(this.#runJob(jobs, this.#pending.take(next, JOB), next));
     }
-    while (this.#claimed.firstMissing < this.#end && jobs.waiting < this.#options.workers) this.#startRange(jobs);
+    while (this.#claimed.firstMissing < this.#end && jobs.hasRoomFor("low")) this.#startRange(jobs);
+  }
+
+  #track(work: Promise<void>): void {
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
   }
 
   /** Hands out what is in the ledger only, oldest first. */
   #startRange(jobs: EmbedJobs): void {
     const from = this.#claimed.firstMissing;
-    const size = Math.min(MOST_RANGE_EVENTS, Math.max(LEAST_RANGE_EVENTS, Math.floor((this.#end - from) / 8)));
-    const to = Math.min(this.#end, from + size);
+    const end = from < this.#sealedBefore ? Math.min(this.#end, this.#sealedBefore) : this.#end;
+    const size = Math.min(MOST_RANGE_EVENTS, Math.max(LEAST_RANGE_EVENTS, Math.floor((end - from) / 8)));
+    let to = from;
     const skip: number[] = [];
-    for (let seq = from; seq < to; seq += 1) {
+    for (let seq = from; seq < Math.min(end, from + size); seq += 1) {
       if (this.#claimed.has(seq)) skip.push(seq);
-      else this.#claimed.add(seq);
+      else {
+        this.#claimed.add(seq);
+        to = seq + 1;
+      }
     }
-    const work = this.#runRange(jobs, from, to, skip);
-    this.#work.add(work);
-    void work.finally(() => this.#work.delete(work));
+    const within = skip.filter((seq) => seq < to);
+    this.#track(this.#runRange(jobs, { from, to, skip: within }));
   }
 
   /** Embeds and writes one job, for as long as it takes. Never rejects. */
   async #runJob(jobs: EmbedJobs, taken: TakenEvents, priority: Priority): Promise<void> {
     const seqs = taken.events.map(({ seq }) => seq);
-    await this.#untilWritten(async () => ({ seqs, rows: await jobs.embed(taken.events, priority) }));
+    const level = this.#options.levels[priority] as RowLevel;
+    await this.#untilWritten(async () => ({ seqs, rows: [await jobs.embed(taken.events, priority, level)] }));
     this.#pending.release(taken);
   }
 
   /** As `#runJob`, in parts. A range that ends its workers is read here from there on, to find the event that does it. */
-  async #runRange(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<void> {
+  async #runRange(jobs: EmbedJobs, range: SeqsToEmbed): Promise<void> {
     let readHere = false;
-    for (let at = from; at < to; ) {
+    for (let from = range.from; from < range.to; ) {
+      const rest = { ...range, from };
       const part = await this.#untilWritten(async () => {
         try {
-          if (!readHere) return await this.#embedRange(jobs, at, to, skip);
+          if (!readHere) return await this.#embedRange(jobs, rest);
         } catch (error) {
           if (!(error instanceof WorkerDied)) throw error;
           readHere = true;
         }
-        return this.#embedReadBack(jobs, at, to, skip);
+        return this.#embedReadBack(jobs, rest);
       });
       if (!part) return;
-      at = part.end;
+      from = part.end;
     }
   }
 
   /** A range, or as much of it as the worker takes in one go. */
-  async #embedRange(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<EmbeddedPart> {
+  async #embedRange(jobs: EmbedJobs, { from, to, skip }: SeqsToEmbed): Promise<EmbeddedPart> {
     const { entries, payloads } = this.#options.tree;
-    const { rows, last } = await jobs.embedRange({ entries, payloads, from, to, skip }, () => this.#placeBefore(from));
+    const range = { entries, payloads, from, to, skip, levels: this.#levelsAt(from) };
+    const { rows, last } = await jobs.embedRange(range, () => this.#placeBefore(from));
     this.#place = last;
     const end = last ? last.entry.seq + 1 : to;
     return { seqs: seqsBetween(from, end, skip), rows, end };
   }
 
-  async #embedReadBack(jobs: EmbedJobs, from: number, to: number, skip: number[]): Promise<EmbeddedPart> {
+  async #embedReadBack(jobs: EmbedJobs, { from, to, skip }: SeqsToEmbed): Promise<EmbeddedPart> {
     const read = await this.#options.readAppended(from, Math.min(to - from, JOB.events));
     const last = read.at(-1);
     if (!last) throw new Error(`event ${from} is in the ledger and was not read`);
     const end = last.seq + 1;
     const seqs = seqsBetween(from, end, skip);
     const wanted = new Set(seqs);
-    const events = read.filter((event) => wanted.has(event.seq) && !isSeal(event));
-    return { seqs, rows: events.length > 0 ? await jobs.embed(events, "low") : new Uint8Array(), end };
+    const levels = this.#levelsAt(from);
+    const events = read.filter((event) => wanted.has(event.seq) && !isSealEntry(event.entry));
+    const rows: RowsOfLevel[] = [];
+    for (const level of rowLevelsOf(levels)) {
+      const ofLevel = events.filter(({ entry }) => levels[entry.priority] === level);
+      if (ofLevel.length > 0) rows.push(await jobs.embed(ofLevel, "low", level));
+    }
+    return { seqs, rows, end };
   }
 
   /** What was embedded and written; `undefined` once the vectorizer was stopped. */
   async #untilWritten<T extends Embedded>(embed: () => Promise<T>): Promise<T | undefined> {
+    let made: T | undefined;
     while (!this.#stop.signal.aborted) {
       try {
-        const embedded = await embed();
-        const { seqs, rows } = embedded;
-        if (rows.length > 0) await (this.#files as RowFiles).append(rows, seqs[0] as number);
-        for (const seq of seqs) this.#finish(seq);
+        made ??= await embed();
+        const embedded = made;
+        await this.#inTurn(() => this.#write(embedded));
         this.#wakeWaiters();
         this.#pump();
         return embedded;
@@ -303,6 +349,22 @@ export class Vectorizer {
       }
     }
     return undefined;
+  }
+
+  /** What is written leaves `rows`: a second try must not write it twice. */
+  async #write({ seqs, rows }: Embedded): Promise<void> {
+    for (let next = rows[0]; next; next = rows[0]) {
+      await this.#spaces.append(next);
+      rows.shift();
+    }
+    for (const seq of seqs) this.#finish(seq);
+  }
+
+  /** One after another, in the order of the calls; a failure is its caller's only. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   #placeBefore(seq: number): EventPlace | undefined {
@@ -332,11 +394,14 @@ export class Vectorizer {
   }
 }
 
+/** Events from `from` up to but not including `to`, without those of `skip`. */
+interface SeqsToEmbed {
+  from: number;
+  to: number;
+  skip: number[];
+}
+
 function seqsBetween(from: number, end: number, skip: readonly number[]): number[] {
   const skipped = new Set(skip);
   return Array.from({ length: end - from }, (_, i) => from + i).filter((seq) => !skipped.has(seq));
-}
-
-function isSeal({ entry }: AppendedEvent): boolean {
-  return entry.element_type === SEAL_ELEMENT_TYPE && entry.action === SEAL_ACTION;
 }

@@ -13,6 +13,13 @@ const LONGEST_BACKOFF_MS = 5000;
 /** A request without its number. */
 export type EmbedJob = EventsToEmbed | { range: RangeToEmbed };
 
+export interface WorkerOptions {
+  log: Logger;
+  /** A worker that says nothing for so long is ended. */
+  jobTimeoutMs: number;
+  stop: AbortSignal;
+}
+
 export class WorkerDied extends Error {
   constructor(reason: string) {
     super(reason);
@@ -28,7 +35,7 @@ export class WorkerProcess {
   #deathsInARow = 0;
   #jobs = 0;
 
-  constructor(options: { log: Logger; jobTimeoutMs: number; stop: AbortSignal }) {
+  constructor(options: WorkerOptions) {
     this.#log = options.log;
     this.#jobTimeoutMs = options.jobTimeoutMs;
     this.#stop = options.stop;

@@ -26,15 +26,17 @@ function event(seq: number, bytes: number, priority: Priority = "low"): Appended
 
 const seqsOf = (events: AppendedEvent[]) => events.map(({ seq }) => seq);
 
-test("events are held up to their number and up to the bytes of their states, critical ones up to twice that", () => {
+test("events are held up to their number and up to the bytes of their states, high ones up to twice that, critical ones up to three times", () => {
   const byNumber = new PendingEvents({ events: 2, bytes: 1000 });
   assert.deepEqual(
-    [event(0, 10), event(1, 10), event(2, 10), event(3, 10, "critical")].map((offered) => byNumber.offer(offered)),
-    [true, true, false, true],
+    ["low", "low", "medium", "high", "high", "high", "critical", "critical", "critical"].map((priority, seq) =>
+      byNumber.offer(event(seq, 10, priority as Priority)),
+    ),
+    [true, true, false, true, true, false, true, true, false],
   );
   const byBytes = new PendingEvents({ events: 100, bytes: 1000 });
   assert.deepEqual(
-    [event(0, 600), event(1, 500), event(2, 400), event(3, 1000, "critical"), event(4, 10, "critical")].map((offered) =>
+    [event(0, 600), event(1, 500), event(2, 400), event(3, 2000, "critical"), event(4, 10, "critical")].map((offered) =>
       byBytes.offer(offered),
     ),
     [true, false, true, true, false],

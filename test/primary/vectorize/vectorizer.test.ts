@@ -4,13 +4,13 @@ import { appendFileSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { AppendedEvent } from "../../../primary/event.js";
-import { Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
+import type { AppendedEvent, TakenRows } from "../../../primary/event.js";
+import { type SealedVectors, Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
 import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload } from "../../../shared/format/payload.js";
-import type { SealedRows } from "../../../shared/format/seal.js";
+import { MOST_LATE_RANGES, type SealedRows } from "../../../shared/format/seal.js";
 import { parseRows, rowBytes, spaceName } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { withFolder } from "../../support/with-folder.js";
@@ -18,6 +18,13 @@ import { withFolder } from "../../support/with-folder.js";
 const SPACE = spaceName(heuristicSpace);
 const WIDTH = rowBytes(heuristicSpace.dimensions);
 const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+const EVERY = { critical: "heuristic", high: "heuristic", medium: "heuristic", low: "heuristic" } as const;
+
+/** A generation of `size` events, each with its row. */
+function sealedRows(size: number, file: string): SealedVectors {
+  return { size, rows: new Map([[SPACE, new Map([[file, size]])]]), late: [] };
+}
 
 const MEMORY_STATE = JSON.stringify({ text: "the copy in memory" });
 
@@ -53,8 +60,9 @@ class Fixture {
   make(options: Partial<VectorizerOptions> = {}): Vectorizer {
     return new Vectorizer({
       tree: this.tree,
-      level: "heuristic",
+      levels: EVERY,
       workers: 1,
+      urgentWorkers: 1,
       maxQueuedEvents: 10_000,
       log,
       readAppended: async (from, limit) => {
@@ -129,28 +137,29 @@ async function running(vectorizer: Vectorizer, start: Parameters<Vectorizer["sta
   }
 }
 
-const rowsOf = (taken: { space: string; added: SealedRows[] }[]) => taken[0]?.added ?? [];
+const rowsOf = (taken: TakenRows | undefined) => taken?.spaces[0]?.added ?? [];
 
 describe("the vectorizer", () => {
   test("gives every appended event its row, and lists the rows of each seal once", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(700));
         vectorizer.appended(fixture.write(3, "critical"));
         await vectorizer.drained(703);
         assert.equal(vectorizer.backlog(), 0);
-        const first = await vectorizer.takeAdded();
-        assert.equal(first[0]?.space, SPACE);
+        const first = await vectorizer.takeAdded(703);
+        assert.equal(first?.spaces[0]?.space, SPACE);
+        assert.deepEqual(first.late, []);
         assert.deepEqual(
           rowsOf(first).map(({ rows }) => rows),
           [703],
         );
         await fixture.assertCovers(rowsOf(first));
-        assert.deepEqual(await vectorizer.takeAdded(), []);
+        assert.deepEqual(await vectorizer.takeAdded(703), { spaces: [], late: [] });
         vectorizer.appended(fixture.write(5));
         await vectorizer.drained(708);
-        const second = rowsOf(await vectorizer.takeAdded());
+        const second = rowsOf(await vectorizer.takeAdded(708));
         assert.deepEqual([second[0]?.first, second[0]?.rows], [703, 5]);
         await fixture.assertCovers(second);
       });
@@ -164,7 +173,7 @@ describe("the vectorizer", () => {
   test("puts critical events before what waits", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(4000));
         vectorizer.appended(fixture.write(1, "critical"));
         await vectorizer.drained(4001);
@@ -177,7 +186,7 @@ describe("the vectorizer", () => {
   test("gives a seal no row and does not wait for one", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         fixture.write(2);
         fixture.add([appended(2, "low", { action: "sealed", element_type: "Store", element_id: "store:x" })]);
         vectorizer.appended(fixture.events);
@@ -189,7 +198,7 @@ describe("the vectorizer", () => {
   test("keeps few events in memory and lets the workers read the rest from the ledger, losing none", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ maxQueuedEvents: 10 });
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         for (let batch = 0; batch < 30; batch += 1) {
           vectorizer.appended([...fixture.write(97), ...fixture.write(3, "critical")]);
           if (batch % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -205,17 +214,17 @@ describe("the vectorizer", () => {
     ["number", { maxQueuedEvents: 10 }],
     ["bytes", { maxQueuedBytes: 10 * Buffer.byteLength(MEMORY_STATE) }],
   ] as const) {
-    test(`holds a flood of critical events in memory only up to twice the bound in ${what}`, () =>
+    test(`holds a flood of critical events in memory only up to three times the bound in ${what}`, () =>
       withVectors(async (fixture) => {
         const vectorizer = fixture.make(room);
-        await running(vectorizer, [0, 0], async () => {
+        await running(vectorizer, [0], async () => {
           // What is embedded from memory can be told from what is embedded from the ledger.
           for (const event of fixture.write(100, "critical")) {
             vectorizer.appended([{ ...event, stateJson: MEMORY_STATE }]);
           }
           await vectorizer.drained(100);
         });
-        for (const event of fixture.events.slice(0, 20))
+        for (const event of fixture.events.slice(0, 30))
           fixture.events[event.seq] = { ...event, stateJson: MEMORY_STATE };
         await fixture.assertComplete();
       }));
@@ -225,7 +234,7 @@ describe("the vectorizer", () => {
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ maxQueuedEvents: 1 });
       const backlogs = new Set<number>();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         const stateJson = JSON.stringify({ text: "x".repeat(1024 * 1024) });
         vectorizer.appended(fixture.add(Array.from({ length: 20 }, (_, seq) => ({ ...appended(seq), stateJson }))));
         while (vectorizer.backlog() > 0) {
@@ -240,12 +249,12 @@ describe("the vectorizer", () => {
   test("rolls to a new file on whole rows, with names that rise", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ segmentBytes: 300 * WIDTH });
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         for (let n = 0; n < 5; n += 1) {
           vectorizer.appended(fixture.write(200));
           await vectorizer.drained(fixture.events.length);
         }
-        const added = rowsOf(await vectorizer.takeAdded());
+        const added = rowsOf(await vectorizer.takeAdded(1000));
         assert.equal(added.length, (await fixture.files()).length);
         await fixture.assertCovers(added);
       });
@@ -257,11 +266,11 @@ describe("the vectorizer", () => {
 
   test("at level none has no space and nothing waits", () =>
     withVectors(async (fixture) => {
-      const vectorizer = fixture.make({ level: "none" });
-      await running(vectorizer, [0, 0], async () => {
+      const vectorizer = fixture.make({ levels: { critical: "none", high: "none", medium: "none", low: "none" } });
+      await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(10));
         await vectorizer.drained(10);
-        assert.deepEqual(await vectorizer.takeAdded(), []);
+        assert.deepEqual(await vectorizer.takeAdded(10), { spaces: [], late: [] });
       });
       assert.deepEqual(await readdir(fixture.tree.vector), []);
     }));
@@ -269,7 +278,7 @@ describe("the vectorizer", () => {
   test("stops waiting when told to, and says so when it is stopped", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         const abort = new AbortController();
         const waiting = vectorizer.drained(1, abort.signal);
         abort.abort();
@@ -285,7 +294,7 @@ describe("a worker that dies", () => {
   test("is replaced, and its job is done again", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(1));
         await vectorizer.drained(1);
         const [pid] = vectorizer.state().workerPids;
@@ -301,7 +310,7 @@ describe("a worker that dies", () => {
   test("of one event three times leaves that event a vector without its state, and the others theirs", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         const events = fixture.write(3);
         const poison = { ...(events[1] as AppendedEvent), stateJson: "this ends the worker: no JSON" };
         vectorizer.appended([events[0] as AppendedEvent, poison, events[2] as AppendedEvent]);
@@ -319,7 +328,7 @@ describe("a worker that dies", () => {
       fixture.add([poison]);
       fixture.write(2500);
       const vectorizer = fixture.make();
-      await running(vectorizer, [0, 2791], async () => {
+      await running(vectorizer, [2791], async () => {
         await vectorizer.drained(2791);
         assert.equal(vectorizer.state().degraded, 1);
         // The range, the piece, the event: three workers each.
@@ -333,7 +342,7 @@ describe("a worker that dies", () => {
   test("of an event in a range costs the others nothing either", () =>
     withVectors(async (fixture) => {
       const vectorizer = fixture.make({ maxQueuedEvents: 1 });
-      await running(vectorizer, [0, 0], async () => {
+      await running(vectorizer, [0], async () => {
         const before = fixture.write(20);
         const poison = { ...appended(20), stateJson: "this ends the worker: no JSON" };
         vectorizer.appended([...before, ...fixture.add([poison]), ...fixture.write(20)]);
@@ -349,7 +358,7 @@ describe("a restart", () => {
   test("cuts a torn row off, makes the missing rows, and lists what no seal covers", () =>
     withVectors(async (fixture) => {
       const first = fixture.make();
-      await running(first, [0, 0], async () => {
+      await running(first, [0], async () => {
         first.appended(fixture.write(300));
         await first.drained(300);
       });
@@ -357,9 +366,9 @@ describe("a restart", () => {
       await truncate(fixture.path(file), 250 * WIDTH - 100);
       fixture.write(40);
       const second = fixture.make();
-      await running(second, [100, 340, new Map([[SPACE, new Map([[file, 100]])]])], async () => {
+      await running(second, [340, sealedRows(100, file)], async () => {
         await second.drained(340);
-        const added = rowsOf(await second.takeAdded());
+        const added = rowsOf(await second.takeAdded(340));
         assert.deepEqual(
           added.map((run) => [run.first, run.rows]),
           [[100, 240]],
@@ -372,7 +381,7 @@ describe("a restart", () => {
   test("drops zeros that a power cut left where rows should be", () =>
     withVectors(async (fixture) => {
       const first = fixture.make();
-      await running(first, [0, 0], async () => {
+      await running(first, [0], async () => {
         first.appended(fixture.write(10));
         await first.drained(10);
       });
@@ -380,18 +389,18 @@ describe("a restart", () => {
       await truncate(fixture.path(file), 0);
       await appendFile(fixture.path(file), Buffer.alloc(10 * WIDTH));
       const second = fixture.make();
-      await running(second, [0, 10], () => second.drained(10));
+      await running(second, [10], () => second.drained(10));
       await fixture.assertComplete();
     }));
 
   test("refuses files that have lost rows which seals cover", () =>
     withVectors(async (fixture) => {
       const file = "00000000000000000000.vec";
-      await assert.rejects(fixture.make().start(5, 5, new Map([[SPACE, new Map([[file, 5]])]])), {
+      await assert.rejects(fixture.make().start(5, sealedRows(5, file)), {
         code: "rows-missing",
       });
       await writeFile(fixture.path(file), Buffer.alloc(4 * WIDTH));
-      await assert.rejects(fixture.make().start(5, 5, new Map([[SPACE, new Map([[file, 5]])]])), {
+      await assert.rejects(fixture.make().start(5, sealedRows(5, file)), {
         code: "rows-missing",
       });
       assert.equal((await stat(fixture.path(file))).size, 4 * WIDTH);
@@ -401,23 +410,206 @@ describe("a restart", () => {
     withVectors(async (fixture) => {
       await mkdir(fixture.tree.space(SPACE));
       await writeFile(fixture.tree.spaceFile(SPACE), "{}\n");
-      await assert.rejects(fixture.make().start(0, 0), { code: "space-differs" });
+      await assert.rejects(fixture.make().start(0), { code: "space-differs" });
     }));
 
   test("at another level still lists the rows of the old space that no seal covers", () =>
     withVectors(async (fixture) => {
       const first = fixture.make();
-      await running(first, [0, 0], async () => {
+      await running(first, [0], async () => {
         first.appended(fixture.write(10));
         await first.drained(10);
       });
-      const second = fixture.make({ level: "none" });
-      await running(second, [0, 10], async () => {
-        const taken = await second.takeAdded();
+      const second = fixture.make({ levels: { critical: "none", high: "none", medium: "none", low: "none" } });
+      await running(second, [10], async () => {
+        const taken = await second.takeAdded(10);
         assert.deepEqual(
-          taken.map(({ space, added }) => [space, added[0]?.rows]),
+          taken?.spaces.map(({ space, added }) => [space, added[0]?.rows]),
           [[SPACE, 10]],
         );
       });
     }));
 });
+
+/** Has all workers that run stand still while `body` runs. */
+async function whileStopped(vectorizer: Vectorizer, body: () => Promise<void>): Promise<void> {
+  const pids = vectorizer.state().workerPids;
+  assert.ok(pids.length > 0);
+  for (const pid of pids) process.kill(pid, "SIGSTOP");
+  try {
+    await body();
+  } finally {
+    for (const pid of pids) process.kill(pid, "SIGCONT");
+  }
+}
+
+describe("late events", () => {
+  test("are exactly those without a row, and their rows come with the next take", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make({ urgentWorkers: 0 });
+      await running(vectorizer, [0], async () => {
+        vectorizer.appended(fixture.write(5));
+        await vectorizer.drained(5);
+        await whileStopped(vectorizer, async () => {
+          vectorizer.appended([...fixture.write(3), ...fixture.write(1, "critical")]);
+          const taken = await vectorizer.takeAdded(9);
+          assert.deepEqual([rowsOf(taken)[0]?.rows, taken?.late], [5, [[5, 8]]]);
+          assert.deepEqual(vectorizer.state().backlog, { critical: 1, high: 0, medium: 0, low: 3 });
+          assert.deepEqual(vectorizer.state().late, { waiting: 4, since_start: 4 });
+          // Called late again, they count once.
+          assert.deepEqual(await vectorizer.takeAdded(9), { spaces: [], late: [[5, 8]] });
+          assert.deepEqual(vectorizer.state().late, { waiting: 4, since_start: 4 });
+        });
+        await vectorizer.drained(9);
+        const next = await vectorizer.takeAdded(9);
+        assert.deepEqual([rowsOf(next)[0]?.first, rowsOf(next)[0]?.rows, next?.late], [5, 4, []]);
+        await fixture.assertCovers(rowsOf(next));
+        assert.deepEqual(vectorizer.state().late, { waiting: 0, since_start: 4 });
+        assert.equal(vectorizer.backlog(), 0);
+      });
+      await fixture.assertComplete();
+    }));
+
+  test("of a seal before the restart are found from its list alone, their rows made or taken up, and nobody else's", () =>
+    withVectors(async (fixture) => {
+      const first = fixture.make({ urgentWorkers: 0 });
+      let sealed: SealedVectors | undefined;
+      await running(first, [0], async () => {
+        first.appended(fixture.write(300));
+        await first.drained(300);
+        await whileStopped(first, async () => {
+          first.appended(fixture.write(4, "critical"));
+          fixture.add([appended(304, "low", { action: "sealed", element_type: "Store", element_id: "store:x" })]);
+          const taken = await first.takeAdded(304);
+          const rows = new Map([[SPACE, new Map([[(await fixture.files())[0] as string, 300]])]]);
+          sealed = { size: 305, rows, late: taken?.late ?? [] };
+        });
+        await first.drained(304);
+      });
+      assert.deepEqual(sealed?.late, [[300, 303]]);
+      // Of the four, two rows reached the disk.
+      await truncate(fixture.path((await fixture.files())[0] as string), 302 * WIDTH);
+      fixture.write(10);
+      const second = fixture.make();
+      await running(second, [315, sealed], async () => {
+        assert.equal(second.state().late.waiting, 2);
+        await second.drained(315);
+        const taken = await second.takeAdded(315);
+        assert.deepEqual([rowsOf(taken)[0]?.first, rowsOf(taken)[0]?.rows, taken?.late], [300, 14, []]);
+        await fixture.assertCovers(rowsOf(taken));
+        assert.equal(second.state().late.waiting, 0);
+      });
+      await fixture.assertComplete();
+    }));
+
+  test("of a seal before the restart get their rows though their priority's level is none by now", () =>
+    withVectors(async (fixture) => {
+      fixture.write(6, "critical");
+      const none = fixture.make({ levels: { critical: "none", high: "none", medium: "none", low: "none" } });
+      await running(
+        none,
+        [
+          6,
+          {
+            size: 4,
+            rows: new Map(),
+            late: [
+              [0, 1],
+              [3, 3],
+            ],
+          },
+        ],
+        async () => {
+          await none.drained(6);
+          assert.equal(none.backlog(), 0);
+        },
+      );
+      assert.deepEqual((await fixture.seqs()).sort(), [0, 1, 3]);
+    }));
+
+  test("are not taken without when a seal could not name them all", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make({ urgentWorkers: 0 });
+      // Every second event of the old generation is late, and what came since is one range more than a seal may have.
+      const count = 2 * MOST_LATE_RANGES + 2;
+      fixture.write(count);
+      const late = Array.from({ length: MOST_LATE_RANGES }, (_, i) => [2 * i, 2 * i] as const);
+      await running(vectorizer, [count, { size: count - 2, rows: new Map(), late }], async () => {
+        // No worker has been forked so fast.
+        assert.equal(await vectorizer.takeAdded(count), undefined);
+        await vectorizer.drained(count);
+        assert.deepEqual((await vectorizer.takeAdded(count))?.late, []);
+      });
+    }));
+});
+
+describe("urgent events", () => {
+  for (const priority of ["critical", "high"] as const) {
+    test(`that are ${priority} wait for no job of others: a worker of their own makes their rows`, () =>
+      withVectors(async (fixture) => {
+        const vectorizer = fixture.make();
+        await running(vectorizer, [0], async () => {
+          vectorizer.appended(fixture.write(1));
+          await vectorizer.drained(1);
+          await whileStopped(vectorizer, async () => {
+            // It has its job, and stands still with it.
+            vectorizer.appended(fixture.write(1));
+            vectorizer.appended(fixture.write(1, priority));
+            await becomes(() => vectorizer.state().backlog[priority] === 0);
+            assert.equal(vectorizer.state().backlog.low, 1);
+            assert.equal(vectorizer.state().workerPids.length, 2);
+          });
+          await vectorizer.drained(3);
+        });
+        await fixture.assertComplete();
+      }));
+  }
+
+  test("have no worker of their own until one would wait", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make();
+      await running(vectorizer, [0], async () => {
+        vectorizer.appended(fixture.write(3, "critical"));
+        await vectorizer.drained(3);
+        assert.equal(vectorizer.state().workerPids.length, 1);
+      });
+    }));
+});
+
+describe("levels by priority", () => {
+  const LOW_WITHOUT = { ...EVERY, low: "none" } as const;
+
+  test("leave events of level none without a row, which is not late, in memory and in ranges", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make({ levels: LOW_WITHOUT, maxQueuedEvents: 4 });
+      await running(vectorizer, [0], async () => {
+        for (let i = 0; i < 20; i += 1) vectorizer.appended([...fixture.write(3), ...fixture.write(2, "medium")]);
+        await vectorizer.drained(100);
+        assert.deepEqual((await vectorizer.takeAdded(100))?.late, []);
+      });
+      const wanted = fixture.events.filter(({ entry }) => entry.priority === "medium").map(({ seq }) => seq);
+      assert.deepEqual(
+        (await fixture.seqs()).sort((a, b) => a - b),
+        wanted,
+      );
+    }));
+
+  test("hold for what a start finds in the ledger too, before any of it is read by a worker", () =>
+    withVectors(async (fixture) => {
+      fixture.write(5);
+      fixture.write(2, "high");
+      fixture.write(5);
+      const vectorizer = fixture.make({ levels: LOW_WITHOUT });
+      await running(vectorizer, [12], async () => {
+        assert.deepEqual((await vectorizer.takeAdded(12))?.late, [[5, 6]]);
+        await vectorizer.drained(12);
+      });
+      assert.deepEqual(await fixture.seqs(), [5, 6]);
+    }));
+});
+
+/** Waits generously for a state. */
+async function becomes(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 3000 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(holds());
+}

@@ -1,0 +1,90 @@
+// The rows of all spaces in `live/vector`: each level in force appends to its own; spaces of other levels get no new rows,
+// but what no seal has named of theirs is named by the next.
+import { readdir, readFile } from "node:fs/promises";
+import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
+import type { SealedRows } from "../../shared/format/seal.js";
+import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/vector-row.js";
+import type { Logger } from "../../shared/log.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import type { RowsOfLevel } from "./embed-protocol.js";
+import { recoverRows } from "./recover-rows.js";
+import { RowFiles } from "./row-files.js";
+
+/** Rows that seals cover: by space, by file, a count. */
+export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+export interface RowSpacesOptions {
+  /** `live` of the store. */
+  tree: TreeLayout;
+  log: Logger;
+  segmentBytes?: number | undefined;
+}
+
+export interface SpacesToOpen {
+  levels: readonly RowLevel[];
+  sealedRows: SealedRowCounts;
+  /** Whether a row that no seal covers may be this event's. */
+  isOpen: (seq: number) => boolean;
+}
+
+export class RowSpaces {
+  readonly #options: RowSpacesOptions;
+  readonly #byName = new Map<string, RowFiles>();
+
+  constructor(options: RowSpacesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what is on disk; returns the events whose rows were found. @throws VectorizeError `space-differs`, `rows-missing` */
+  async open({ levels, ...options }: SpacesToOpen): Promise<number[]> {
+    const active = levels.map((level) => embedderOf(level).space);
+    const found: number[] = [];
+    for (const space of [...active, ...(await this.#othersOnDisk(active.map(spaceName)))]) {
+      found.push(...(await this.#recover(space, options)));
+    }
+    return found;
+  }
+
+  /** @throws VectorizeError `write-failed` */
+  append({ level, firstSeq, rows }: RowsOfLevel): Promise<void> {
+    return (this.#byName.get(spaceName(embedderOf(level).space)) as RowFiles).append(rows, firstSeq);
+  }
+
+  /** The runs of rows since the last take, by space name. */
+  async take(): Promise<{ space: string; added: SealedRows[] }[]> {
+    const taken: { space: string; added: SealedRows[] }[] = [];
+    for (const files of this.#byName.values()) {
+      const added = await files.take();
+      if (added.length > 0) taken.push({ space: files.name, added });
+    }
+    return taken.sort((a, b) => (a.space < b.space ? -1 : 1));
+  }
+
+  async close(): Promise<void> {
+    for (const files of this.#byName.values()) await files.close();
+  }
+
+  async #othersOnDisk(active: readonly string[]): Promise<Space[]> {
+    const { tree } = this.#options;
+    const spaces: Space[] = [];
+    for (const entry of await readdir(tree.vector, { withFileTypes: true })) {
+      const { name } = entry;
+      if (!entry.isDirectory() || !isSpaceName(name) || active.includes(name)) continue;
+      const text = await readFile(tree.spaceFile(name), "utf8").catch(() => undefined);
+      if (text !== undefined) spaces.push(parseSpace(text));
+    }
+    return spaces;
+  }
+
+  async #recover(space: Space, { sealedRows, isOpen }: Omit<SpacesToOpen, "levels">): Promise<number[]> {
+    const { tree, segmentBytes, log } = this.#options;
+    const files = new RowFiles({ tree, space, segmentBytes });
+    await files.prepare();
+    const sealed = sealedRows.get(files.name) ?? new Map<string, number>();
+    const { last, runs, seqs, cutBytes } = await recoverRows({ tree, space, sealedRows: sealed, isOpen });
+    if (cutBytes > 0) log.warn("rows cut off, they will be made again", { space: files.name, bytes: cutBytes });
+    files.resume(last, runs);
+    this.#byName.set(files.name, files);
+    return seqs;
+  }
+}

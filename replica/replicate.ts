@@ -8,7 +8,7 @@ import type { Checkpoint } from "../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
 import { nowTimestamp } from "../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../shared/log.js";
-import { freeSpace, showSubvolume } from "../shared/store/btrfs.js";
+import { showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
 import { deletePair } from "../shared/store/generations.js";
 import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
@@ -31,6 +31,7 @@ import { recoverStore, replaceHeads } from "./promote/recover-store.js";
 import { checkUntouched } from "./receive/check-untouched.js";
 import { ReceiveError } from "./receive/receive-error.js";
 import { type Arrived, receiveGeneration } from "./receive/receive-generation.js";
+import type { ReplicaRoom } from "./receive/require-room.js";
 
 export interface StoreReplicaParts {
   layout: StoreLayout;
@@ -42,6 +43,7 @@ export interface StoreReplicaParts {
   signer: NoteSigner;
   stallMs: number;
   minFreeBytes: number;
+  room: ReplicaRoom;
   /** Generations that stay besides the current one. */
   keep: KeepRule;
   /** Processes that wait for the commands of a push. */
@@ -207,7 +209,6 @@ export class StoreReplica {
   }
 
   async #checkPush({ generation, base }: Push): Promise<void> {
-    const { minFreeBytes, layout } = this.#parts;
     if (base !== undefined && base !== this.#state.generation) {
       throw new ReceiveError(
         "base-missing",
@@ -220,10 +221,7 @@ export class StoreReplica {
         hint: "was the primary put back to an older day? compare `status` on both",
       });
     }
-    const { freeBytes } = await freeSpace(layout.dir);
-    if (freeBytes < minFreeBytes) {
-      throw new ReceiveError("no-space", `${freeBytes} bytes are free; receive.min_free_bytes is ${minFreeBytes}`);
-    }
+    await this.#parts.room.require();
   }
 
   #receive({ encoding, stream, base }: Push, dir: string): Promise<Arrived> {

@@ -14,6 +14,7 @@ import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
 import { type ReplicaConfig, replicaSockets } from "./config.js";
 import { ReplicaFace } from "./face/replica-face.js";
+import { ReplicaRoom } from "./receive/require-room.js";
 
 export interface ReplicaDaemon {
   stop(): Promise<void>;
@@ -40,12 +41,14 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
   const spares = new SpareProcesses(SPARES);
   spares.start();
   stops.add(() => spares.stop());
+  const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);
   const stores = new ReplicaStores({
     root: config.root,
     signer: identity.signer,
     trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
     stallMs: config.receive.stall_seconds * 1000,
     minFreeBytes: config.receive.min_free_bytes,
+    room,
     keep: config.keep,
     spares,
     onPromoted: (storeUuid, generation, size) => {
@@ -70,7 +73,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
   });
   stops.add(() => query.stop());
   const agent = new AgentServer({
-    root: config.root,
+    room,
     identity,
     find: (storeUuid, origin) => stores.find(storeUuid, origin),
     open: (storeUuid) => stores.open(storeUuid),

@@ -9,6 +9,7 @@ import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
 import { type Assessment, assessHealth } from "./assess-health.js";
 import { compressedDataIsSafe } from "./choose-protocol.js";
+import { lacksRoom } from "./lacks-room.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
 import { type LinkStatus, ProgressMeter, type PushRecord } from "./link-status.js";
 import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
@@ -85,6 +86,7 @@ export class ReplicaLink {
   #failure: PushError | undefined;
   #paused: string | undefined;
   #overload: number | undefined;
+  #lacksRoom: string | undefined;
   #behindSinceMs: number | undefined;
   #lagTimer: NodeJS.Timeout | undefined;
   #lastAck: string | null = null;
@@ -260,11 +262,14 @@ export class ReplicaLink {
       }
       const plan = this.plan(false) as PushPlan;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      if (plan.kind === "nothing" || this.#awaitsSeal(plan) || this.#isSpared()) {
+      this.#lacksRoom = lacksRoom(answer.room, 0);
+      if (plan.kind === "nothing" || this.#awaitsSeal(plan) || this.#isSpared() || this.#lacksRoom !== undefined) {
         if (plan.kind === "nothing") this.#well(plan.reason);
+        else this.#assess();
         onHealthy();
         // A generation that is sealed while idle is pushed on what the last hello said; only quiet needs a new hello.
-        if (!(await connection.unlessLost(this.#quiet(signal)))) this.#answer = undefined;
+        const woken = await connection.unlessLost(this.#quiet(signal));
+        if (!woken || this.#lacksRoom !== undefined) this.#answer = undefined;
         continue;
       }
       const push = () => connection.unlessLost(this.#push(connection, plan, answer, signal));
@@ -498,7 +503,7 @@ export class ReplicaLink {
       failure: this.#failure,
       paused: this.#paused,
       needsFull: undefined,
-      lacksRoom: undefined,
+      lacksRoom: this.#lacksRoom,
       behindSinceMs: this.#behindSinceMs,
       nowMs: Date.now(),
       lagMs: this.#options.lagMs,

@@ -15,14 +15,15 @@ import {
   REFUSALS,
   STREAM_TYPE,
 } from "../../shared/protocol/protocol.js";
-import { btrfsVersions, freeSpace } from "../../shared/store/btrfs.js";
+import { btrfsVersions } from "../../shared/store/btrfs.js";
 import type { ReplicaIdentity } from "../../shared/store/identity.js";
 import { ReceiveError } from "../receive/receive-error.js";
+import type { ReplicaRoom } from "../receive/require-room.js";
 import type { StoreReplica } from "../replicate.js";
 
 /** What the server needs of the rest: the stores, and who this is. */
 export interface AgentParts {
-  root: string;
+  room: ReplicaRoom;
   identity: ReplicaIdentity;
   /** The store if it is known, `undefined` for a new one of a trusted origin. @throws ReceiveError for any other */
   find(storeUuid: string, origin: string): Promise<StoreReplica | undefined>;
@@ -94,14 +95,15 @@ export class AgentServer {
     const held = (await store?.held()) ?? null;
     // Whoever can log in can say hello for any number of stores that are not here: those are not remembered.
     if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
-    const { freeBytes } = await freeSpace(this.#parts.root);
+    const room = await this.#parts.room.describe();
     const { uuid, name, signer } = this.#parts.identity;
     return {
       protocol: PROTOCOL_VERSION,
       replica: { uuid, name, vkey: signer.vkey },
       holds: held && { generation: held.generation, size: held.size, head: held.head, ...held.uuids },
       wants: store?.wants ?? "nothing",
-      free_bytes: freeBytes,
+      free_bytes: room.free_bytes,
+      room,
       load: loadavg()[0] ?? 0,
       cpus: availableParallelism(),
       versions: this.#versions as { kernel: string; progs: string },

@@ -8,6 +8,7 @@ import { describeKept, type KeepRule, type KeptGeneration } from "../../shared/s
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import { readStoreFile } from "../../shared/store/store-file.js";
 import { ReceiveError } from "../receive/receive-error.js";
+import type { ReplicaRoom } from "../receive/require-room.js";
 import { StoreReplica } from "../replicate.js";
 
 export interface ReplicaStoresParts {
@@ -17,6 +18,7 @@ export interface ReplicaStoresParts {
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
   minFreeBytes: number;
+  room: ReplicaRoom;
   keep: KeepRule;
   spares: SpareProcesses;
   onPromoted: (storeUuid: string, generation: number, size: number) => void;
@@ -152,7 +154,7 @@ export class ReplicaStores {
   }
 
   async #add(storeUuid: string, origin: string): Promise<StoreReplica> {
-    const { root, signer, trustedKeys, stallMs, minFreeBytes, keep, spares, onPromoted, log } = this.#parts;
+    const { root, signer, trustedKeys, stallMs, minFreeBytes, room, keep, spares, onPromoted, log } = this.#parts;
     const store = new StoreReplica({
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
@@ -161,6 +163,7 @@ export class ReplicaStores {
       signer,
       stallMs,
       minFreeBytes,
+      room,
       keep,
       spares,
       onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),

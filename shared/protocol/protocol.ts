@@ -31,6 +31,16 @@ export type Hello = z.infer<typeof helloSchema>;
 
 const subvolumeSchema = z.object({ uuid: z.string(), received_uuid: z.string().nullable() });
 
+/** What the replica's volume has left, and what must stay: a push below either is refused with `no-space`. */
+const roomSchema = z.object({
+  free_bytes: count,
+  min_free_bytes: count,
+  /** Left for btrfs metadata; absent where the kernel does not say. */
+  metadata_free_bytes: count.optional(),
+  min_metadata_bytes: count.optional(),
+});
+export type HelloRoom = z.infer<typeof roomSchema>;
+
 export const helloAnswerSchema = z.object({
   protocol: z.number().int(),
   replica: z.object({ uuid: z.uuid(), name: z.string(), vkey: z.string() }),
@@ -48,6 +58,7 @@ export const helloAnswerSchema = z.object({
   /** What the replica's operator asked for with `resync`. */
   wants: z.enum(["nothing", "push", "full"]),
   free_bytes: count,
+  room: roomSchema.optional(),
   /** One-minute load average of the host. */
   load: z.number(),
   /** Its cores. Not there in the answers of older agents. */

@@ -1,6 +1,7 @@
 // What a replica or its primary refuses: each is told in `status` with its reason and the next step, changes nothing on
 // the replica, and passes without a restart once its cause is gone.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
@@ -209,7 +210,7 @@ describe("refused, and told", () => {
       await seal(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
       assert.equal(link.health, "full");
-      assert.match(link.reason, /no space left|bytes are free/);
+      assert.match(link.reason, /no space left|are free/);
       await rm(filler);
       // What was freed can be used only after a commit.
       await syncFilesystem(fleet.replica.root);
@@ -219,6 +220,30 @@ describe("refused, and told", () => {
     } finally {
       await fleet.stop();
     }
+  });
+
+  test("a replica that says it has too little room is full, and is sent nothing until it has", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      await expectConverged(fleet);
+      const filler = join(fleet.replica.root, "filler");
+      const { bavail, bsize } = await statfs(fleet.replica.root);
+      // By default 64 MiB must stay.
+      await writeFile(filler, randomBytes(bavail * bsize - 40 * 2 ** 20));
+      await syncFilesystem(fleet.replica.root);
+      const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
+      assert.equal(link.health, "full");
+      assert.match(link.reason, /MiB are free on the replica; its receive\.min_free_bytes is 64MiB/);
+      assert.match(link.hint ?? "", /free space on the replica/);
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const before = await linkBecomes(fleet, ({ last_contact }) => last_contact !== link.last_contact);
+      assert.deepEqual([before.health, before.bytes_sent, before.pushes], ["full", link.bytes_sent, link.pushes]);
+      await rm(filler);
+      await syncFilesystem(fleet.replica.root);
+      await expectConverged(fleet);
+    });
   });
 });
 

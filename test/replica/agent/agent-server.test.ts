@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { AgentServer } from "../../../replica/agent/agent-server.js";
 import { ReplicaStores } from "../../../replica/agent/replica-stores.js";
+import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { askSocket } from "../../../shared/cli/ask-socket.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../../shared/format/timestamp.js";
@@ -50,6 +51,7 @@ describe("the agent", { skip }, () => {
       trustedKeys: async () => [store.signer],
       stallMs: STALL_MS,
       minFreeBytes: 0,
+      room: new ReplicaRoom(volume.root, 0),
       keep: KEEP_CURRENT,
       spares: new SpareProcesses(0),
       onPromoted: () => undefined,
@@ -57,7 +59,7 @@ describe("the agent", { skip }, () => {
     });
     await stores.start();
     agent = new AgentServer({
-      root: volume.root,
+      room: new ReplicaRoom(volume.root, 0),
       identity: { role: "replica", uuid: randomUUID(), name: "replica-1", created: nowTimestamp(), signer },
       find: (uuid, origin) => stores.find(uuid, origin),
       open: (uuid) => stores.open(uuid),

@@ -13,6 +13,7 @@ import type { LinkStatus } from "./push/link-status.js";
 import { measureSend } from "./push/measure-send.js";
 import type { PushPlan } from "./push/plan-push.js";
 import type { ReplicaLink } from "./push/replica-link.js";
+import type { SealScheduleState } from "./seal/schedule-seals.js";
 import type { Source, SourceState } from "./sources/source.js";
 import type { VectorizerState } from "./vectorize/vectorizer.js";
 
@@ -27,6 +28,7 @@ export interface PrimaryStatus {
   /** Generations that `keep` keeps, ascending; the newest is the last. */
   kept: KeptGeneration[];
   backlog: { vectors: number; ledger: number };
+  seals: SealScheduleState;
   bus: BusState;
   vectorize: VectorizeStatus;
   volume: { free_bytes: number; total_bytes: number };
@@ -113,6 +115,7 @@ export async function describePrimary(
     ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
     kept: describeKept(publisher.kept()),
     backlog: publisher.backlog(),
+    seals: publisher.seals(),
     bus: bus.state(),
     vectorize: describeVectorizing(config.vectorize, publisher.vectorizing()),
     volume: { free_bytes: freeBytes, total_bytes: totalBytes },

@@ -7,6 +7,8 @@ import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
+import { PRIMARY_VARIABLES } from "./environment.js";
+import { sealOptions } from "./seal/options.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
 import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";
 import { ovsdbOptions } from "./sources/ovsdb/options.js";
@@ -104,14 +106,6 @@ const vectorize = z.strictObject({
     ),
 });
 
-const seal = z.strictObject({
-  high_ms: wholeNumber(1, 3_600_000).default(1000).describe("Longest wait of a high event for its generation, ms."),
-  medium_ms: wholeNumber(1, 3_600_000).default(5000).describe("Longest wait of a medium event, ms."),
-  low_ms: wholeNumber(1, 3_600_000)
-    .default(30_000)
-    .describe("Longest wait of a low event, ms. Replicas do not have the event until then."),
-});
-
 const packages = z.strictObject({
   enabled: z.boolean("must be true or false").default(true).describe("Record the packages that dpkg changes."),
   log: absolutePath().default("/var/log/dpkg.log").describe("The log to follow; rotated ones beside it are read too."),
@@ -174,7 +168,7 @@ const options = z.strictObject({
   admit: admit.prefault({}),
   ledger: ledger.prefault({}),
   vectorize: vectorize.prefault({}),
-  seal: seal.prefault({}),
+  seal: sealOptions.prefault({}),
   sources: z
     .strictObject({
       packages: packages.prefault({}),
@@ -222,12 +216,17 @@ export interface ConfigArguments {
 }
 
 /** @throws ConfigError */
-export async function loadPrimaryConfig(args: ConfigArguments): Promise<LoadedConfig<PrimaryConfig>> {
+export async function loadPrimaryConfig(
+  args: ConfigArguments,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<LoadedConfig<PrimaryConfig>> {
   return loadConfig({
     schema: primaryConfigSchema,
     path: args.config,
     defaultPath: "/etc/isochron/primary.yaml",
     overrides: { root: args.root },
+    variables: PRIMARY_VARIABLES,
+    env,
   });
 }
 

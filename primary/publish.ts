@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import PQueue from "p-queue";
 import type { LevelOfPriority } from "../shared/embed/levels.js";
 import { parseCheckpoint } from "../shared/format/checkpoint.js";
+import type { Priority } from "../shared/format/entry.js";
 import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
 import type { NoteSigner } from "../shared/format/signed-note.js";
 import type { Logger } from "../shared/log.js";
@@ -23,10 +24,12 @@ import { openLedger } from "./ledger/open-ledger.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import type { LocalGeneration } from "./push/plan-push.js";
 import type { LinkSource, ReplicaLink } from "./push/replica-link.js";
+
 import { CriticalDeadline } from "./seal/critical-deadline.js";
 import { LateFollower } from "./seal/follow-late.js";
-import { type SealDelays, SealSchedule } from "./seal/schedule-seals.js";
+import { SealSchedule, type SealScheduleState } from "./seal/schedule-seals.js";
 import { sealGeneration } from "./seal/seal-generation.js";
+import type { SealStrategy } from "./seal/seal-strategy.js";
 import type { SealedRowCounts } from "./vectorize/row-spaces.js";
 import { type SealedVectors, Vectorizer, type VectorizerState } from "./vectorize/vectorizer.js";
 
@@ -43,7 +46,7 @@ export interface PublisherOptions {
     /** A critical event waits so long for vectors, then its generation goes without those that are late; 0 for ever. */
     criticalDeadlineMs: number;
   };
-  sealDelaysMs: SealDelays;
+  sealStrategy: SealStrategy;
   /** Generations that stay though they are nobody's base. */
   keep: KeepRule;
   versions: { kernel: string; progs: string };
@@ -91,7 +94,10 @@ export class Publisher implements EventSink, LinkSource {
       onDelete: (generation) => this.#local.delete(generation),
       log: options.log,
     });
-    this.#schedule = new SealSchedule(options.sealDelaysMs, () => this.#sealScheduled());
+    this.#schedule = new SealSchedule({
+      strategy: options.sealStrategy,
+      seal: () => this.#sealScheduled(),
+    });
     this.#critical = new CriticalDeadline(options.vectorize.criticalDeadlineMs);
     this.#follower = new LateFollower({
       vectors: opened.vectorizer,
@@ -112,7 +118,7 @@ export class Publisher implements EventSink, LinkSource {
     const publisher = new Publisher(options, newest, opened);
     for (const generation of generations) publisher.#local.set(generation, unknownUuids(generation));
     // What recovery kept has waited long enough.
-    if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.demand("high");
+    if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.soon();
     publisher.#follower.sealed(opened.late);
     return publisher;
   }
@@ -180,6 +186,11 @@ export class Publisher implements EventSink, LinkSource {
     return this.#vectorizer.state();
   }
 
+  /** The strategy in force, and when the next seal is due. */
+  seals(): SealScheduleState {
+    return this.#schedule.state();
+  }
+
   /** Seals now. Without `force`, an idle ledger is left as it is, unless vectors that were late are there now. */
   seal({ force = false } = {}): Promise<SealResult> {
     return this.#seals.add(async () => {
@@ -228,11 +239,13 @@ export class Publisher implements EventSink, LinkSource {
     this.#options.onAppended(events);
     this.#critical.appended(events);
     this.#vectorizer.appended(events);
-    // The seal's own entry must not ask for another seal: an idle store would never come to rest.
-    const asking = events.filter(
-      ({ entry }) => entry.action !== SEAL_ACTION || entry.element_type !== SEAL_ELEMENT_TYPE,
-    );
-    for (const priority of new Set(asking.map(({ entry }) => entry.priority))) this.#schedule.demand(priority);
+    const counts = new Map<Priority, number>();
+    for (const { entry } of events) {
+      // The seal's own entry must not ask for another seal: an idle store would never come to rest.
+      if (entry.action === SEAL_ACTION && entry.element_type === SEAL_ELEMENT_TYPE) this.#schedule.enclosed();
+      else counts.set(entry.priority, (counts.get(entry.priority) ?? 0) + 1);
+    }
+    if (counts.size > 0) this.#schedule.appended(counts);
   }
 
   async #sealScheduled(): Promise<void> {
@@ -241,7 +254,7 @@ export class Publisher implements EventSink, LinkSource {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#options.log.error("the seal failed", { error });
-      this.#schedule.demand("high");
+      this.#schedule.soon();
     }
   }
 

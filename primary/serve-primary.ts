@@ -24,6 +24,7 @@ import { Publisher, type PublisherOptions } from "./publish.js";
 import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
 import { SharedSends } from "./push/shared-sends.js";
+import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 
 export interface PrimaryDaemon {
@@ -167,7 +168,7 @@ async function openPublisher(
       maxQueuedEvents: vectorize.max_queued_events,
       criticalDeadlineMs: vectorize.critical_deadline_ms,
     },
-    sealDelaysMs: { critical: 0, high: seal.high_ms, medium: seal.medium_ms, low: seal.low_ms },
+    sealStrategy: makeStrategy(seal),
     keep: config.keep,
     versions: await btrfsVersions(),
     ...parts,

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { keepOption } from "../shared/config/keep-option.js";
+import { MAX_CACHE_SNAPSHOTS } from "../shared/config/keep-variable.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
@@ -53,12 +54,17 @@ export interface ConfigArguments {
 }
 
 /** @throws ConfigError */
-export async function loadReplicaConfig(args: ConfigArguments): Promise<LoadedConfig<ReplicaConfig>> {
+export async function loadReplicaConfig(
+  args: ConfigArguments,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<LoadedConfig<ReplicaConfig>> {
   return loadConfig({
     schema: replicaConfigSchema,
     path: args.config,
     defaultPath: "/etc/isochron/replica.yaml",
     overrides: { root: args.root },
+    variables: [MAX_CACHE_SNAPSHOTS],
+    env,
   });
 }
 

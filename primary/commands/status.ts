@@ -10,6 +10,7 @@ import { PRIORITIES } from "../../shared/format/entry.js";
 import type { PrimaryStatus, VectorizeStatus } from "../answer-operator.js";
 import type { BusState } from "../bus/event-bus.js";
 import type { LinkStatus } from "../push/link-status.js";
+import type { SealScheduleState } from "../seal/schedule-seals.js";
 import { askControl } from "./ask-control.js";
 import { formatSources } from "./format-sources.js";
 
@@ -47,6 +48,7 @@ function formatStatus(status: PrimaryStatus): string {
     `ledger    ${ledger.size} entries, ${ledger.sealed} sealed in generation ${ledger.generation}`,
     ...formatKept(status.kept),
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
+    formatSeals(status.seals),
     formatBus(status.bus),
     formatVectorizing(status.vectorize),
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
@@ -62,6 +64,11 @@ function formatStatus(status: PrimaryStatus): string {
 /** A line only where there is more than the current one. */
 function formatKept(kept: PrimaryStatus["kept"]): string[] {
   return kept.length > 1 ? [`kept      ${describeHistory(kept)}`] : [];
+}
+
+function formatSeals({ setting, waiting, due, running }: SealScheduleState): string {
+  const now = running ? "one runs now, " : "";
+  return `seals     ${setting}; ${now}${due === null ? "nothing waits" : `events waiting: ${waiting}, due at ${due}`}`;
 }
 
 function formatBus({ history, interceptors, subscribers }: BusState): string {

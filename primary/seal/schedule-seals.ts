@@ -1,34 +1,89 @@
-// Decides when to seal, from the priorities of what was appended: the most urgent event that waits sets the time.
-// While a seal runs, later demands fold into one that follows it. An idle ledger is never sealed.
+// Has seals made when the strategy says that they are due. It knows what waits and holds the one timer; `seal-strategy.ts`
+// decides. While a seal runs, what comes folds into one that follows it. An idle ledger is never sealed.
 import type { Priority } from "../../shared/format/entry.js";
+import {
+  addWaiting,
+  describeStrategy,
+  dueInMs,
+  type Moment,
+  NOTHING_WAITS,
+  type SealStrategy,
+  soonMs,
+} from "./seal-strategy.js";
 
-/** How long an event of each priority may wait for its seal, in milliseconds. */
-export type SealDelays = Record<Priority, number>;
+export interface SealScheduleParts {
+  strategy: SealStrategy;
+  /** Called for one seal at a time. It handles its own failures, asks for another try with `soon`, and does not reject. */
+  seal: () => Promise<void>;
+  clock?: () => Moment;
+}
+
+/** What `status` says of it. */
+export interface SealScheduleState {
+  strategy: SealStrategy["kind"];
+  /** The strategy with its settings, for people. */
+  setting: string;
+  /** Events that wait for the next generation. */
+  waiting: number;
+  /** When it is due at the latest; null where nothing waits. */
+  due: string | null;
+  running: boolean;
+}
+
+/**
+ * The longest sleep. Timers stand still while the host sleeps, do not hear that the clock was set, and overflow above
+ * 2^31 ms: so the time is looked at again.
+ */
+const MAX_SLEEP_MS = 5000;
 
 export class SealSchedule {
-  readonly #delaysMs: SealDelays;
+  readonly #strategy: SealStrategy;
   readonly #seal: () => Promise<void>;
-  #dueAtMs = Infinity;
+  readonly #clock: () => Moment;
+  #waiting = NOTHING_WAITS;
+  /** When a seal that no strategy holds up is due, by the monotonic clock. */
+  #demandedAtMs = Infinity;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  /** `seal` is called for one seal at a time; it handles its own failures and does not reject. */
-  constructor(delaysMs: SealDelays, seal: () => Promise<void>) {
-    this.#delaysMs = delaysMs;
+  constructor({ strategy, seal, clock = readClocks }: SealScheduleParts) {
+    this.#strategy = strategy;
     this.#seal = seal;
+    this.#clock = clock;
   }
 
-  /** An event of this priority is in the ledger and waits for a seal. */
-  demand(priority: Priority): void {
-    this.demandWithin(this.#delaysMs[priority]);
+  /** So many events of each priority are in the ledger and wait for a generation. */
+  appended(counts: ReadonlyMap<Priority, number>): void {
+    this.#waiting = addWaiting(this.#waiting, counts, this.#clock());
+    this.#arm();
+  }
+
+  /** A seal's entry stands in the ledger, whoever asked for the seal: what waited until then is in its generation. */
+  enclosed(): void {
+    this.#waiting = NOTHING_WAITS;
+    this.#arm();
+  }
+
+  /** Something waits that no strategy holds up: what a start found unsealed, or what a failed seal left. */
+  soon(): void {
+    this.demandWithin(soonMs(this.#strategy));
   }
 
   demandWithin(delayMs: number): void {
-    const dueAtMs = Date.now() + delayMs;
-    if (this.#stopped || dueAtMs >= this.#dueAtMs) return;
-    this.#dueAtMs = dueAtMs;
-    if (!this.#running) this.#arm();
+    this.#demandedAtMs = Math.min(this.#demandedAtMs, this.#clock().monotonicMs + delayMs);
+    this.#arm();
+  }
+
+  state(): SealScheduleState {
+    const dueAtMs = this.#clock().wallMs + this.#dueInMs();
+    return {
+      strategy: this.#strategy.kind,
+      setting: describeStrategy(this.#strategy),
+      waiting: this.#waiting.events,
+      due: dueAtMs === Infinity ? null : new Date(dueAtMs).toISOString(),
+      running: this.#running !== undefined,
+    };
   }
 
   /** Waits for a seal that runs; no other follows. */
@@ -40,15 +95,32 @@ export class SealSchedule {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    if (this.#stopped || this.#dueAtMs === Infinity) return;
-    this.#timer = setTimeout(() => this.#run(), Math.max(0, this.#dueAtMs - Date.now()));
+    const inMs = this.#dueInMs();
+    if (this.#stopped || this.#running || inMs === Infinity) return;
+    this.#timer = setTimeout(() => this.#look(), Math.min(Math.max(0, Math.ceil(inMs)), MAX_SLEEP_MS));
+  }
+
+  #look(): void {
+    if (this.#dueInMs() <= 0) this.#run();
+    else this.#arm();
+  }
+
+  #dueInMs(): number {
+    const now = this.#clock();
+    return Math.min(dueInMs(this.#strategy, this.#waiting, now), this.#demandedAtMs - now.monotonicMs);
   }
 
   #run(): void {
-    this.#dueAtMs = Infinity;
+    // Forgotten before it is made: a seal that fails asks for another by itself, and all of this is in that one.
+    this.#waiting = NOTHING_WAITS;
+    this.#demandedAtMs = Infinity;
     this.#running = this.#seal().finally(() => {
       this.#running = undefined;
       this.#arm();
     });
   }
+}
+
+function readClocks(): Moment {
+  return { wallMs: Date.now(), monotonicMs: performance.now() };
 }

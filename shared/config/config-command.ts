@@ -1,9 +1,11 @@
 // `config check` and `config options`, the same for both bins.
-import { stringify } from "yaml";
 import type { CommandModule } from "yargs";
 import type { z } from "zod";
 import { defineCommand, type GlobalArguments } from "../cli/run-commands.js";
+import { type Column, formatTable } from "../cli/table.js";
+import { visible } from "../cli/visible.js";
 import { describeOptions, type OptionDescription } from "./describe-options.js";
+import { type ExplainedOption, explainConfig } from "./explain-config.js";
 import type { LoadedConfig } from "./load-config.js";
 
 export interface ConfigCommandOptions {
@@ -25,22 +27,47 @@ export function configCommand(options: ConfigCommandOptions): CommandModule {
   });
 }
 
-function checkCommand({ load }: ConfigCommandOptions): CommandModule {
+function checkCommand({ schema, load }: ConfigCommandOptions): CommandModule {
   return defineCommand<GlobalArguments & { json: boolean }>({
     command: "check",
-    describe: "Validate the configuration and print what is in force",
+    describe: "Validate the configuration and print what is in force, and where each value comes from",
     builder: (yargs) =>
       yargs
-        .option("json", { type: "boolean", default: false, describe: "Print JSON" })
-        .example([["$0 config check --json", "The configuration in force, for programs"]]),
+        .option("json", { type: "boolean", default: false, describe: "Print JSON; sizes are bytes, durations ms" })
+        .example([
+          ["$0 config check | grep -v ' default '", "What is not at its default"],
+          ["$0 config check --json", "The configuration in force, for programs"],
+        ]),
     handler: async (args) => {
-      const { config, path } = await load(args);
-      const text = args.json
-        ? `${JSON.stringify({ path: path ?? null, config })}\n`
-        : `# ${path ?? "defaults: no configuration file"}\n${stringify(config)}`;
-      process.stdout.write(text);
+      const loaded = await load(args);
+      const options = explainConfig(schema, loaded.config, loaded.layers);
+      process.stdout.write(args.json ? formatJson(loaded, options) : formatText(loaded, options));
     },
   });
+}
+
+function formatJson({ path, overridden }: LoadedConfig<unknown>, explained: ExplainedOption[]): string {
+  const options = Object.fromEntries(explained.map(({ name, ...rest }) => [name, rest]));
+  return `${JSON.stringify({ path: path ?? null, options, overridden })}\n`;
+}
+
+const COLUMNS: Column<ExplainedOption>[] = [
+  { title: "OPTION", value: ({ name }) => name },
+  { title: "FROM", value: ({ origin }) => origin },
+  { title: "VALUE", value: ({ value, written }) => written ?? formatValue(value) },
+];
+
+/** The values last and never cut: whoever looks for one must find it with `grep`. */
+function formatText({ path, overridden }: LoadedConfig<unknown>, explained: ExplainedOption[]): string {
+  const notes = overridden.map(({ name, text, option, by }) =>
+    visible(`environment ${name}=${text} is overridden for ${option} by ${by}`),
+  );
+  const file = path === undefined ? "no configuration file" : visible(path);
+  return [`# ${file}`, formatTable(explained, COLUMNS), ...notes, ""].join("\n");
+}
+
+function formatValue(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function optionsCommand({ schema }: ConfigCommandOptions): CommandModule {
@@ -53,13 +80,13 @@ function optionsCommand({ schema }: ConfigCommandOptions): CommandModule {
         .example([["$0 config options | grep seal", "The options that say when generations are sealed"]]),
     handler: ({ json }) => {
       const options = describeOptions(schema);
-      const lines = json ? options.map((option) => JSON.stringify(option)) : formatTable(options);
+      const lines = json ? options.map((option) => JSON.stringify(option)) : formatMarkdown(options);
       process.stdout.write(`${lines.join("\n")}\n`);
     },
   });
 }
 
-function formatTable(options: OptionDescription[]): string[] {
+function formatMarkdown(options: OptionDescription[]): string[] {
   const rows = options.map(({ name, defaultJson, text }) => {
     return `| \`${name}\` | ${defaultJson === undefined ? "" : `\`${defaultJson}\``} | ${text} |`;
   });

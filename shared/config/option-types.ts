@@ -1,6 +1,7 @@
 // Kinds of option that both daemons' configurations are made of.
 import { isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
+import { readDuration } from "../cli/parse-duration.js";
 import { parseSize } from "./parse-size.js";
 
 /** Bytes, written as a number or as `64MiB`. */
@@ -13,6 +14,18 @@ export function size(leastBytes: number, mostBytes = Number.MAX_SAFE_INTEGER) {
       code: "custom",
       message: `must be a size of at least ${leastBytes}${most} bytes, such as 16MiB`,
     });
+    return z.NEVER;
+  });
+}
+
+/** Milliseconds, written like `90s`. A bare number is refused: nobody could tell of what it is. */
+export function duration(least: string, most: string) {
+  const message = `must be a duration from ${least} to ${most}, such as 90s, 15min, 2h, 1d or 1w`;
+  const [leastMs, mostMs] = [readDuration(least) ?? 0, readDuration(most) ?? Number.MAX_SAFE_INTEGER];
+  return z.string(message).transform((text, context) => {
+    const ms = Math.round(readDuration(text) ?? Number.NaN);
+    if (ms >= leastMs && ms <= mostMs) return ms;
+    context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
 }

@@ -1,17 +1,13 @@
 // The primary's own options, as an operator's file has them.
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadPrimaryConfig } from "../../primary/config.js";
-import { withFolder } from "../support/with-folder.js";
+import { makeStrategy } from "../../primary/seal/options.js";
+import type { SealStrategy } from "../../primary/seal/seal-strategy.js";
+import { withConfigFile } from "../support/with-config-file.js";
 
 async function load(yaml: string) {
-  return withFolder(async (folder) => {
-    const path = join(folder, "primary.yaml");
-    await writeFile(path, yaml);
-    return (await loadPrimaryConfig({ config: path })).config;
-  });
+  return withConfigFile(yaml, async (path) => (await loadPrimaryConfig({ config: path }, {})).config);
 }
 
 describe("admit.priority_rules", () => {
@@ -50,4 +46,31 @@ test("diffs of files that could not fit into an event are refused, where files a
   await assert.rejects(load(`${admit}sources: { files: { watch: [/etc/**] } }`), refused);
   await load(`${admit}sources: { files: { watch: [/etc/**], max_diff_bytes: 32KiB } }`);
   await load(admit);
+});
+
+describe("seal", () => {
+  const strategies: [yaml: string, strategy: SealStrategy][] = [
+    ["", { kind: "priority", delaysMs: { critical: 0, high: 1000, medium: 5000, low: 30_000 } }],
+    ["critical_ms: 50", { kind: "priority", delaysMs: { critical: 50, high: 1000, medium: 5000, low: 30_000 } }],
+    ["strategy: realtime", { kind: "realtime" }],
+    ["strategy: batch", { kind: "batch", maxEvents: 1000, maxDelayMs: 30_000 }],
+    [
+      "strategy: batch, batch: { max_events: 5, max_delay: 2min }",
+      { kind: "batch", maxEvents: 5, maxDelayMs: 120_000 },
+    ],
+    ["strategy: interval", { kind: "interval", interval: "15min" }],
+    ["strategy: interval, interval: 1w", { kind: "interval", interval: "1w" }],
+  ];
+  for (const [yaml, strategy] of strategies) {
+    test(`{ ${yaml} } makes the strategy that it says`, async () => {
+      assert.deepEqual(makeStrategy((await load(`seal: { ${yaml} }`)).seal), strategy);
+    });
+  }
+
+  test("strategies and intervals that there are not are refused with those that there are", async () => {
+    const strategies = /seal\.strategy: "hourly": must be one of realtime, batch, priority, interval/;
+    await assert.rejects(load("seal: { strategy: hourly }"), strategies);
+    const intervals = /seal\.interval: "2h": must be one of per-op, 1min, 5min, 15min, 30min, 1h, 1d, 1w/;
+    await assert.rejects(load("seal: { interval: 2h }"), intervals);
+  });
 });

@@ -13,6 +13,14 @@ export function binPath(role: "primary" | "replica"): string {
   return fileURLToPath(new URL(`../../${role}/main.js`, import.meta.url));
 }
 
+/** Neither a configuration file of this machine nor its variables may reach into a test; an empty one is as if not set. */
+export const NO_CONFIG = {
+  ISOCHRON_CONFIG: "/dev/null",
+  OP_DBUS_VECTOR_LEVEL: "",
+  OPDBUS_SNAPSHOT_INTERVAL: "",
+  OPDBUS_MAX_CACHE_SNAPSHOTS: "",
+};
+
 export interface CliOptions {
   input?: string;
   env?: Record<string, string>;
@@ -28,8 +36,7 @@ export async function runCli(
   const { stdout, stderr, exitCode } = await execa(process.execPath, [binPath(role), ...args], {
     reject: false,
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
-    // A config file of this machine must not reach into a test.
-    env: { ISOCHRON_CONFIG: "/dev/null", NO_COLOR: "1", ...env },
+    env: { ...NO_CONFIG, NO_COLOR: "1", ...env },
     ...(signal ? { cancelSignal: signal } : {}),
   });
   return { stdout, stderr, exitCode };

@@ -1,7 +1,7 @@
 // A daemon of ours as users run it: the compiled bin in a process of its own, ended by its process id.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { binPath } from "./run-cli.js";
+import { binPath, NO_CONFIG } from "./run-cli.js";
 
 export interface DaemonOptions {
   /** In a process group of its own it does not hear a Ctrl-C on the terminal: whoever started it passes it on. */
@@ -46,7 +46,7 @@ export class DaemonProcess {
     const child = spawn(program, args, {
       stdio: ["ignore", "ignore", "pipe"],
       detached: this.#ownGroup,
-      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null", ...this.env },
+      env: { ...process.env, ...NO_CONFIG, ...this.env },
     });
     this.#child = child;
     await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runCli } from "../../support/run-cli.js";
+import { withConfigFile } from "../../support/with-config-file.js";
 
 for (const role of ["primary", "replica"] as const) {
   test(`every command of isochron-${role} has help with an example`, async () => {
@@ -31,9 +32,39 @@ for (const role of ["primary", "replica"] as const) {
     assert.match((await runCli(role, ["--version"])).stdout, /^\d+\.\d+\.\d+$/);
   });
 
-  test(`isochron-${role} config check prints what is in force`, async () => {
+  test(`isochron-${role} config check prints what is in force, and where each value comes from`, async () => {
     const { stdout } = await runCli(role, ["config", "check", "--root", "/srv/x", "--json"]);
-    assert.equal((JSON.parse(stdout) as { config: { root: string } }).config.root, "/srv/x");
+    const { options } = JSON.parse(stdout) as { options: Record<string, unknown> };
+    assert.deepEqual(options.root, { value: "/srv/x", origin: "command line" });
+    assert.deepEqual(options.log_level, { value: "info", origin: "default" });
+    const lines = (await runCli(role, ["config", "check", "--root", "/srv/x"])).stdout.split("\n");
+    assert.ok(lines.some((line) => /^root +command line +\/srv\/x$/.test(line)));
+    assert.ok(lines.some((line) => /^log_level +default +info$/.test(line)));
     assert.match((await runCli(role, ["config", "options"])).stdout, /\| `root` \|/);
   });
 }
+
+test("isochron-primary config check tells what comes from the environment, and what the file wins over", async () => {
+  await withConfigFile("vectorize: { level: none }\n", async (path) => {
+    const env = { OP_DBUS_VECTOR_LEVEL: "heuristic", OPDBUS_SNAPSHOT_INTERVAL: "every-15-minutes" };
+    const { stdout } = await runCli("primary", ["config", "check", "--config", path], { env });
+    const lines = stdout.trimEnd().split("\n");
+    assert.equal(lines[0], `# ${path}`);
+    assert.ok(
+      lines.some((line) => /^seal\.interval +environment OPDBUS_SNAPSHOT_INTERVAL +15min$/.test(line)),
+      stdout,
+    );
+    assert.ok(
+      lines.some((line) => /^vectorize\.level +file \/.* +none$/.test(line)),
+      stdout,
+    );
+    const last = `environment OP_DBUS_VECTOR_LEVEL=heuristic is overridden for vectorize.level by file ${path}`;
+    assert.equal(lines.at(-1), last);
+  });
+});
+
+test("a bad environment variable ends a command with its name, its value and the way out", async () => {
+  const { stderr, exitCode } = await runCli("primary", ["config", "check"], { env: { OP_DBUS_VECTOR_LEVEL: "best" } });
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /^error: OP_DBUS_VECTOR_LEVEL=best: .*must be .*\nhint: .*OP_DBUS_VECTOR_LEVEL/);
+});

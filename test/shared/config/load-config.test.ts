@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { loadPrimaryConfig, primaryConfigSchema } from "../../../primary/config.js";
 import { loadReplicaConfig, replicaConfigSchema } from "../../../replica/config.js";
@@ -8,7 +6,7 @@ import type { ConfigError } from "../../../shared/config/config-error.js";
 import { describeOptions } from "../../../shared/config/describe-options.js";
 import { formatSize, parseSize } from "../../../shared/config/parse-size.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
-import { withFolder } from "../../support/with-folder.js";
+import { withConfigFile as withFile } from "../../support/with-config-file.js";
 
 test("an empty file gives every option its default, and the result is frozen", async () => {
   const config = await loadPrimary("");
@@ -47,6 +45,28 @@ test("each wrong option is named with its value and what it may be", async () =>
     for (const part of expected) assert.ok(message.includes(part), `${part} in ${message}`);
     return code === "bad-option";
   });
+});
+
+test("an option that every object has by itself is unknown like any other", async () => {
+  await assert.rejects(loadPrimary("__proto__: {high_ms: 1}"), /__proto__: there is no such option/);
+  await assert.rejects(loadPrimary("seal: {constructor: 1}"), /seal\.constructor: there is no such option/);
+});
+
+test("durations are written as people write them, and a bare number is refused", async () => {
+  const delays: [text: string, ms: number][] = [
+    ["10ms", 10],
+    ["90s", 90_000],
+    ["1.5min", 90_000],
+    ["2h", 7_200_000],
+    ["1w", 604_800_000],
+  ];
+  for (const [text, ms] of delays) {
+    assert.equal((await loadPrimary(`seal: {batch: {max_delay: ${text}}}`)).seal.batch.max_delay, ms, text);
+  }
+  const refused = /max_delay: .*: must be a duration from 10ms to 1w, such as 90s, 15min/;
+  for (const text of ["9ms", "8d", "30", '"30"', "soon", "-1s"]) {
+    await assert.rejects(loadPrimary(`seal: {batch: {max_delay: ${text}}}`), refused, text);
+  }
 });
 
 test("two replicas of one name are refused", async () => {
@@ -105,15 +125,7 @@ test("sizes are read in powers of 1024", () => {
 });
 
 async function loadPrimary(text: string) {
-  return withFile(text, async (path) => (await loadPrimaryConfig({ config: path })).config);
-}
-
-async function withFile<T>(text: string, body: (path: string) => Promise<T>): Promise<T> {
-  return withFolder(async (folder) => {
-    const path = join(folder, "config.yaml");
-    await writeFile(path, text);
-    return body(path);
-  });
+  return withFile(text, async (path) => (await loadPrimaryConfig({ config: path }, {})).config);
 }
 
 function leafPaths(value: object, prefix = ""): string[] {

@@ -27,13 +27,11 @@ export const sealOptions = z.strictObject({
       "When generations are made: `priority`, by the most urgent event that waits; `realtime`, at once, which costs a push for every change; `batch`; or `interval`. Replicas have no event before its generation.",
     ),
   critical_ms: delay(0, 0).describe(
-    "With `strategy: priority`: longest wait of a critical event, ms. The target is a replica that has it within 100 ms.",
+    "With `strategy: priority`: longest wait of a critical event, ms. Replicas should have it within 100 ms.",
   ),
-  high_ms: delay(1000).describe("The same of a high event, ms. The target is 1 s."),
-  medium_ms: delay(5000).describe("The same of a medium event, ms. The target is 5 s."),
-  low_ms: delay(30_000).describe(
-    "The same of a low event, ms. The target is 30 s. A host that is lost takes what waits with it.",
-  ),
+  high_ms: delay(800).describe("The same of a high event, ms; what is left of 1 s is for the push."),
+  medium_ms: delay(5000).describe("The same of a medium event, ms."),
+  low_ms: delay(30_000).describe("The same of a low event, ms. A host that is lost takes what waits with it."),
   batch: batch.prefault({}),
   interval: z
     .enum(SEAL_INTERVALS, `must be one of ${SEAL_INTERVALS.join(", ")}`)

@@ -50,8 +50,8 @@ test("diffs of files that could not fit into an event are refused, where files a
 
 describe("seal", () => {
   const strategies: [yaml: string, strategy: SealStrategy][] = [
-    ["", { kind: "priority", delaysMs: { critical: 0, high: 1000, medium: 5000, low: 30_000 } }],
-    ["critical_ms: 50", { kind: "priority", delaysMs: { critical: 50, high: 1000, medium: 5000, low: 30_000 } }],
+    ["", { kind: "priority", delaysMs: { critical: 0, high: 800, medium: 5000, low: 30_000 } }],
+    ["critical_ms: 50", { kind: "priority", delaysMs: { critical: 50, high: 800, medium: 5000, low: 30_000 } }],
     ["strategy: realtime", { kind: "realtime" }],
     ["strategy: batch", { kind: "batch", maxEvents: 1000, maxDelayMs: 30_000 }],
     [

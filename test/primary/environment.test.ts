@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { loadPrimaryConfig, type PrimaryConfig } from "../../primary/config.js";
-import { loadReplicaConfig } from "../../replica/config.js";
+import { loadReplicaConfig, type ReplicaConfig } from "../../replica/config.js";
 import type { ConfigError } from "../../shared/config/config-error.js";
+import type { LoadedConfig } from "../../shared/config/load-config.js";
 import { withConfigFile } from "../support/with-config-file.js";
 
 async function load(env: NodeJS.ProcessEnv, yaml = ""): Promise<PrimaryConfig> {
@@ -74,10 +75,12 @@ describe("OP_DBUS_VECTOR_LEVEL", () => {
 
 describe("OPDBUS_MAX_CACHE_SNAPSHOTS", () => {
   const NAME = "OPDBUS_MAX_CACHE_SNAPSHOTS";
-  const loads = { primary: loadPrimaryConfig, replica: loadReplicaConfig };
-  for (const [role, loadConfig] of Object.entries(loads)) {
+  for (const role of ["primary", "replica"] as const) {
     const read = (text: string, yaml = "") =>
-      withConfigFile(yaml, (path) => loadConfig({ config: path }, { [NAME]: text }));
+      withConfigFile<LoadedConfig<PrimaryConfig | ReplicaConfig>>(yaml, (config) => {
+        const env = { [NAME]: text };
+        return role === "primary" ? loadPrimaryConfig({ config }, env) : loadReplicaConfig({ config }, env);
+      });
 
     test(`is keep.last of a ${role}`, async () => {
       assert.deepEqual((await read("24")).config.keep, { last: 24, hourly: 0, daily: 0, weekly: 0 });

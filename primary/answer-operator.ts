@@ -1,4 +1,4 @@
-// What operators and the D-Bus face ask of a running primary: seal, resync, status.
+// What operators and the D-Bus face ask of a running primary as a whole: seal, status.
 import type { LevelOfPriority, VectorLevel } from "../shared/embed/levels.js";
 import type { Priority } from "../shared/format/entry.js";
 import { freeSpace } from "../shared/store/btrfs.js";
@@ -6,12 +6,9 @@ import type { PrimaryIdentity } from "../shared/store/identity.js";
 import { describeKept, type KeptGeneration } from "../shared/store/select-kept.js";
 import type { BusState, EventBus } from "./bus/event-bus.js";
 import { levelsOf, type PrimaryConfig } from "./config.js";
-import { ControlError } from "./control/control-error.js";
 import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
 import type { Publisher } from "./publish.js";
 import type { LinkStatus } from "./push/link-status.js";
-import { measureSend } from "./push/measure-send.js";
-import type { PushPlan } from "./push/plan-push.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { SealScheduleState } from "./seal/schedule-seals.js";
 import type { Source, SourceState } from "./sources/source.js";
@@ -51,38 +48,19 @@ export interface VectorizeStatus {
   workers: { pids: number[]; deaths: number; degraded: number };
 }
 
-/** The answer to a seal on demand. */
-export function describeSeal(result: Awaited<ReturnType<Publisher["seal"]>>): unknown {
+/** Seals on demand, or says what would be sealed. */
+export async function sealOnDemand(
+  publisher: Publisher,
+  { force, dryRun }: { force: boolean; dryRun: boolean },
+): Promise<unknown> {
+  if (dryRun) {
+    const entries = publisher.ledgerSize() - (publisher.newest()?.size ?? 0);
+    return { sealed: false, dry_run: true, would_seal: force || entries > 0, entries };
+  }
+  const result = await publisher.seal({ force });
   if (!result.sealed) return result;
   const { generation, size, root } = result.generation;
   return { sealed: true, generation, size, root: root.toString("base64") };
-}
-
-/** A full resync needs a generation that the replica does not have yet, so one is sealed for it. */
-export async function resync(
-  publisher: Publisher,
-  links: readonly ReplicaLink[],
-  { replica, full, dryRun }: { replica: string; full: boolean; dryRun: boolean },
-): Promise<unknown> {
-  const link = links.find(({ name }) => name === replica);
-  if (!link) {
-    const names = links.map(({ name }) => name).join(", ") || "none";
-    throw new ControlError("unknown-replica", `there is no replica ${JSON.stringify(replica)}`, `configured: ${names}`);
-  }
-  const unknown = { kind: "unknown" as const, reason: `${replica} has not said hello: ${link.status().reason}` };
-  const plan = link.plan(full) ?? unknown;
-  const answer = { replica, dry_run: dryRun, plan, bytes: dryRun ? await measurePlan(publisher, plan) : null };
-  if (dryRun) return answer;
-  // Asked for before the seal: an increment of the new generation would leave nothing to send in full.
-  link.resync(full);
-  if (full) await publisher.seal({ force: true });
-  return answer;
-}
-
-async function measurePlan(publisher: Publisher, plan: PushPlan | { kind: "unknown" }): Promise<number | null> {
-  if (plan.kind !== "increment" && plan.kind !== "full") return null;
-  const base = plan.kind === "increment" ? publisher.tree(plan.base) : undefined;
-  return measureSend(publisher.tree(plan.generation), base);
 }
 
 function describeVectorizing(options: PrimaryConfig["vectorize"], state: VectorizerState): VectorizeStatus {

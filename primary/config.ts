@@ -12,6 +12,7 @@ import { sealOptions } from "./seal/options.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
 import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";
 import { ovsdbOptions } from "./sources/ovsdb/options.js";
+import { replicasOptions } from "./sources/replicas/options.js";
 
 const HOST_KEY = /^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: .*)?$/;
 
@@ -175,6 +176,7 @@ const options = z.strictObject({
       dbus: dbusSourcesOptions.prefault({}),
       ovsdb: ovsdbOptions.prefault({}),
       files: filesOptions.prefault({}),
+      replicas: replicasOptions.prefault({}),
     })
     .prefault({}),
   index: z

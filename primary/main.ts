@@ -3,6 +3,7 @@
 import { queryCommands } from "../shared/cli/query-commands.js";
 import { defineCommand, type GlobalArguments, runCommands } from "../shared/cli/run-commands.js";
 import { config } from "./commands/config.js";
+import { drain, pause, resume } from "./commands/hold-replica.js";
 import { ingestCommand } from "./commands/ingest.js";
 import { init } from "./commands/init.js";
 import { key } from "./commands/key.js";
@@ -29,6 +30,9 @@ await runCommands(
       status,
       seal,
       resync,
+      pause,
+      resume,
+      drain,
       key,
       config,
     ],

@@ -26,6 +26,7 @@ import { isFilesSourceWanted } from "./sources/files/options.js";
 import { IngestSocket, LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { createOvsdbSource } from "./sources/ovsdb/ovsdb-source.js";
 import { PackagesSource } from "./sources/packages/packages-source.js";
+import { ReplicasSource } from "./sources/replicas/replicas-source.js";
 import type { Source } from "./sources/source.js";
 import { KnownElements } from "./sources/watch/known-elements.js";
 
@@ -39,6 +40,7 @@ export interface EventParts {
 export interface WatchParts extends EventParts {
   known: KnownElements;
   store: StoreLayout;
+  links: readonly ReplicaLink[];
   /** Resolves when what has been appended until now is with every healthy replica. */
   delivered(signal: AbortSignal): Promise<void>;
 }
@@ -72,13 +74,14 @@ export async function openKnownElements(
 }
 
 export function makeSources(config: PrimaryConfig, ingestPath: string, parts: WatchParts): Source[] {
-  const { packages, dbus, ovsdb, files } = config.sources;
+  const { packages, dbus, ovsdb, files, replicas } = config.sources;
   const maxLineBytes = config.admit.max_payload_bytes + LINE_FRAME_BYTES;
   const sources: Source[] = [new IngestSocket({ path: ingestPath, maxLineBytes, ...parts })];
   if (packages.enabled) sources.push(new PackagesSource({ path: packages.log, ...parts }));
   if (dbus.enabled) sources.push(makeBusWatch(config, parts));
   if (ovsdb.enabled) sources.push(createOvsdbSource(parts, ovsdb));
   if (isFilesSourceWanted(files)) sources.push(createFilesSource(files, filesPlace(config, parts.store), parts));
+  if (replicas.enabled) sources.push(new ReplicasSource({ settleMs: replicas.settle_seconds * 1000, ...parts }));
   return sources;
 }
 

@@ -12,7 +12,7 @@ import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
-import { describePrimary, describeSeal, resync } from "./answer-operator.js";
+import { describePrimary, sealOnDemand } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
 import { levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlServer } from "./control/control-server.js";
@@ -20,7 +20,9 @@ import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
+import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
+import { PausedLinks } from "./push/paused-links.js";
 import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
 import { SharedSends } from "./push/shared-sends.js";
@@ -81,6 +83,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     ...{ admit, sink: bus, log },
     publisher: () => publisher,
     links: () => links,
+    orders: () => orders,
   });
   const known = await openKnownElements(config, store, log);
   stops.add(() => known.close());
@@ -104,7 +107,9 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const announce = announcer(query, publisher, log);
   const sends = new SharedSends();
   stops.add(() => sends.stop());
-  const links = await makeLinks(config, store, publisher, { spares, sends, log });
+  const paused = await PausedLinks.open(store.pausedLinks, log);
+  const links = await makeLinks(config, store, publisher, { spares, sends, paused, log });
+  const orders = new LinkOrders({ publisher, links, paused });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
   const ending = new AbortController();
@@ -120,12 +125,12 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     () => publisher.ledgerSize(),
   );
   const sources = makeSources(config, sockets.ingest, {
-    ...{ admit, sink: bus, log, known, store },
+    ...{ admit, sink: bus, log, known, store, links },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
   const control = new ControlServer({
-    seal: async (force) => describeSeal(await publisher.seal({ force })),
-    resync: (request) => resync(publisher, links, request),
+    seal: (request) => sealOnDemand(publisher, request),
+    orders,
     status: () => describePrimary(config, identity, { publisher, bus, links, sources, face }),
     events: bus,
   });
@@ -179,10 +184,11 @@ async function makeLinks(
   config: PrimaryConfig,
   store: StoreLayout,
   publisher: Publisher,
-  parts: { spares: SpareProcesses; sends: SharedSends; log: Logger },
+  parts: { spares: SpareProcesses; sends: SharedSends; paused: PausedLinks; log: Logger },
 ) {
   const { privateKey } = await readTransportKey(config.root);
   const { push } = config;
+  const { paused, ...common } = parts;
   const turns = new PushTurns(push.concurrency, PUSH_TURN_MS);
   return config.replicas.map(
     ({ name, host, port, user, host_key: hostKey }) =>
@@ -194,23 +200,29 @@ async function makeLinks(
         lagMs: push.lag_seconds * 1000,
         mostLoad: push.max_load,
         turns,
-        paused: undefined,
+        paused: paused.reason(name),
         compressedData: push.compressed_data,
         zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
         hintPath: (replicaUuid) => store.link(replicaUuid),
         hintDir: store.links,
         onBaseMoved: () => publisher.tidy(),
         onFullWanted: () => publisher.seal({ force: true }),
-        ...parts,
+        ...common,
       }),
   );
+}
+
+interface LaterParts {
+  publisher(): Publisher;
+  links(): readonly ReplicaLink[];
+  orders(): LinkOrders;
 }
 
 /** Made before what it shows, because appended events are told to it: it asks for the publisher when it is called. */
 function makeFace(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
-  { publisher, links, ...parts }: EventParts & { publisher(): Publisher; links(): readonly ReplicaLink[] },
+  { publisher, links, orders, ...parts }: EventParts & LaterParts,
 ): PrimaryFace {
   return new PrimaryFace({
     options: config.dbus,
@@ -226,8 +238,8 @@ function makeFace(
       newest: () => publisher().newest(),
       replicas: () => Object.fromEntries(links().map((link) => [link.name, link.status().health])),
     },
-    seal: async (force) => describeSeal(await publisher().seal({ force })),
-    resync: (request) => resync(publisher(), links(), request),
+    seal: (force) => sealOnDemand(publisher(), { force, dryRun: false }),
+    orders,
     ...parts,
   });
 }

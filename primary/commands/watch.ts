@@ -4,7 +4,7 @@ import { pathWith } from "../../shared/cli/ask-socket.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { visible } from "../../shared/cli/visible.js";
 import { loadPrimaryConfig, primarySockets } from "../config.js";
-import { type StreamedEvent, type StreamedLine, streamEvents } from "./stream-events.js";
+import { type StreamedEvent, type StreamedLine, streamLines } from "./stream-lines.js";
 
 interface WatchArguments extends GlobalArguments {
   json: boolean;
@@ -34,7 +34,7 @@ export const watch = defineCommand<WatchArguments>({
   handler: async ({ json, type, element, "from-start-of-history": fromStart, ...args }) => {
     const { config } = await loadPrimaryConfig(args);
     const ending = endedByOperator();
-    await streamEvents({
+    await streamLines<StreamedLine>({
       socketPath: primarySockets(config).control,
       path: pathWith("/v1/events", { follow: true, after: fromStart ? undefined : "now", type, element }),
       signal: ending.signal,

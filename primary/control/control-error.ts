@@ -1,7 +1,7 @@
 // Why the primary does not do what an operator asks.
 
 export class ControlError extends Error {
-  readonly code: "unknown-replica" | "bad-request" | "too-many-watchers";
+  readonly code: "unknown-replica" | "bad-request" | "too-many-watchers" | "paused" | "not-delivered";
   readonly hint: string | undefined;
   constructor(code: ControlError["code"], message: string, hint?: string) {
     super(message);

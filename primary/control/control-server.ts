@@ -1,26 +1,41 @@
-// The operator's socket: seal, resync, status, events as they come. Mode 0600, because whoever can open it can make the primary work.
+// The operator's socket: seal, orders to single replicas, status, events as they come. Mode 0600, because whoever can open it can make the primary work.
 import { chmod } from "node:fs/promises";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
 import type { EventFeed } from "../event.js";
 import { ControlError } from "./control-error.js";
 import { EventStreams } from "./event-streams.js";
+import { type ProgressFollower, streamProgress } from "./progress-stream.js";
 
 /** What operators may ask of a running primary. */
 export interface ControlParts {
-  seal(force: boolean): Promise<unknown>;
-  /** @throws ControlError `unknown-replica` */
-  resync(request: { replica: string; full: boolean; dryRun: boolean }): Promise<unknown>;
+  seal(request: { force: boolean; dryRun: boolean }): Promise<unknown>;
+  /** Each @throws ControlError `unknown-replica`, `paused`, `not-delivered` */
+  orders: ReplicaOrders;
   status(): Promise<unknown>;
   events: EventFeed;
 }
 
-const sealBody = z.strictObject({ force: z.boolean().default(false) });
-const resyncBody = z.strictObject({
-  replica: z.string().min(1),
-  full: z.boolean().default(false),
-  dry_run: z.boolean().default(false),
+/** Orders to one replica. Those with a follower can be waited for. */
+export interface ReplicaOrders {
+  resync(request: { replica: string; full: boolean; dryRun: boolean }, follower?: ProgressFollower): Promise<unknown>;
+  pause(request: { replica: string; reason: string; dryRun: boolean }): Promise<unknown>;
+  resume(request: { replica: string; dryRun: boolean }): Promise<unknown>;
+  drain(request: { replica: string; dryRun: boolean }, follower: ProgressFollower): Promise<unknown>;
+}
+
+const flag = z.boolean().default(false);
+const sealBody = z.strictObject({ force: flag, dry_run: flag });
+const replica = z.string().min(1);
+const resyncBody = z.strictObject({ replica, full: flag, dry_run: flag, wait: flag });
+const reason = z.string().min(1).max(200).default("paused by an operator");
+const pauseBody = z.strictObject({ replica, reason, dry_run: flag });
+const resumeBody = z.strictObject({ replica, dry_run: flag });
+const drainBody = z.strictObject({
+  replica,
+  dry_run: flag,
+  wait: z.literal(true, "a drain is waited for").default(true),
 });
 
 const eventsQuery = z.strictObject({
@@ -44,12 +59,15 @@ const STATUS: Record<ControlError["code"], number> = {
   "unknown-replica": 400,
   "bad-request": 400,
   "too-many-watchers": 503,
+  paused: 409,
+  "not-delivered": 409,
 };
 
 export class ControlServer {
   readonly #app: FastifyInstance = Fastify();
   readonly #parts: ControlParts;
   readonly #streams: EventStreams;
+  readonly #ending = new AbortController();
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
@@ -71,11 +89,11 @@ export class ControlServer {
         .type("application/problem+json")
         .send(error.hint === undefined ? problem : { ...problem, hint: error.hint });
     });
-    app.post("/v1/seal", (request) => this.#parts.seal(parse(sealBody, request.body).force));
-    app.post("/v1/resync", (request) => {
-      const { replica, full, dry_run: dryRun } = parse(resyncBody, request.body);
-      return this.#parts.resync({ replica, full, dryRun });
+    app.post("/v1/seal", (request) => {
+      const { force, dry_run: dryRun } = parse(sealBody, request.body);
+      return this.#parts.seal({ force, dryRun });
     });
+    this.#addOrders(app);
     app.get("/v1/status", () => this.#parts.status());
     app.get("/v1/events", (request, reply) => {
       this.#streams.serve(reply.raw, parse(eventsQuery, request.query));
@@ -85,7 +103,35 @@ export class ControlServer {
     await chmod(socketPath, 0o600);
   }
 
+  #addOrders(app: FastifyInstance): void {
+    const { orders } = this.#parts;
+    app.post("/v1/resync", (request, reply) => {
+      const { replica, full, dry_run: dryRun, wait } = parse(resyncBody, request.body);
+      const order = { replica, full, dryRun };
+      return wait ? this.#follow(reply, (follower) => orders.resync(order, follower)) : orders.resync(order);
+    });
+    app.post("/v1/pause", (request) => {
+      const { replica, reason, dry_run: dryRun } = parse(pauseBody, request.body);
+      return orders.pause({ replica, reason, dryRun });
+    });
+    app.post("/v1/resume", (request) => {
+      const { replica, dry_run: dryRun } = parse(resumeBody, request.body);
+      return orders.resume({ replica, dryRun });
+    });
+    app.post("/v1/drain", (request, reply) => {
+      const { replica, dry_run: dryRun } = parse(drainBody, request.body);
+      const order = { replica, dryRun };
+      return this.#follow(reply, (follower) => orders.drain(order, follower));
+    });
+  }
+
+  #follow(reply: FastifyReply, order: (follower: ProgressFollower) => Promise<unknown>): FastifyReply {
+    void streamProgress(reply.raw, this.#ending.signal, order);
+    return reply.hijack();
+  }
+
   async stop(): Promise<void> {
+    this.#ending.abort(new ControlError("not-delivered", "the primary stops"));
     await this.#streams.stop();
     await this.#app.close();
   }

@@ -4,12 +4,23 @@ import type { ServedInterface } from "../../shared/dbus/served-object.js";
 
 export interface AdminCallsParts {
   seal(force: boolean): Promise<unknown>;
-  /** @throws ControlError `unknown-replica` */
-  resync(request: { replica: string; full: boolean; dryRun: boolean }): Promise<unknown>;
+  /** Asked for when it is needed: orders are made after the face. */
+  orders(): AdminOrders;
   verify: VerifyRunner;
 }
 
-export function adminInterface({ seal, resync, verify }: AdminCallsParts): ServedInterface {
+/** Each @throws ControlError `unknown-replica`, `paused` */
+export interface AdminOrders {
+  resync(request: { replica: string; full: boolean; dryRun: boolean }): Promise<unknown>;
+  pause(request: { replica: string; reason: string; dryRun: boolean }): Promise<unknown>;
+  resume(request: { replica: string; dryRun: boolean }): Promise<unknown>;
+  drain(
+    request: { replica: string; dryRun: boolean },
+    follower: { signal: AbortSignal; tell(progress: unknown): void },
+  ): Promise<unknown>;
+}
+
+export function adminInterface({ seal, orders, verify }: AdminCallsParts): ServedInterface {
   return {
     name: "dev.isochron.Primary1.Admin",
     xml: ADMIN_XML,
@@ -21,7 +32,7 @@ export function adminInterface({ seal, resync, verify }: AdminCallsParts): Serve
       Push: {
         ...{ takes: "s", gives: "", adminOnly: true },
         answer: async ([replica]) => {
-          await resync({ replica: replica as string, full: false, dryRun: false });
+          await orders().resync({ replica: replica as string, full: false, dryRun: false });
           return [];
         },
       },
@@ -29,7 +40,29 @@ export function adminInterface({ seal, resync, verify }: AdminCallsParts): Serve
         ...{ takes: "sbb", gives: "s", adminOnly: true },
         answer: async ([replica, full, dryRun]) => {
           const request = { replica: replica as string, full: full as boolean, dryRun: dryRun as boolean };
-          return [JSON.stringify(await resync(request))];
+          return [JSON.stringify(await orders().resync(request))];
+        },
+      },
+      Pause: {
+        ...{ takes: "ssb", gives: "s", adminOnly: true },
+        answer: async ([replica, reason, dryRun]) => {
+          const why = (reason as string).slice(0, 200) || "paused over D-Bus";
+          const request = { replica: replica as string, reason: why, dryRun: dryRun as boolean };
+          return [JSON.stringify(await orders().pause(request))];
+        },
+      },
+      Resume: {
+        ...{ takes: "sb", gives: "s", adminOnly: true },
+        answer: async ([replica, dryRun]) => {
+          const request = { replica: replica as string, dryRun: dryRun as boolean };
+          return [JSON.stringify(await orders().resume(request))];
+        },
+      },
+      Drain: {
+        ...{ takes: "sb", gives: "s", adminOnly: true },
+        answer: async ([replica, dryRun], { signal }) => {
+          const request = { replica: replica as string, dryRun: dryRun as boolean };
+          return [JSON.stringify(await orders().drain(request, { signal, tell: () => undefined }))];
         },
       },
       Verify: {
@@ -60,6 +93,25 @@ const ADMIN_XML = `
     <annotation name="${DOC}" value="Pushes to a replica now; with full, all of it; with dry_run, only says what would be sent and why."/>
     <arg name="replica" type="s" direction="in"/>
     <arg name="full" type="b" direction="in"/>
+    <arg name="dry_run" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Pause">
+    <annotation name="${DOC}" value="Pushes nothing to a replica until Resume, restarts included; ends a push under way."/>
+    <arg name="replica" type="s" direction="in"/>
+    <arg name="reason" type="s" direction="in"/>
+    <arg name="dry_run" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Resume">
+    <annotation name="${DOC}" value="Pushes to a replica again."/>
+    <arg name="replica" type="s" direction="in"/>
+    <arg name="dry_run" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Drain">
+    <annotation name="${DOC}" value="Brings a replica up to this moment, then pauses it. Answers when that is done: set the call's time limit accordingly. It goes on when the caller leaves; Pause ends it."/>
+    <arg name="replica" type="s" direction="in"/>
     <arg name="dry_run" type="b" direction="in"/>
     <arg name="json" type="s" direction="out"/>
   </method>

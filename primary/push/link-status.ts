@@ -36,6 +36,8 @@ export interface LinkStatus extends Assessment {
   last_push: PushRecord | null;
   /** Pushes since the start, by how they ended. */
   pushes: { acked: number; failed: number };
+  /** Attempts of any kind that failed since the start: connecting, hello, push. */
+  failures: number;
   /** Bytes on the wire since the start, failed pushes included. */
   bytes_sent: number;
   pushing: PushProgress | null;

@@ -79,7 +79,7 @@ export class ReplicaLink {
   readonly #source: LinkSource;
   readonly #options: LinkOptions;
   readonly #pins = new Set<number>();
-  readonly #counts = { bytesSent: 0, acked: 0, failed: 0 };
+  readonly #counts = { bytesSent: 0, acked: 0, failed: 0, failures: 0 };
   readonly #listeners = new Set<(assessment: Assessment) => void>();
   #assessment: Assessment;
   #doing = "not connected yet";
@@ -121,7 +121,7 @@ export class ReplicaLink {
   }
 
   status(): LinkStatus {
-    const { bytesSent, acked, failed } = this.#counts;
+    const { bytesSent, acked, failed, failures } = this.#counts;
     const held = this.#held ?? undefined;
     return {
       name: this.name,
@@ -134,6 +134,7 @@ export class ReplicaLink {
       behind_since: isoOrNull(this.#behindSinceMs),
       last_push: this.#lastPush,
       pushes: { acked, failed },
+      failures,
       bytes_sent: bytesSent,
       pushing: this.#progress?.at(Date.now()) ?? null,
     };
@@ -455,6 +456,7 @@ export class ReplicaLink {
         : new PushError("fatal", "internal", (error as Error).message, { cause: error });
     const changed = this.#failure?.message !== failure.message;
     this.#failure = failure;
+    this.#counts.failures += 1;
     if (changed) this.#options.log.warn("push failed", { replica: this.name, code: failure.code, error: failure });
     this.#assess();
   }

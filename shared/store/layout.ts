@@ -93,6 +93,10 @@ export class StoreLayout {
   get links(): string {
     return join(this.dir, "links");
   }
+  /** Primary: replicas that an operator holds. */
+  get pausedLinks(): string {
+    return join(this.links, "paused.json");
+  }
   link(replicaUuid: string): string {
     return join(this.links, `${replicaUuid}.json`);
   }

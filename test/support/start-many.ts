@@ -60,7 +60,10 @@ export interface ManyFleet {
 }
 
 /** Nothing of this machine gets into a test unless it asks for it. */
-export const NO_SOURCES = { packages: { enabled: false }, dbus: { enabled: false }, ovsdb: { enabled: false } };
+export const NO_SOURCES = {
+  ...{ packages: { enabled: false }, dbus: { enabled: false }, ovsdb: { enabled: false } },
+  replicas: { enabled: false },
+};
 /** No test goes on this machine's bus; one that needs a bus makes its own, and gives its address. */
 const WITHOUT_BUS = { dbus: { enabled: false } };
 const DEFAULT_VOLUME = "1G";

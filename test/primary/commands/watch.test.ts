@@ -88,7 +88,8 @@ describe("watch", () => {
       withBus(async ({ bus }) => {
         await mkdir(join(root, "run"));
         const refuse = () => Promise.reject(new Error("not asked for"));
-        const control = new ControlServer({ seal: refuse, resync: refuse, status: refuse, events: bus });
+        const orders = { resync: refuse, pause: refuse, resume: refuse, drain: refuse };
+        const control = new ControlServer({ seal: refuse, orders, status: refuse, events: bus });
         await control.start(join(root, "run", "control.sock"));
         const running = [new WatchProcess(["--root", root]), new WatchProcess(["--root", root])] as const;
         const [slow, gone] = running;

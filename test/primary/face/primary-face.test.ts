@@ -18,7 +18,9 @@ const PARTS: PrimaryFaceParts = {
     replicas: () => ({}),
   },
   seal: async () => ({}),
-  resync: async () => ({}),
+  orders: () => {
+    throw new Error("not asked for");
+  },
   admit: createAdmitter(),
   sink: new MemorySink(),
   log: silentLog,

@@ -1,5 +1,5 @@
-// Reads the event stream of a running primary line by line, for as long as either side wants. A slow caller slows the reading
-// down; the primary then drops and says so.
+// Reads JSON lines that a running primary sends for as long as either side wants. A slow caller slows the reading down; of
+// events the primary then drops some, and says so.
 import { type IncomingMessage, request } from "node:http";
 import { AskError } from "../../shared/cli/ask-socket.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
@@ -9,20 +9,24 @@ import { LineSplitter, TOO_LONG } from "../sources/lines/split-lines.js";
 export type StreamedEvent = Entry & { hash: string; state_snapshot: JsonValue };
 export type StreamedLine = StreamedEvent | { lost: { first_seq: number; last_seq: number; events: number } };
 
-export interface StreamOptions {
+export interface StreamOptions<Line> {
   socketPath: string;
   /** With its parameters. */
   path: string;
+  /** Sent as JSON, by POST. */
+  body?: object;
   signal: AbortSignal;
   startedBy: string;
-  onLine: (line: StreamedLine, text: string) => Promise<void> | void;
+  onLine: (line: Line, text: string) => Promise<void> | void;
 }
+
+type Target = Pick<StreamOptions<unknown>, "socketPath" | "path" | "body" | "startedBy">;
 
 /** The largest line that a primary can be configured to keep, and its frame. */
 const MAX_LINE_BYTES = 40 * 1024 * 1024;
 
 /** Resolves when the primary ends the stream, or `signal` fires. @throws AskError */
-export async function streamEvents(options: StreamOptions): Promise<void> {
+export async function streamLines<Line>(options: StreamOptions<Line>): Promise<void> {
   const { signal, onLine, socketPath } = options;
   try {
     const response = await ask(options);
@@ -32,7 +36,7 @@ export async function streamEvents(options: StreamOptions): Promise<void> {
       for (const bytes of splitter.push(chunk)) {
         if (bytes === TOO_LONG) throw new AskError("not-understood", `${socketPath} sent a line that is too long`);
         const text = bytes.toString("utf8");
-        await onLine(JSON.parse(text) as StreamedLine, text);
+        await onLine(JSON.parse(text) as Line, text);
       }
     }
   } catch (error) {
@@ -42,11 +46,14 @@ export async function streamEvents(options: StreamOptions): Promise<void> {
   }
 }
 
-function ask({ socketPath, path, signal }: StreamOptions): Promise<IncomingMessage> {
+function ask({ socketPath, path, body, signal }: Target & { signal: AbortSignal }): Promise<IncomingMessage> {
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const method = sent === undefined ? "GET" : "POST";
+  const headers = sent === undefined ? {} : { "content-type": "application/json" };
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, signal, agent: false }, resolve);
+    const asked = request({ socketPath, path, signal, method, headers, agent: false }, resolve);
     asked.on("error", reject);
-    asked.end();
+    asked.end(sent);
   });
 }
 
@@ -57,7 +64,7 @@ async function refusal(response: IncomingMessage): Promise<AskError> {
   return new AskError("refused", detail, hint === undefined ? {} : { hint });
 }
 
-function brokenOff(cause: NodeJS.ErrnoException, { socketPath, startedBy }: StreamOptions): AskError {
+function brokenOff(cause: NodeJS.ErrnoException, { socketPath, startedBy }: Target): AskError {
   if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") {
     const hint = `is \`${startedBy}\` running with this --root?`;
     return new AskError("nobody-listens", `nobody listens on ${socketPath}`, { cause, hint });

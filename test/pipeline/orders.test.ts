@@ -1,0 +1,171 @@
+// What operators order for one replica: pause, resume, drain, a resync that is waited for; with what each leaves behind.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import {
+  eventually,
+  expectConverged,
+  ingest,
+  jsonLines,
+  linkBecomes,
+  mustRun,
+  primaryStatus,
+  QUIET,
+  seal,
+  someEvents,
+  startWithEvents,
+  storeOf,
+} from "../support/drive-fleet.js";
+import { binPath } from "../support/run-cli.js";
+import { type Fleet, makeFleet, REPLICA_NAME } from "../support/start-fleet.js";
+
+const OPTIONS = {
+  volume: "512M",
+  primary: {
+    ...QUIET,
+    push: { hello_seconds: 1, lag_seconds: 1 },
+    sources: { replicas: { enabled: true, settle_seconds: 0 } },
+  },
+};
+
+/** A command of the primary's as a process of its own, to be interrupted. */
+function start(fleet: Fleet, ...args: string[]): { child: ChildProcess; output: () => string } {
+  const child = spawn(process.execPath, [binPath("primary"), ...args, "--config", fleet.primary.configPath]);
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (part: Buffer) => (text += part.toString()));
+  return { child, output: () => text };
+}
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null) await once(child, "exit");
+  return child.exitCode;
+}
+
+describe("orders to one replica", () => {
+  let fleet: Fleet;
+  before(async () => {
+    fleet = await makeFleet(OPTIONS);
+    await startWithEvents(fleet);
+  });
+  after(() => fleet.stop());
+
+  test("a pause that is only tried changes nothing; a pause holds it, over a restart of the primary too", async () => {
+    assert.match(await mustRun(fleet.primary, "pause", REPLICA_NAME, "--dry-run"), /would be paused/);
+    assert.equal((await primaryStatus(fleet)).replicas[0]?.health, "healthy");
+    assert.match(await mustRun(fleet.primary, "pause", REPLICA_NAME, "--reason", "new disk"), /: paused$/m);
+    await ingest(fleet, someEvents(3));
+    const sealed = await seal(fleet);
+    await fleet.primary.daemon.stop();
+    await fleet.primary.daemon.start();
+    const link = await linkBecomes(fleet, ({ health }) => health === "paused");
+    assert.match(link.reason, /^new disk \(since /);
+    assert.notEqual(link.generation, sealed);
+    assert.match(await mustRun(fleet.primary, "status"), /paused.*new disk/);
+    const refused = await fleet.primary.run("resync", REPLICA_NAME);
+    assert.notEqual(refused.exitCode, 0);
+    assert.match(refused.stderr, /replica-1 is paused: new disk.*\n.*isochron-primary resume replica-1/);
+  });
+
+  test("resume lets it catch up, by an increment on the base that was kept for it", async () => {
+    assert.match(await mustRun(fleet.primary, "resume", REPLICA_NAME, "--dry-run"), /would be resumed/);
+    assert.equal((await primaryStatus(fleet)).replicas[0]?.health, "paused");
+    assert.match(await mustRun(fleet.primary, "resume", REPLICA_NAME), /: resumed$/m);
+    const { ledger } = await primaryStatus(fleet);
+    const { last_push } = await linkBecomes(fleet, ({ generation }) => (generation ?? 0) >= ledger.generation);
+    assert.equal(last_push?.kind, "increment");
+    assert.match(await mustRun(fleet.primary, "resume", REPLICA_NAME), /was not paused/);
+    await seal(fleet, { force: true });
+    await expectConverged(fleet);
+  });
+
+  test("pause, and health again, stand in the ledger, and so on the replica", async () => {
+    const actions = async () => {
+      const { stdout } = await fleet.replica.run("chain", `replica:${REPLICA_NAME}`, "--json");
+      return jsonLines<{ action?: string }>(stdout).flatMap(({ action }) => action ?? []);
+    };
+    await eventually(
+      async () => {
+        await fleet.primary.run("seal");
+        const seen = await actions();
+        return seen.includes("replica_paused") && seen.at(-1) === "replica_healthy";
+      },
+      () => "the replica's own history does not end healthy",
+    );
+  });
+
+  test("a drain seals what waits, brings it over, and pauses; tried first, it says what is missing", async () => {
+    await ingest(fleet, someEvents(4));
+    assert.match(await mustRun(fleet.primary, "drain", REPLICA_NAME, "--dry-run"), /would get \d+ entries up to \d+/);
+    const { ledger } = await primaryStatus(fleet);
+    const answer = JSON.parse(await mustRun(fleet.primary, "drain", REPLICA_NAME, "--json"));
+    assert.equal(answer.paused, true);
+    assert.ok(answer.size >= ledger.size && answer.missing >= 4, JSON.stringify(answer));
+    const [link] = (await primaryStatus(fleet)).replicas;
+    assert.equal(link?.health, "paused");
+    assert.match(link?.reason ?? "", /^drained/);
+    assert.ok((link?.size ?? 0) >= answer.size);
+    await mustRun(fleet.primary, "resume", REPLICA_NAME);
+    await expectConverged(fleet);
+  });
+
+  test("Ctrl-C in a drain of a replica that is away takes it back: it is not paused, then or later", async () => {
+    await fleet.sshd.pause();
+    await linkBecomes(fleet, ({ health }) => health === "unreachable");
+    await ingest(fleet, someEvents(2));
+    const { child, output } = start(fleet, "drain", REPLICA_NAME);
+    await eventually(
+      async () => /unreachable/.test(output()),
+      () => `no progress is shown: ${output()}`,
+    );
+    child.kill("SIGINT");
+    assert.equal(await exitCode(child), 130);
+    assert.match(output(), /taken back/);
+    fleet.sshd.resume();
+    await mustRun(fleet.primary, "resync", REPLICA_NAME, "--wait");
+    await expectConverged(fleet);
+    assert.equal((await primaryStatus(fleet)).replicas[0]?.health, "healthy");
+  });
+
+  test("a full resync that is waited for ends with what was sent", async () => {
+    const answer = JSON.parse(await mustRun(fleet.primary, "resync", REPLICA_NAME, "--full", "--wait", "--json"));
+    assert.equal(answer.done.kind, "full");
+    assert.ok(answer.done.bytes > 0);
+    await expectConverged(fleet);
+  });
+
+  test("Ctrl-C in a full resync leaves nothing: no full send later, no partial on the replica", async () => {
+    const store = await storeOf(fleet, "replica");
+    const { pid } = fleet.replica.daemon;
+    process.kill(pid, "SIGSTOP");
+    const { child, output } = start(fleet, "resync", REPLICA_NAME, "--full", "--wait");
+    await eventually(
+      async () => output().includes(REPLICA_NAME),
+      () => `no progress is shown: ${output()}`,
+    );
+    child.kill("SIGINT");
+    assert.equal(await exitCode(child), 130);
+    process.kill(pid, "SIGCONT");
+    await ingest(fleet, someEvents(2));
+    const next = await seal(fleet);
+    const { last_push } = await linkBecomes(fleet, ({ generation }) => (generation ?? 0) >= next);
+    assert.equal(last_push?.kind, "increment");
+    await expectConverged(fleet);
+    assert.deepEqual(await readdir(store.staging), []);
+  });
+
+  test("seal --dry-run says how much is new and seals nothing; unknown replicas are named with those there are", async () => {
+    await ingest(fleet, someEvents(3));
+    const { ledger } = await primaryStatus(fleet);
+    assert.match(await mustRun(fleet.primary, "seal", "--dry-run"), /^would seal [1-9]\d* new entries$/m);
+    assert.equal((await primaryStatus(fleet)).ledger.generation, ledger.generation);
+    for (const command of ["pause", "resume", "drain", "resync"]) {
+      const { exitCode: code, stderr } = await fleet.primary.run(command, "nobody");
+      assert.notEqual(code, 0, command);
+      assert.match(stderr, /there is no replica "nobody".*\n.*replica-1/, command);
+    }
+    await seal(fleet);
+    await expectConverged(fleet);
+  });
+});

@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import { execa } from "execa";
 import type { LinkStatus } from "../../primary/push/link-status.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { syncFilesystem } from "../../shared/store/btrfs.js";
@@ -23,6 +22,7 @@ import {
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
+import { bigEvents, fillVolume, makeRoom } from "../support/fill-volume.js";
 import { freePort } from "../support/free-port.js";
 import { runCli } from "../support/run-cli.js";
 import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
@@ -211,9 +211,7 @@ describe("refused, and told", () => {
       const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
       assert.equal(link.health, "full");
       assert.match(link.reason, /no space left|are free/);
-      await rm(filler);
-      // What was freed can be used only after a commit.
-      await syncFilesystem(fleet.replica.root);
+      await makeRoom(filler);
       await wakeLink(fleet);
       await expectConverged(fleet);
       assert.deepEqual(await readdir((await storeOf(fleet, "replica")).staging), []);
@@ -240,8 +238,7 @@ describe("refused, and told", () => {
       await seal(fleet);
       const before = await linkBecomes(fleet, ({ last_contact }) => last_contact !== link.last_contact);
       assert.deepEqual([before.health, before.bytes_sent, before.pushes], ["full", link.bytes_sent, link.pushes]);
-      await rm(filler);
-      await syncFilesystem(fleet.replica.root);
+      await makeRoom(filler);
       await expectConverged(fleet);
     });
   });
@@ -280,21 +277,4 @@ async function replaceStore(fleet: Fleet): Promise<void> {
 
 async function primaryStatusOrNothing(fleet: Fleet) {
   return primaryStatus(fleet).catch(() => undefined);
-}
-
-function bigEvents(count: number) {
-  // Random text: nothing compresses it much.
-  const noise = () => Array.from({ length: 20_000 }, () => Math.random().toString(36).slice(2, 12)).join("");
-  return Array.from({ length: count }, (_, i) => ({
-    element_id: `file:${i}`,
-    element_type: "File",
-    action: "modified",
-    state_snapshot: { content: noise() },
-  }));
-}
-
-/** Leaves a few MiB free: enough to begin, too little to end. */
-async function fillVolume(path: string): Promise<void> {
-  const { bavail, bsize } = await statfs(dirname(path));
-  await execa("fallocate", ["-l", String(bavail * bsize - 4 * 1024 * 1024), path]);
 }

@@ -218,18 +218,21 @@ export class ReplicaLink {
         continue;
       }
       const ending = new AbortController();
+      const onStop = () => ending.abort(signal.reason);
+      signal.addEventListener("abort", onStop, { once: true });
       this.#ending = ending;
       try {
-        await this.#connect(AbortSignal.any([signal, ending.signal]), () => {
+        await this.#connect(ending.signal, () => {
           failures = 0;
         });
       } catch (error) {
-        if (signal.aborted) return;
-        // An operator ended it: nothing failed.
+        // An operator ended it, or the primary stops: nothing failed.
         if (ending.signal.aborted) continue;
         this.#noteFailure(error);
         failures += 1;
         await this.#pause(backoffMs(failures), signal);
+      } finally {
+        signal.removeEventListener("abort", onStop);
       }
     }
   }
@@ -274,7 +277,7 @@ export class ReplicaLink {
         continue;
       }
       const push = () => connection.unlessLost(this.#push(connection, plan, answer, signal));
-      await connection.unlessLost(this.#options.turns.run(push, signal));
+      await this.#options.turns.run(push, connection.lost);
       onHealthy();
     }
   }

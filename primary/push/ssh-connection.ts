@@ -52,6 +52,11 @@ export class SshConnection {
     }
   }
 
+  /** Fires when the connection is gone, with a PushError as its reason. */
+  get lost(): AbortSignal {
+    return this.#lost;
+  }
+
   /** A request to the replica's agent. Requests go one after another over the one channel. */
   request(method: string, path: string, headers: Record<string, string | number>): ClientRequest {
     return httpRequest({ agent: this.#agent, host: "agent", method, path, headers });

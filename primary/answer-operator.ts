@@ -1,6 +1,7 @@
 // What operators and the D-Bus face ask of a running primary as a whole: seal, status.
 import type { LevelOfPriority, VectorLevel } from "../shared/embed/levels.js";
 import type { Priority } from "../shared/format/entry.js";
+import type { MetricsServer, MetricsState } from "../shared/metrics/serve-metrics.js";
 import { freeSpace } from "../shared/store/btrfs.js";
 import type { PrimaryIdentity } from "../shared/store/identity.js";
 import { describeKept, type KeptGeneration } from "../shared/store/select-kept.js";
@@ -33,6 +34,8 @@ export interface PrimaryStatus {
   replicas: LinkStatus[];
   sources: Record<string, SourceState>;
   dbus: PrimaryFaceState;
+  /** The port that metrics are served on; null where none is asked for. */
+  metrics: MetricsState;
 }
 
 export interface VectorizeStatus {
@@ -79,9 +82,10 @@ export async function describePrimary(
     links: readonly ReplicaLink[];
     sources: readonly Source[];
     face: PrimaryFace;
+    metrics: MetricsServer;
   },
 ): Promise<PrimaryStatus> {
-  const { publisher, bus, links, sources, face } = parts;
+  const { publisher, bus, links, sources, face, metrics } = parts;
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {
@@ -101,5 +105,6 @@ export async function describePrimary(
     replicas: links.map((link) => link.status()),
     sources: Object.fromEntries(sources.map((source) => [source.name, source.state()])),
     dbus: face.state(),
+    metrics: metrics.state(),
   };
 }

@@ -7,6 +7,7 @@ import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
+import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { PRIMARY_VARIABLES } from "./environment.js";
 import { sealOptions } from "./seal/options.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
@@ -156,7 +157,7 @@ const replica = z.strictObject({
     .describe("Public host key of its sshd, pinned: any other key is refused."),
 });
 
-const SOCKETS = ["ingest.sock", "control.sock", "query.sock"] as const;
+const SOCKETS = ["ingest.sock", "control.sock", "query.sock", "metrics.sock"] as const;
 
 const options = z.strictObject({
   root: absolutePath()
@@ -184,6 +185,7 @@ const options = z.strictObject({
     .prefault({}),
   push: push.prefault({}),
   keep: keepOption(),
+  metrics: metricsOptions(),
   dbus: dbusOptions(false),
   replicas: z.array(replica).default([]).describe("Where generations are pushed to."),
 });
@@ -237,7 +239,14 @@ export function levelsOf({ level, levels }: PrimaryConfig["vectorize"]): LevelOf
   return { critical: level, high: level, medium: level, low: level, ...levels };
 }
 
-export function primarySockets({ run_dir }: PrimaryConfig): { ingest: string; control: string; query: string } {
-  const [ingest, control, query] = SOCKETS;
-  return { ingest: join(run_dir, ingest), control: join(run_dir, control), query: join(run_dir, query) };
+export interface PrimarySockets {
+  ingest: string;
+  control: string;
+  query: string;
+  metrics: string;
+}
+
+export function primarySockets({ run_dir }: PrimaryConfig): PrimarySockets {
+  const [ingest, control, query, metrics] = SOCKETS.map((name) => join(run_dir, name));
+  return { ingest, control, query, metrics } as PrimarySockets;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The bin `isochron-primary`: its commands, one a line.
+import { metricsCommand } from "../shared/cli/metrics-command.js";
 import { queryCommands } from "../shared/cli/query-commands.js";
 import { defineCommand, type GlobalArguments, runCommands } from "../shared/cli/run-commands.js";
 import { config } from "./commands/config.js";
@@ -28,6 +29,7 @@ await runCommands(
       ...queryCommands(querySocket),
       verify,
       status,
+      metricsCommand({ bin: "isochron-primary", socketOf: metricsSocket }),
       seal,
       resync,
       pause,
@@ -46,4 +48,8 @@ async function ingestSocket(args: GlobalArguments): Promise<string> {
 
 async function querySocket(args: GlobalArguments): Promise<string> {
   return primarySockets((await loadPrimaryConfig(args)).config).query;
+}
+
+async function metricsSocket(args: GlobalArguments): Promise<string> {
+  return primarySockets((await loadPrimaryConfig(args)).config).metrics;
 }

@@ -56,9 +56,16 @@ export interface PublisherOptions {
   onAppended: (events: readonly AppendedEvent[]) => void;
   /** Called with each generation once it stands. */
   onSealed: (sealed: SealedGeneration) => void;
+  /** Called after each seal that was tried, whether it succeeded or not. */
+  onSealTried: (outcome: SealOutcome) => void;
   /** The ledger takes no more events until it is opened anew. */
   onFailure: (failure: LedgerError) => void;
   log: Logger;
+}
+
+export interface SealOutcome {
+  ms: number;
+  failed: boolean;
 }
 
 /** What a seal on demand did. */
@@ -202,7 +209,7 @@ export class Publisher implements EventSink, LinkSource {
       const stages = { ledger: this.#ledger, vectors: this.#vectorizer, signal: this.#stopping.signal };
       const hurry = this.#critical.passed;
       const parts = { hurry, store, storeUuid, signer, spares, log, ...stages };
-      const sealed = await sealGeneration(parts, generation);
+      const sealed = await this.#timed(sealGeneration(parts, generation));
       this.#newest = sealed;
       this.#critical.sealed(sealed.size);
       this.#follower.sealed(sealed.late);
@@ -212,6 +219,21 @@ export class Publisher implements EventSink, LinkSource {
       this.#tidier.notice();
       return { sealed: true, generation: sealed };
     });
+  }
+
+  async #timed<T>(seal: Promise<T>): Promise<T> {
+    const { onSealTried } = this.#options;
+    const beganMs = performance.now();
+    const outcome = (failed: boolean) => ({ ms: performance.now() - beganMs, failed });
+    try {
+      const sealed = await seal;
+      onSealTried(outcome(false));
+      return sealed;
+    } catch (error) {
+      // A stop ends a seal under way: that is no failure.
+      if (!this.#stopping.signal.aborted) onSealTried(outcome(true));
+      throw error;
+    }
   }
 
   /** Generations that stay for their own sake, ascending; the newest is one of them. */

@@ -1,18 +1,23 @@
 // The primary's daemon: volume, publisher, links, query process, control socket, sources, started in that order and
 // stopped in reverse. All adapters are made here.
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { Registry } from "prom-client";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
+import { parseListenAddress } from "../shared/config/listen-address.js";
 import { createLogger, type Logger } from "../shared/log.js";
+import { MetricsPage } from "../shared/metrics/metrics-page.js";
+import { MetricsServer } from "../shared/metrics/serve-metrics.js";
 import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
 import { readVersion } from "../shared/read-version.js";
 import { btrfsVersions } from "../shared/store/btrfs.js";
+import { currentGeneration } from "../shared/store/generations.js";
 import { loadPrimaryIdentity, type PrimaryIdentity } from "../shared/store/identity.js";
 import { readTransportKey } from "../shared/store/key-files.js";
 import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
-import { describePrimary, sealOnDemand } from "./answer-operator.js";
+import { describePrimary, type PrimaryStatus, sealOnDemand } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
 import { levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlServer } from "./control/control-server.js";
@@ -20,6 +25,8 @@ import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
+import type { PrimaryState } from "./metrics/ledger-metrics.js";
+import { PRIMARY_METRICS, PrimaryMetrics } from "./metrics/primary-metrics.js";
 import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { PausedLinks } from "./push/paused-links.js";
@@ -69,6 +76,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     root: config.root,
     socketPath: sockets.query,
     indexProcesses: config.index.processes,
+    daemon: "primary",
     niceness: QUERY_NICENESS,
     log,
   });
@@ -87,11 +95,14 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   const known = await openKnownElements(config, store, log);
   stops.add(() => known.close());
+  const registry = new Registry();
+  const counted = new PrimaryMetrics(registry, await sealTimeOf(store));
   const publisher = await openPublisher(config, identity, store, {
     spares,
     log,
     onAppended: (events) => {
       known.appended(events);
+      counted.appended(events);
       bus.appended(events);
       const last = events.at(-1);
       if (last) face.appended(last.seq);
@@ -100,6 +111,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
       announce();
       face.sealed();
     },
+    onSealTried: (outcome) => counted.sealTried(outcome),
     onFailure: (error) => fail(error),
   });
   stops.add(() => publisher.stop());
@@ -108,7 +120,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const sends = new SharedSends();
   stops.add(() => sends.stop());
   const paused = await PausedLinks.open(store.pausedLinks, log);
-  const links = await makeLinks(config, store, publisher, { spares, sends, paused, log });
+  const links = await makeLinks(config, store, publisher, { spares, sends, paused, counted, log });
   const orders = new LinkOrders({ publisher, links, paused });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
@@ -128,14 +140,23 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     ...{ admit, sink: bus, log, known, store, links },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
+  const status = (): Promise<PrimaryStatus> =>
+    describePrimary(config, identity, { publisher, bus, links, sources, face, metrics });
+  const page = makePage(config, registry, counted, status);
+  page.start();
+  stops.add(() => page.stop());
+  const metrics = makeMetricsServer(config, page, log);
   const control = new ControlServer({
     seal: (request) => sealOnDemand(publisher, request),
     orders,
-    status: () => describePrimary(config, identity, { publisher, bus, links, sources, face }),
+    status,
+    metrics: () => page.text(),
     events: bus,
   });
   stops.add(() => control.stop());
   await control.start(sockets.control);
+  stops.add(() => metrics.stop());
+  await metrics.start();
   for (const source of sources) {
     stops.add(() => source.stop());
     await source.start(ending.signal);
@@ -158,7 +179,7 @@ async function openPublisher(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
   store: StoreLayout,
-  parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onFailure">,
+  parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onSealTried" | "onFailure">,
 ): Promise<Publisher> {
   const { ledger, vectorize, seal } = config;
   return Publisher.open({
@@ -184,11 +205,11 @@ async function makeLinks(
   config: PrimaryConfig,
   store: StoreLayout,
   publisher: Publisher,
-  parts: { spares: SpareProcesses; sends: SharedSends; paused: PausedLinks; log: Logger },
+  parts: { spares: SpareProcesses; sends: SharedSends; paused: PausedLinks; counted: PrimaryMetrics; log: Logger },
 ) {
   const { privateKey } = await readTransportKey(config.root);
   const { push } = config;
-  const { paused, ...common } = parts;
+  const { paused, counted, ...common } = parts;
   const turns = new PushTurns(push.concurrency, PUSH_TURN_MS);
   return config.replicas.map(
     ({ name, host, port, user, host_key: hostKey }) =>
@@ -207,8 +228,47 @@ async function makeLinks(
         hintDir: store.links,
         onBaseMoved: () => publisher.tidy(),
         onFullWanted: () => publisher.seal({ force: true }),
+        onPushEnded: (outcome) => counted.pushed(name, outcome),
         ...common,
       }),
+  );
+}
+
+function makePage(
+  config: PrimaryConfig,
+  registry: Registry,
+  counted: PrimaryMetrics,
+  status: () => Promise<PrimaryStatus>,
+): MetricsPage<PrimaryState> {
+  return new MetricsPage<PrimaryState>({
+    registry,
+    daemon: "primary",
+    version: readVersion(),
+    metrics: PRIMARY_METRICS,
+    state: async () => ({
+      status: await status(),
+      appended: counted.appendedCounts,
+      lastSealAtMs: counted.lastSealAtMs,
+    }),
+    querySocket: primarySockets(config).query,
+  });
+}
+
+function makeMetricsServer(config: PrimaryConfig, page: MetricsPage<PrimaryState>, log: Logger): MetricsServer {
+  const { listen } = config.metrics;
+  return new MetricsServer({
+    socketPath: primarySockets(config).metrics,
+    listen: listen === undefined ? undefined : parseListenAddress(listen),
+    page: () => page.text(),
+    log,
+  });
+}
+
+/** Of the current generation: its checkpoint was written by the seal, and the snapshot has it as it was. */
+async function sealTimeOf(store: StoreLayout): Promise<number | undefined> {
+  return stat(store.generation(await currentGeneration(store)).checkpoint).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
   );
 }
 

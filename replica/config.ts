@@ -6,6 +6,7 @@ import { MAX_CACHE_SNAPSHOTS } from "../shared/config/keep-variable.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
+import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { parseTrustedKey } from "../shared/store/key-files.js";
 
 const receive = z.strictObject({
@@ -17,7 +18,7 @@ const receive = z.strictObject({
     .describe("A push is refused while less than this is free. Too little, and btrfs runs full in the middle."),
 });
 
-const SOCKETS = ["agent.sock", "query.sock"] as const;
+const SOCKETS = ["agent.sock", "query.sock", "metrics.sock"] as const;
 
 const options = z.strictObject({
   root: absolutePath()
@@ -36,6 +37,7 @@ const options = z.strictObject({
     .prefault({}),
   receive: receive.prefault({}),
   keep: keepOption(),
+  metrics: metricsOptions(),
   dbus: dbusOptions(true),
 });
 
@@ -68,9 +70,9 @@ export async function loadReplicaConfig(
   });
 }
 
-export function replicaSockets({ run_dir }: ReplicaConfig): { agent: string; query: string } {
-  const [agent, query] = SOCKETS;
-  return { agent: join(run_dir, agent), query: join(run_dir, query) };
+export function replicaSockets({ run_dir }: ReplicaConfig): { agent: string; query: string; metrics: string } {
+  const [agent, query, metrics] = SOCKETS;
+  return { agent: join(run_dir, agent), query: join(run_dir, query), metrics: join(run_dir, metrics) };
 }
 
 function checkTrusted(vkey: string, context: z.RefinementCtx): void {

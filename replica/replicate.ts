@@ -8,6 +8,7 @@ import type { Checkpoint } from "../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
 import { nowTimestamp } from "../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../shared/log.js";
+import type { RefusalCode } from "../shared/protocol/protocol.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
 import { deletePair } from "../shared/store/generations.js";
@@ -26,6 +27,7 @@ import {
   type VerifiedState,
   verifyGeneration,
 } from "../shared/verify/verify-generation.js";
+import { type Head, type Lag, LagMeter } from "./promote/measure-lag.js";
 import { acceptHead, promoteGeneration } from "./promote/promote-generation.js";
 import { recoverStore, replaceHeads } from "./promote/recover-store.js";
 import { checkUntouched } from "./receive/check-untouched.js";
@@ -48,6 +50,8 @@ export interface StoreReplicaParts {
   keep: KeepRule;
   /** Processes that wait for the commands of a push. */
   spares: SpareProcesses;
+  /** Called with the outcome of every push that was let in. */
+  onReceived: (received: Received) => void;
   /** Called once a generation is current; the ack does not wait for it. */
   onPromoted: (generation: number, size: number) => void;
   log: Logger;
@@ -59,6 +63,17 @@ export interface Push {
   base: number | undefined;
   encoding: "identity" | "zstd";
   stream: Readable;
+}
+
+/** How a push ended, for counting. */
+export interface Received {
+  kind: "increment" | "full";
+  result: "ok" | RefusalCode;
+  /** It was refused for what the verification found. */
+  unverified: boolean;
+  /** Undefined if it did not come that far. */
+  receiveMs: number | undefined;
+  verifyMs: number | undefined;
 }
 
 export interface HeldGeneration {
@@ -83,6 +98,9 @@ export class StoreReplica {
   #isNew = false;
   wants: "nothing" | "push" | "full" = "nothing";
   lastAckAtMs: number | undefined;
+  /** When the current generation was promoted, before the last start too. */
+  promotedAtMs: number | undefined;
+  readonly #lag = new LagMeter();
 
   constructor(parts: StoreReplicaParts) {
     this.#parts = parts;
@@ -111,6 +129,19 @@ export class StoreReplica {
     return this.#receiving;
   }
 
+  /** Remembers what the primary says of itself. Nothing vouches for it. */
+  heard({ size, generation }: Head): void {
+    const told = Math.max(generation, this.#lag.told?.generation ?? 0);
+    this.#lag.heard({ size, generation: told }, this, Date.now());
+  }
+
+  /** What the primary said last, and how far behind it this replica is; undefined before it has said anything. */
+  lag(nowMs: number): { told: Head & { atMs: number }; lag: Lag } | undefined {
+    const { told } = this.#lag;
+    const lag = this.#lag.lag(this, nowMs);
+    return told && lag ? { told, lag } : undefined;
+  }
+
   /** Makes the store's folders, or recovers what a stop left. A store that is damaged is held, and says so. */
   async start(): Promise<void> {
     const { layout } = this.#parts;
@@ -134,6 +165,11 @@ export class StoreReplica {
     this.#held = undefined;
     if (!this.#damage) await this.#describeHeld();
     this.#halfPromoted = false;
+    // Written by every promotion, and by nothing else but a recovery that finds one half done.
+    this.promotedAtMs = await stat(layout.acceptedHead).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    );
     await this.#tidier.tidy();
   }
 
@@ -176,8 +212,9 @@ export class StoreReplica {
     if (this.#receiving) throw new ReceiveError("busy", "another push of this store is under way");
     this.#receiving = true;
     const staging = join(this.#parts.layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`);
+    const timing = new StageTimes();
+    let refusal: ReceiveError | undefined;
     try {
-      const timing = new StageTimes();
       await this.#recoverPromotion();
       await this.#checkPush(push);
       const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
@@ -192,10 +229,22 @@ export class StoreReplica {
       await deletePair(staging).catch((cause: unknown) => {
         this.#parts.log.error("could not sweep an arrival; the next start will", { staging, cause });
       });
-      throw refusalOf(error);
+      refusal = refusalOf(error);
+      throw refusal;
     } finally {
       this.#receiving = false;
+      this.#tellReceived(push, refusal, timing);
     }
+  }
+
+  #tellReceived({ base }: Push, refusal: ReceiveError | undefined, { ms }: StageTimes): void {
+    this.#parts.onReceived({
+      kind: base === undefined ? "full" : "increment",
+      result: refusal?.code ?? "ok",
+      unverified: refusal?.cause instanceof VerifyError,
+      receiveMs: ms.receive_ms,
+      verifyMs: ms.verify_ms,
+    });
   }
 
   async #checkStoreFile(): Promise<void> {
@@ -266,6 +315,7 @@ export class StoreReplica {
     this.#accepted = { checkpoint: verified.checkpoint, note };
     this.#held = heldBy(push.generation, verified.size, note, arrived);
     this.lastAckAtMs = Date.now();
+    this.promotedAtMs = this.lastAckAtMs;
     if (this.wants !== "full" || push.base === undefined) this.wants = "nothing";
     const heads = this.#heads as ElementHeads;
     if (verified.fresh) replaceHeads(heads, verified.fresh, verified);

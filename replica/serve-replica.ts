@@ -1,9 +1,14 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
 import { chmod, mkdir } from "node:fs/promises";
+import { Registry } from "prom-client";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
+import { parseListenAddress } from "../shared/config/listen-address.js";
 import { createLogger, type Logger } from "../shared/log.js";
+import { MetricsPage } from "../shared/metrics/metrics-page.js";
+import { MetricsServer } from "../shared/metrics/serve-metrics.js";
 import { startQueryProcess } from "../shared/query/query-process.js";
 import { readVersion } from "../shared/read-version.js";
+import { freeSpace } from "../shared/store/btrfs.js";
 import { loadReplicaIdentity, type ReplicaIdentity } from "../shared/store/identity.js";
 import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
 import { RootLayout } from "../shared/store/layout.js";
@@ -14,6 +19,7 @@ import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
 import { type ReplicaConfig, replicaSockets } from "./config.js";
 import { ReplicaFace } from "./face/replica-face.js";
+import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
 
 export interface ReplicaDaemon {
@@ -42,6 +48,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
   spares.start();
   stops.add(() => spares.stop());
   const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);
+  const registry = new Registry();
+  const counted = new ReplicaMetrics(registry);
   const stores = new ReplicaStores({
     root: config.root,
     signer: identity.signer,
@@ -59,6 +67,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
           log.error("a generation is not answered yet", { store: storeUuid, generation, size, error }),
       );
     },
+    onReceived: (origin, received) => counted.received(origin, received),
     log,
   });
   const face = makeFace(config, identity, stores, log);
@@ -69,9 +78,11 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     root: config.root,
     socketPath: sockets.query,
     indexProcesses: processes,
+    daemon: "replica",
     log,
   });
   stops.add(() => query.stop());
+  const metrics = makeMetrics(config, registry, stores, { stops, log });
   const agent = new AgentServer({
     room,
     identity,
@@ -79,11 +90,13 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     open: (storeUuid) => stores.open(storeUuid),
     heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
     want: (storeUuid, what) => stores.want(storeUuid, what),
-    status: () => ({ stores: stores.status(), dbus: face.state() }),
+    status: () => ({ stores: stores.status(), dbus: face.state(), metrics: metrics.state() }),
     log,
   });
   stops.add(() => agent.stop());
   await agent.start(sockets.agent);
+  stops.add(() => metrics.stop());
+  await metrics.start();
   stops.add(() => face.stop());
   await face.start();
   log.info("serving", { root: config.root, replica: identity.name, agent: sockets.agent, query: sockets.query });
@@ -94,6 +107,28 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
       log.info("stopped", { root: config.root });
     },
   };
+}
+
+function makeMetrics(
+  config: ReplicaConfig,
+  registry: Registry,
+  stores: ReplicaStores,
+  { stops, log }: { stops: StopStack; log: Logger },
+): MetricsServer {
+  const sockets = replicaSockets(config);
+  const page = new MetricsPage<ReplicaState>({
+    ...{ registry, daemon: "replica", version: readVersion(), metrics: REPLICA_METRICS, querySocket: sockets.query },
+    state: async () => ({ stores: stores.status(), volume: await freeSpace(config.root) }),
+  });
+  page.start();
+  stops.add(() => page.stop());
+  const { listen } = config.metrics;
+  return new MetricsServer({
+    socketPath: sockets.metrics,
+    listen: listen === undefined ? undefined : parseListenAddress(listen),
+    page: () => page.text(),
+    log,
+  });
 }
 
 function makeFace(config: ReplicaConfig, identity: ReplicaIdentity, stores: ReplicaStores, log: Logger): ReplicaFace {

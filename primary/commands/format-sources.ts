@@ -1,15 +1,11 @@
 // The table of event sources in `status`: one row a source, each watched service of the bus being one.
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import type { SourceState } from "../sources/source.js";
+import { conditionOf, droppedOf, type SourceRow, sourceRows } from "../sources/source-rows.js";
 
-interface Row {
-  source: string;
-  state: SourceState;
-}
-
-const COLUMNS: Column<Row>[] = [
+const COLUMNS: Column<SourceRow>[] = [
   { title: "SOURCE", value: ({ source }) => source },
-  { title: "STATE", value: ({ state }) => stateOf(state) },
+  { title: "STATE", value: ({ state }) => shownCondition(state) },
   { title: "WRITTEN", value: ({ state }) => String(state.written ?? 0), right: true },
   { title: "DROPPED", value: ({ state }) => String(droppedOf(state)), right: true },
   { title: "GAPS", value: ({ state }) => String(state.gaps ?? "-"), right: true },
@@ -18,28 +14,12 @@ const COLUMNS: Column<Row>[] = [
 ];
 
 export function formatSources(sources: Readonly<Record<string, SourceState>>, width?: number): string {
-  const rows = Object.entries(sources).flatMap(([source, state]) => rowsOf(source, state));
-  return formatTable(rows, COLUMNS, width);
+  return formatTable(sourceRows(sources), COLUMNS, width);
 }
 
-/** The bus's own row is there only when something is wrong with it: what it brings stands with its services. */
-function rowsOf(source: string, state: SourceState): Row[] {
-  if (!isObject(state.services)) return [{ source, state }];
-  const services = Object.entries(state.services).filter(([, service]) => isObject(service));
-  const rows = services.map(([name, service]) => ({ source: name, state: service as SourceState }));
-  return state.problem ? [{ source, state }, ...rows] : rows;
-}
-
-function stateOf(state: SourceState): string {
-  if (state.watching === true || state.caught_up === true) return "watching";
-  if (state.connections !== undefined) return `open, ${state.connections} connected`;
-  if (state.present === false || state.waiting_for_socket === true || state.waiting_for_file === true) return "waiting";
-  return state.caught_up === false ? "reading" : "blind";
-}
-
-function droppedOf({ dropped, refused }: SourceState): number {
-  if (!isObject(dropped)) return typeof refused === "number" ? refused : 0;
-  return Object.values(dropped).reduce<number>((sum, count) => sum + Number(count), 0);
+function shownCondition(state: SourceState): string {
+  const condition = conditionOf(state);
+  return condition === "open" ? `open, ${state.connections} connected` : condition;
 }
 
 function whyOf({
@@ -54,8 +34,4 @@ function whyOf({
   if (present === false && rest.watching !== true) return `${name} is not on the bus`;
   if (noSocket === true) return `${rest.socket} is not there`;
   return noFile === true ? `${rest.file} is not there` : "";
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,6 +2,7 @@
 
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
+import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
@@ -53,6 +54,7 @@ function formatStatus(status: PrimaryStatus): string {
     formatVectorizing(status.vectorize),
     `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
+    ...formatMetricsPort(status.metrics),
   ];
   const sources = formatSources(status.sources, terminalWidth());
   const replicas = status.replicas.length

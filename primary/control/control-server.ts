@@ -14,6 +14,8 @@ export interface ControlParts {
   /** Each @throws ControlError `unknown-replica`, `paused`, `not-delivered` */
   orders: ReplicaOrders;
   status(): Promise<unknown>;
+  /** What a scrape gives, in the text format of Prometheus. */
+  metrics(): Promise<string>;
   events: EventFeed;
 }
 
@@ -95,6 +97,10 @@ export class ControlServer {
     });
     this.#addOrders(app);
     app.get("/v1/status", () => this.#parts.status());
+    app.get("/metrics", async (_request, reply) => {
+      void reply.type("text/plain; version=0.0.4; charset=utf-8");
+      return this.#parts.metrics();
+    });
     app.get("/v1/events", (request, reply) => {
       this.#streams.serve(reply.raw, parse(eventsQuery, request.query));
       return reply.hijack();

@@ -1,5 +1,6 @@
 // What a link says of itself: `status`, the D-Bus face, the ledger's own events and the metrics read this.
 import type { Assessment } from "./assess-health.js";
+import type { PushErrorCode } from "./push-error.js";
 
 export interface PushRecord {
   kind: "increment" | "full";
@@ -7,6 +8,14 @@ export interface PushRecord {
   /** On the wire. */
   bytes: number;
   ms: number;
+}
+
+/** How a push ended, for counting. */
+export interface PushOutcome {
+  kind: "increment" | "full";
+  ms: number;
+  /** `ended` by an operator or a stop, which is no failure. */
+  result: "acked" | "ended" | PushErrorCode;
 }
 
 export interface PushProgress {

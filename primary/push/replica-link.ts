@@ -11,7 +11,7 @@ import { type Assessment, assessHealth } from "./assess-health.js";
 import { compressedDataIsSafe } from "./choose-protocol.js";
 import { lacksRoom } from "./lacks-room.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
-import { type LinkStatus, ProgressMeter, type PushRecord } from "./link-status.js";
+import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
 import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
 import { PushError, type PushErrorCode } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
@@ -60,6 +60,8 @@ export interface LinkOptions {
   onBaseMoved: () => void;
   /** The replica's operator asked for a full resync: it needs a generation that the replica does not have yet. */
   onFullWanted: () => Promise<unknown>;
+  /** How each push ended. It must not throw. */
+  onPushEnded: (outcome: PushOutcome) => void;
   log: Logger;
 }
 
@@ -377,8 +379,11 @@ export class ReplicaLink {
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
       const ms = Math.round(performance.now() - began);
       await this.#acked(sealed, answer, note, { kind, generation: sealed.generation, bytes: progress.bytes, ms });
+      this.#options.onPushEnded({ kind, ms, result: "acked" });
     } catch (error) {
       this.#counts.failed += 1;
+      const result = signal.aborted ? "ended" : error instanceof PushError ? error.code : "internal";
+      this.#options.onPushEnded({ kind, ms: performance.now() - began, result });
       throw error;
     } finally {
       this.#progress = undefined;

@@ -92,6 +92,8 @@ export class AgentServer {
       throw new ReceiveError("protocol-mismatch", message, { hint: "upgrade the older of the two" });
     }
     const store = await this.#parts.find(hello.store, hello.origin);
+    // Before what it holds is asked for: a damaged store has been in touch too.
+    store?.heard(hello);
     const held = (await store?.held()) ?? null;
     // Whoever can log in can say hello for any number of stores that are not here: those are not remembered.
     if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
@@ -115,6 +117,7 @@ export class AgentServer {
     const headers = parse(pushHeaders, request.headers, "header");
     const stream = parse(pushBody, request.body, "body");
     const store = await this.#parts.open(storeUuid);
+    store.heard({ size: headers[PUSH_HEADERS.ledgerSize], generation });
     const atWork = setInterval(() => reply.raw.writeProcessing(), AT_WORK_MS);
     const push = { generation, base: headers[PUSH_HEADERS.base], encoding: headers["content-encoding"], stream };
     const note = await store.accept(push).finally(() => clearInterval(atWork));

@@ -9,7 +9,7 @@ import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import { readStoreFile } from "../../shared/store/store-file.js";
 import { ReceiveError } from "../receive/receive-error.js";
 import type { ReplicaRoom } from "../receive/require-room.js";
-import { StoreReplica } from "../replicate.js";
+import { type Received, StoreReplica } from "../replicate.js";
 
 export interface ReplicaStoresParts {
   root: string;
@@ -22,6 +22,8 @@ export interface ReplicaStoresParts {
   keep: KeepRule;
   spares: SpareProcesses;
   onPromoted: (storeUuid: string, generation: number, size: number) => void;
+  /** How a push of this origin ended. Every origin that is told of is a trusted one. */
+  onReceived: (origin: string, received: Received) => void;
   log: Logger;
 }
 
@@ -38,6 +40,12 @@ export interface HeldStatus {
   last_ack: string | null;
   /** Generations that `keep` keeps, ascending; the current one is the last. */
   kept: KeptGeneration[];
+  /** When the current generation was promoted, before the last start too. */
+  last_promotion: string | null;
+  /** What the primary said last; null until it is heard after a start. */
+  primary: { size: number; generation: number; heard: string } | null;
+  /** How far behind what it said, as measured here; null until it is heard. */
+  lag: { seconds: number; sealed_seconds: number; entries: number } | null;
 }
 
 /** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
@@ -82,7 +90,7 @@ export class ReplicaStores {
     return wanted.map(([uuid]) => uuid);
   }
 
-  status(): HeldStatus[] {
+  status(nowMs = Date.now()): HeldStatus[] {
     return [...this.#stores].map(([uuid, store]) => ({
       store: uuid,
       origin: store.origin,
@@ -91,7 +99,9 @@ export class ReplicaStores {
       receiving: store.receiving,
       wants: store.wants,
       damage: store.damage ?? null,
-      last_ack: store.lastAckAtMs === undefined ? null : new Date(store.lastAckAtMs).toISOString(),
+      last_ack: timeOf(store.lastAckAtMs),
+      last_promotion: timeOf(store.promotedAtMs),
+      ...lagOf(store, nowMs),
       kept: describeKept(store.kept),
     }));
   }
@@ -154,7 +164,8 @@ export class ReplicaStores {
   }
 
   async #add(storeUuid: string, origin: string): Promise<StoreReplica> {
-    const { root, signer, trustedKeys, stallMs, minFreeBytes, room, keep, spares, onPromoted, log } = this.#parts;
+    const { root, signer, trustedKeys, stallMs, minFreeBytes, room, keep, spares, onPromoted, onReceived, log } =
+      this.#parts;
     const store = new StoreReplica({
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
@@ -167,12 +178,27 @@ export class ReplicaStores {
       keep,
       spares,
       onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
+      onReceived: (received) => onReceived(origin, received),
       log,
     });
     await store.start();
     this.#stores.set(storeUuid, store);
     return store;
   }
+}
+
+function lagOf(store: StoreReplica, nowMs: number): Pick<HeldStatus, "primary" | "lag"> {
+  const known = store.lag(nowMs);
+  if (!known) return { primary: null, lag: null };
+  const { told, lag } = known;
+  return {
+    primary: { size: told.size, generation: told.generation, heard: timeOf(told.atMs) as string },
+    lag: { seconds: lag.entriesSeconds, sealed_seconds: lag.generationsSeconds, entries: lag.entriesBehind },
+  };
+}
+
+function timeOf(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
 }
 
 function foreign(message: string): ReceiveError {

@@ -1,4 +1,5 @@
 // The commands of `isochron-replica`, one a line. `receive` is among them for its help only: main.ts runs it.
+import { metricsCommand } from "../../shared/cli/metrics-command.js";
 import { queryCommands } from "../../shared/cli/query-commands.js";
 import { defineCommand, type GlobalArguments, runCommands } from "../../shared/cli/run-commands.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
@@ -18,7 +19,19 @@ export async function runReplicaCommands(args: string[]): Promise<void> {
       bin: "isochron-replica",
       summary: "Receives the generations of primaries, verifies them, and answers questions about them.",
       example: ["init --loop 4G --trust VKEY", "Make a replica on a volume of its own"],
-      commands: [init, serve, receive, ...queryCommands(querySocket), verify, status, resync, trust, key, config],
+      commands: [
+        init,
+        serve,
+        receive,
+        ...queryCommands(querySocket),
+        verify,
+        status,
+        metrics,
+        resync,
+        trust,
+        key,
+        config,
+      ],
     },
     args,
   );
@@ -27,6 +40,11 @@ export async function runReplicaCommands(args: string[]): Promise<void> {
 async function querySocket(args: GlobalArguments): Promise<string> {
   return replicaSockets((await loadReplicaConfig(args)).config).query;
 }
+
+const metrics = metricsCommand({
+  bin: "isochron-replica",
+  socketOf: async (args) => replicaSockets((await loadReplicaConfig(args)).config).metrics,
+});
 
 const receive = defineCommand<GlobalArguments & { socket: string | undefined }>({
   command: "receive",

@@ -2,10 +2,12 @@
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
+import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
+import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
 import type { HeldStatus } from "../agent/replica-stores.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
@@ -13,6 +15,12 @@ import { askAgent } from "./ask-agent.js";
 
 interface StatusArguments extends GlobalArguments {
   json: boolean;
+}
+
+interface AgentStatus {
+  stores: HeldStatus[];
+  dbus: FaceState | null;
+  metrics: MetricsState;
 }
 
 interface Row {
@@ -41,10 +49,16 @@ export const status = defineCommand<StatusArguments>({
       .example([["$0 status", "Which stores are here, up to where, how far behind"]]),
   handler: async ({ json, ...args }) => {
     const { config } = await loadReplicaConfig(args);
-    const held = await askAgent<{ stores: HeldStatus[]; dbus: FaceState | null }>(args, "/v1/status");
+    const held = await askAgent<AgentStatus>(args, "/v1/status");
     const answers = await askEngine(replicaSockets(config).query);
     if (json) {
-      const all = { role: "replica", held: held.stores, answers: answers ?? null, dbus: held.dbus };
+      const all = {
+        role: "replica",
+        held: held.stores,
+        answers: answers ?? null,
+        dbus: held.dbus,
+        metrics: held.metrics,
+      };
       process.stdout.write(`${JSON.stringify(all)}\n`);
       return;
     }
@@ -53,7 +67,7 @@ export const status = defineCommand<StatusArguments>({
       answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
     }));
     const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
-    const lines = [...formatKept(held.stores), formatFace(held.dbus)];
+    const lines = [...formatKept(held.stores), formatFace(held.dbus), ...formatMetricsPort(held.metrics).map(visible)];
     process.stdout.write(`${table}\n\n${lines.join("\n")}\n`);
   },
 });

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger, LogLevel } from "../log.js";
+import { QueryMetrics } from "../metrics/query-metrics.js";
 import { StoreError } from "../store/store-error.js";
 import { QueryEngine } from "./engine.js";
 import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
@@ -33,12 +34,13 @@ async function receive(message: ToQueryProcess): Promise<void> {
   }
 }
 
-async function start({ root, socketPath, indexProcesses }: QueryOptions): Promise<void> {
+async function start({ root, socketPath, indexProcesses, daemon }: QueryOptions): Promise<void> {
   const log = logToDaemon();
   try {
     const engine = new QueryEngine({ root, indexProcesses, log });
+    const measures = new QueryMetrics(daemon, () => engine.status());
     // Listens first: a catch-up can take minutes, and whoever asks meanwhile is told so.
-    running = { engine, server: await listenOnceFree(() => startQueryServer(engine, socketPath, log)) };
+    running = { engine, server: await listenOnceFree(() => startQueryServer(engine, socketPath, log, measures)) };
     await engine.start();
     send({ op: "caught-up" });
   } catch (error) {

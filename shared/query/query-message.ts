@@ -6,6 +6,8 @@ export interface QueryOptions {
   socketPath: string;
   /** HNSW children, and segments built at a time. */
   indexProcesses: number;
+  /** Whose process it is: a label of its metrics. */
+  daemon: "primary" | "replica";
 }
 
 /** What the primary last said about its own ledger. */

@@ -136,7 +136,7 @@ class QuerySupervisor implements QueryProcess {
 
   /** Resolves when the new process listens and has caught up. */
   #fork(): Promise<void> {
-    const { log, root, socketPath, indexProcesses } = this.#options;
+    const { log, root, socketPath, indexProcesses, daemon } = this.#options;
     const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
     const { niceness = 0 } = this.#options;
     if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + niceness));
@@ -157,7 +157,7 @@ class QuerySupervisor implements QueryProcess {
         this.#onExit(code, signal, Date.now() - startedMs);
         reject(new Error(`the query process ended before it had caught up (${signal ?? code})`));
       });
-      this.#send({ op: "start", root, socketPath, indexProcesses });
+      this.#send({ op: "start", root, socketPath, indexProcesses, daemon });
     });
   }
 

@@ -13,8 +13,19 @@ const SOCKET_MODE = 0o660;
 /** An endpoint each; the engine and the reader of parameters have functions of the same names. */
 const QUERIES = ["chain", "timeline", "event", "state", "elements", "similar", "search", "anomalies", "stats"] as const;
 
+/** Where questions are counted, and what a scrape gives. */
+export interface QueryMeasures {
+  answered(query: string, result: string, seconds: number): void;
+  page(): Promise<string>;
+}
+
 /** Resolves when the socket listens. @throws StoreError `in-use` when another process answers on it already */
-export async function startQueryServer(engine: QueryEngine, socketPath: string, log: Logger): Promise<FastifyInstance> {
+export async function startQueryServer(
+  engine: QueryEngine,
+  socketPath: string,
+  log: Logger,
+  measures?: QueryMeasures,
+): Promise<FastifyInstance> {
   const server = Fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
   server.addHook("onRequest", async (request, reply) => {
     if (request.method === "GET") return;
@@ -25,7 +36,7 @@ export async function startQueryServer(engine: QueryEngine, socketPath: string, 
       .type("application/problem+json")
       .send(problem(405, "bad-method", detail));
   });
-  addRoutes(server, engine);
+  addRoutes(server, engine, measures);
   server.setNotFoundHandler((request, reply) => {
     const hint = `there are ${QUERIES.map((name) => `/v1/${name}`).join(", ")} and /v1/status`;
     return reply
@@ -42,17 +53,42 @@ export async function startQueryServer(engine: QueryEngine, socketPath: string, 
   return server;
 }
 
-function addRoutes(server: FastifyInstance, engine: QueryEngine): void {
+function addRoutes(server: FastifyInstance, engine: QueryEngine, measures: QueryMeasures | undefined): void {
   for (const name of QUERIES) {
-    server.get(`/v1/${name}`, (request) => {
-      const { store, query } = readParameters[name](request.query);
-      return (engine[name] as (store: string | undefined, query: unknown) => Promise<object>)(store, query);
+    server.get(`/v1/${name}`, (request) =>
+      measured(name, measures, () => {
+        const { store, query } = readParameters[name](request.query);
+        return (engine[name] as (store: string | undefined, query: unknown) => Promise<object>)(store, query);
+      }),
+    );
+  }
+  if (measures) {
+    server.get("/metrics", async (_request, reply) => {
+      void reply.type("text/plain; version=0.0.4; charset=utf-8");
+      return measures.page();
     });
   }
   server.get("/v1/status", (request) => {
     readParameters.status(request.query);
     return engine.status();
   });
+}
+
+async function measured(
+  name: string,
+  measures: QueryMeasures | undefined,
+  ask: () => Promise<object>,
+): Promise<object> {
+  const beganMs = performance.now();
+  let result = "ok";
+  try {
+    return await ask();
+  } catch (error) {
+    result = error instanceof QueryError ? error.code : "failed";
+    throw error;
+  } finally {
+    measures?.answered(name, result, (performance.now() - beganMs) / 1000);
+  }
 }
 
 function sendError(reply: FastifyReply, error: unknown): FastifyReply {

@@ -41,7 +41,8 @@ check_node() {
 PROGRAMS="btrfs:btrfs-progs mkfs.btrfs:btrfs-progs sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
 zstd:zstd cc:build-essential g++:build-essential make:build-essential python3:python3 mount:mount losetup:mount chattr:e2fsprogs
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
-systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux nsenter:util-linux curl:curl"
+systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux nsenter:util-linux script:bsdutils curl:curl
+promtool:prometheus"
 # Packages that bring no program: a file of theirs, and the package.
 FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
 /usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall
@@ -75,6 +76,7 @@ leave_disabled() {
   command -v systemctl >/dev/null || return 0
   case " $1 " in *" openssh-server "*) systemctl --quiet disable ssh.service >/dev/null 2>&1 || true ;; esac
   case " $1 " in *" openvswitch-switch "*) systemctl --quiet disable openvswitch-switch.service >/dev/null 2>&1 || true ;; esac
+  case " $1 " in *" prometheus "*) systemctl --quiet disable prometheus.service >/dev/null 2>&1 || true ;; esac
 }
 
 # Debian asks this file whether a newly installed service may start. Prints its path if it was made here.

@@ -55,6 +55,7 @@ describe("the agent", { skip }, () => {
       keep: KEEP_CURRENT,
       spares: new SpareProcesses(0),
       onPromoted: () => undefined,
+      onReceived: () => undefined,
       log,
     });
     await stores.start();

@@ -24,7 +24,7 @@ async function withQueries(events: TestEvent[], use: (given: Given) => Promise<v
     await (await StoreBuilder.create({ root, uuid: UUID })).seal(events);
     await mkdir(join(root, "run"));
     const socketPath = join(root, "run", "query.sock");
-    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, log });
+    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
     const addStore = async (events: TestEvent[]) => {
       const { generation } = await (await StoreBuilder.create({ root, uuid: OTHER, origin: "other.example" })).seal(
         events,

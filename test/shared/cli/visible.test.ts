@@ -36,7 +36,7 @@ test("no answer of a query sends what an event holds to the terminal as it is; J
     await mkdir(join(root, "run"));
     const socketPath = join(root, "run", "query.sock");
     const log = createLogger("error", () => true);
-    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, log });
+    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
     try {
       for (const args of [
         ["chain", names.element],

@@ -24,7 +24,7 @@ before(async () => {
   socketPath = join(folder, "query.sock");
   builder = await StoreBuilder.create({ root: folder, uuid: UUID, dimensions: 16 });
   await builder.seal(someEvents(40, 4, 16));
-  queries = await startQueryProcess({ root: folder, socketPath, indexProcesses: 1, log });
+  queries = await startQueryProcess({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log });
 });
 after(async () => {
   await queries.stop();
@@ -130,7 +130,7 @@ test("a process that dies in its first catch-up is replaced, and who asks meanwh
   await promisify(execFile)("mkfifo", [checkpoint]);
   const others = await queryPids();
   const path = join(root, "query.sock");
-  const asked = await startQueryProcess({ root, socketPath: path, indexProcesses: 1, log });
+  const asked = await startQueryProcess({ root, socketPath: path, indexProcesses: 1, daemon: "replica", log });
   try {
     const status = () =>
       askSocket<{ stores: { ready: boolean; size: number }[] }>({ socketPath: path, path: "/v1/status" });
@@ -160,7 +160,7 @@ test("the process of a daemon that was killed is waited for: it answers on the s
     taken.close();
   });
   await new Promise<void>((resolve) => taken.listen(path, resolve));
-  const next = await startQueryProcess({ root: folder, socketPath: path, indexProcesses: 1, log });
+  const next = await startQueryProcess({ root: folder, socketPath: path, indexProcesses: 1, daemon: "replica", log });
   try {
     assert.ok(await askSocket({ socketPath: path, path: "/v1/status" }));
   } finally {
@@ -170,7 +170,7 @@ test("the process of a daemon that was killed is waited for: it answers on the s
 
 test("a second process on the same socket is refused, and an error says when nobody listens", async () => {
   await assert.rejects(
-    startQueryProcess({ root: folder, socketPath, indexProcesses: 1, log }),
+    startQueryProcess({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log }),
     /another process answers/,
   );
   const nobody = { socketPath: join(folder, "none.sock"), path: "/v1/status", startedBy: "isochron-replica serve" };

@@ -176,6 +176,18 @@ test("what a start found unsealed waits for no interval", async (t) => {
   assert.deepEqual(store.begunMs, [1000]);
 });
 
+test("a seal that is asked for while another one runs follows it, though that one's entry comes later", async (t) => {
+  const store = new Sealed(t, WEEKLY);
+  store.held = true;
+  store.schedule.demandWithin(0);
+  await store.pass(1);
+  store.schedule.demandWithin(0);
+  store.held = false;
+  store.release();
+  await store.pass(10, 1);
+  assert.equal(store.begunMs.length, 2);
+});
+
 test("a seal that fails is tried again soon, until one stands", async (t) => {
   const store = new Sealed(t, WEEKLY);
   store.failing = true;

@@ -87,7 +87,7 @@ describe("a btrfs command that fails", () => {
       const next = await seal(fleet);
       await linkBecomes(fleet, ({ generation }) => generation === next);
       await eventually(
-        async () => /older generations stay/.test(fleet.primary.daemon.log + fleet.replica.daemon.log),
+        async () => /a generation cannot be deleted yet/.test(fleet.primary.daemon.log + fleet.replica.daemon.log),
         () => "no deletion was tried",
       );
       await btrfs.mend();

@@ -72,6 +72,7 @@ export class EmbedJobs {
   embedRange(range: Omit<RangeToEmbed, "known">, known: () => EventPlace | undefined): Promise<EmbedReply> {
     const work = (worker: WorkerProcess) =>
       this.#surely(range.from, range.to - range.from, () => worker.embed({ range: { ...range, known: known() } }));
+    this.#pool.prepareUrgent();
     return this.#pool.run(RANGE_URGENCY, work);
   }
 

@@ -26,7 +26,7 @@ import {
 import { isSealEntry } from "./find-rowless.js";
 
 process.on("message", (request: EmbedRequest) => {
-  void answer(request).then((reply) => process.send?.(reply));
+  void answer(request).then(send);
 });
 // The parent's end closes this one's reason to be.
 process.on("disconnect", () => process.exit(0));
@@ -42,6 +42,11 @@ process.on("SIGINT", () => undefined);
 process.on("unhandledRejection", (error) => {
   throw error;
 });
+
+function send(reply: EmbedReply): void {
+  // A parent that closed meanwhile wants no answer.
+  process.send?.(reply, undefined, undefined, (error) => error && process.exit(0));
+}
 
 async function answer(request: EmbedRequest): Promise<EmbedReply> {
   const { id } = request;

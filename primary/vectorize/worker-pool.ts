@@ -1,5 +1,6 @@
 // Which embedding process does which job: the most urgent first. Urgent jobs (critical and high events) have processes of
-// their own besides, so that they wait for no other job, however long it is. Each process is forked at its first job.
+// their own besides, so that they wait for no other job, however long it is. Each process is forked at its first job; those
+// of urgent jobs when a long job begins: to come up takes longer than a critical event may wait.
 import { type WorkerOptions, WorkerProcess } from "./worker-process.js";
 
 export interface PoolOptions extends WorkerOptions {
@@ -56,6 +57,11 @@ export class WorkerPool {
       this.#waiting.splice(behind + 1, 0, { urgency, run, reject });
       this.#handOut();
     });
+  }
+
+  /** A long job is about to begin, behind which urgent ones would wait. */
+  prepareUrgent(): void {
+    for (const worker of this.#idleUrgent) worker.prepare();
   }
 
   /** Ends the processes; jobs that wait are rejected. `stop` must have been aborted before. */

@@ -46,6 +46,11 @@ export class WorkerProcess {
     return this.#child?.pid;
   }
 
+  /** Forks it ahead of its first job, which then finds it ready. One that died is left to its next job. */
+  prepare(): void {
+    if (!this.#child && this.#deathsInARow === 0 && !this.#stop.aborted) this.#forkNow();
+  }
+
   /** What a job gives. @throws WorkerDied when the process ended, or did not answer in time and was ended */
   async embed(job: EmbedJob): Promise<EmbedReply> {
     const child = this.#child ?? (await this.#fork());
@@ -78,6 +83,10 @@ export class WorkerProcess {
       await sleep(backoffMs, undefined, { signal: this.#stop });
     }
     this.#stop.throwIfAborted();
+    return this.#forkNow();
+  }
+
+  #forkNow(): ChildProcess {
     const child = fork(WORKER_FILE, { serialization: "advanced", execArgv: [] });
     child.on("error", (error) => this.#log.debug("embedding worker failed", { error }));
     child.once("exit", () => {

@@ -245,6 +245,42 @@ test("an increment is answered once promoted() resolves, vectors and all", async
   });
 });
 
+test("an event whose vector is late is answered at once, and by its vector a generation later, also from an index built anew", async () => {
+  const { root, builder } = await newStore();
+  const late = someEvents(6, 6, 16, 9).map((event) => ({ ...event, reason: "came without", late: true }));
+  await withEngine(root, async (engine) => {
+    const first = builder.size;
+    const without = await builder.seal(late);
+    await engine.promoted(UUID, without.generation);
+    const { results, legs } = await engine.search(undefined, { words: "came without", limit: 6 });
+    assert.deepEqual(
+      results.map(({ seq }) => seq).sort(),
+      [0, 1, 2, 3, 4, 5].map((i) => first + i),
+    );
+    assert.match(legs.vector, /no text hit with a vector/);
+    await assert.rejects(
+      engine.similar(undefined, { seq: first, limit: 5 }),
+      refusal("no-vectors", /later generation/),
+    );
+    // Of an element, the newest event that has a vector is taken.
+    const { of } = await engine.similar(undefined, { element: "interface:eth2", limit: 5 });
+    assert.ok(of.seq < first);
+    // Rows of newer events stand behind the late ones; the late ones behind those of the generation before.
+    const followed = await builder.seal(someEvents(3, 3, 16, 4));
+    await engine.promoted(UUID, followed.generation);
+    await assertFound(engine, first);
+  });
+  await rm(builder.layout.index, { recursive: true, force: true });
+  await withEngine(root, (engine) => assertFound(engine, 61));
+
+  async function assertFound(engine: QueryEngine, first: number): Promise<void> {
+    const { results } = await engine.similar(undefined, { seq: first + 2, limit: 5 });
+    assert.ok(results.every(({ element_id }) => element_id === "interface:eth2"));
+    const { legs } = await engine.search(undefined, { words: "came without", limit: 6 });
+    assert.match(legs.vector, /around the best/);
+  }
+});
+
 test("a store that appears later is answered after its first promotion", async () => {
   const root = join(folder, String(roots++));
   await withEngine(root, async (engine) => {

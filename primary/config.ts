@@ -9,6 +9,7 @@ import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { PRIMARY_VARIABLES } from "./environment.js";
+import { pinOptions } from "./push/pin-options.js";
 import { sealOptions } from "./seal/options.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
 import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";
@@ -138,6 +139,13 @@ const push = z.strictObject({
   concurrency: wholeNumber(1, 256)
     .default(8)
     .describe("Pushes that begin at the same time. One that takes longer than two seconds no longer counts."),
+  full: z
+    .enum(["auto", "ask"], "must be auto or ask")
+    .default("auto")
+    .describe(
+      "A replica that lost its base gets all of the store by itself, or when `resync NAME --full` says so. A first send always goes by itself.",
+    ),
+  pins: pinOptions.prefault({}),
 });
 
 const replica = z.strictObject({

@@ -8,9 +8,9 @@ import type { Priority } from "../shared/format/entry.js";
 import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
 import type { NoteSigner } from "../shared/format/signed-note.js";
 import type { Logger } from "../shared/log.js";
-import { showSubvolume } from "../shared/store/btrfs.js";
+import { listReadOnlyBelow, showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
-import type { StoreLayout, TreeLayout } from "../shared/store/layout.js";
+import { type StoreLayout, SUBVOLUMES, type TreeLayout } from "../shared/store/layout.js";
 import { readNewestSeal } from "../shared/store/read-newest-seal.js";
 import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
@@ -171,9 +171,12 @@ export class Publisher implements EventSink, LinkSource {
   local(): LocalGeneration[] {
     return [...this.#local.values()].sort((a, b) => a.generation - b.generation);
   }
-  /** Two processes a generation: only a hello needs to know them, so no seal waits for them. */
+  /** Only a hello needs to know them, so no seal waits for the processes that find them out. */
   async uuidsKnown(): Promise<void> {
-    const unknown = this.local().filter(({ timing }) => timing === undefined);
+    const isUnknown = ({ timing }: LocalGeneration) => timing === undefined;
+    // After a start, with history kept: one process for all of them, not two for each.
+    if (this.local().filter(isUnknown).length > 1) await learnAllUuids(this.local(), this.#options.store);
+    const unknown = this.local().filter(isUnknown);
     await Promise.all(
       unknown.map((local) =>
         learnUuids(local, this.tree(local.generation)).catch((error: unknown) => {
@@ -289,6 +292,14 @@ export class Publisher implements EventSink, LinkSource {
 
 function unknownUuids(generation: number): LocalGeneration {
   return { generation, timing: undefined, vector: undefined };
+}
+
+async function learnAllUuids(all: readonly LocalGeneration[], store: StoreLayout): Promise<void> {
+  const listed = await listReadOnlyBelow(store.generations);
+  for (const local of all) {
+    const [timing, vector] = SUBVOLUMES.map((name) => listed.get(`${local.generation}/${name}`)?.uuid);
+    if (timing !== undefined && vector !== undefined) Object.assign(local, { timing, vector });
+  }
 }
 
 async function learnUuids(local: LocalGeneration, tree: TreeLayout): Promise<void> {

@@ -30,9 +30,11 @@ import { PRIMARY_METRICS, PrimaryMetrics } from "./metrics/primary-metrics.js";
 import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { PausedLinks } from "./push/paused-links.js";
+import { pinBounds } from "./push/pin-options.js";
 import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
 import { SharedSends } from "./push/shared-sends.js";
+import { PinWatch } from "./push/watch-pins.js";
 import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 
@@ -128,6 +130,9 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => Promise.all(links.map((link) => link.stop())));
   stops.add(() => ending.abort());
   for (const link of links) link.start(ending.signal);
+  const pinWatch = watchPins(config, publisher, links, log);
+  stops.add(() => pinWatch.stop());
+  pinWatch.start();
   const headTimer = setInterval(() => tellHead(query, publisher), 1000);
   stops.add(() => clearInterval(headTimer));
   // Long where much was written while this primary was another version: seals and pushes go on beside it.
@@ -224,6 +229,7 @@ async function makeLinks(
         paused: paused.reason(name),
         compressedData: push.compressed_data,
         zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
+        full: push.full,
         hintPath: (replicaUuid) => store.link(replicaUuid),
         hintDir: store.links,
         onBaseMoved: () => publisher.tidy(),
@@ -260,6 +266,18 @@ function makeMetricsServer(config: PrimaryConfig, page: MetricsPage<PrimaryState
     socketPath: primarySockets(config).metrics,
     listen: listen === undefined ? undefined : parseListenAddress(listen),
     page: () => page.text(),
+    log,
+  });
+}
+
+function watchPins(config: PrimaryConfig, publisher: Publisher, links: readonly ReplicaLink[], log: Logger): PinWatch {
+  return new PinWatch({
+    links,
+    newest: () => publisher.newest()?.generation ?? 0,
+    isKept: (generation) => publisher.kept().some((kept) => kept.generation === generation),
+    tree: (generation) => publisher.tree(generation),
+    volume: config.root,
+    bounds: pinBounds(config.push.pins),
     log,
   });
 }

@@ -1,5 +1,6 @@
 // How a replica is doing, from what its link knows: one state, the reason in words and what to do. Pure: no clock, no
 // network. Every state a link can be in is here, and nowhere else.
+import type { NeedsFull } from "./needs-full.js";
 import type { PushError, PushErrorCode } from "./push-error.js";
 
 export const LINK_HEALTH = [
@@ -41,8 +42,8 @@ export interface LinkFacts {
   failure: PushError | undefined;
   /** Why an operator holds it. */
   paused: string | undefined;
-  /** Why nothing here can be its base. */
-  needsFull: string | undefined;
+  /** Why nothing here can be its base, and what is done about it. */
+  needsFull: NeedsFull | undefined;
   /** Why it has no room for the next push. */
   lacksRoom: string | undefined;
   /** Since when there is a generation that it has not acked. */
@@ -81,12 +82,16 @@ const HEALTH_OF_CODE: Record<PushErrorCode, LinkHealth> = {
 export function assessHealth(facts: LinkFacts): Assessment {
   const { paused, failure, needsFull, lacksRoom, overload } = facts;
   if (paused !== undefined) return { health: "paused", reason: paused, code: "paused", hint: "`resume` lets it go on" };
+  // Said though it cannot be reached: whoever looks has to know before it is back.
+  if (needsFull && (!failure || healthOfFailure(failure) === "unreachable")) {
+    const reason = failure ? `${needsFull.reason}; ${failure.message}` : needsFull.reason;
+    return { health: "needs-full", reason, code: "needs-full", hint: failure?.hint ?? needsFull.hint };
+  }
   if (failure) {
     const { code, message, hint } = failure;
     return { health: healthOfFailure(failure), reason: message, code, hint };
   }
   if (!facts.heardFrom) return { health: "connecting", reason: facts.doing, code: undefined, hint: undefined };
-  if (needsFull !== undefined) return { health: "needs-full", reason: needsFull, code: "needs-full", hint: undefined };
   if (lacksRoom !== undefined) {
     return { health: "full", reason: lacksRoom, code: "no-space", hint: "free space on the replica" };
   }

@@ -13,6 +13,10 @@ const schema = z.object({
   acked: z.string(),
   /** The checkpoint with the replica's cosignature. */
   note: z.string(),
+  /** Since when there is a newer generation than this base; noted once it lasts. */
+  superseded: z.iso.datetime().optional(),
+  /** The base was let go: nothing is pinned for this replica until it has all of the store again. */
+  lost: z.object({ generation: z.number().int().positive(), reason: z.string(), at: z.iso.datetime() }).optional(),
 });
 export type LinkHint = z.infer<typeof schema>;
 

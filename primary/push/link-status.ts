@@ -38,6 +38,8 @@ export interface LinkStatus extends Assessment {
   generation: number | undefined;
   size: number | undefined;
   last_ack: string | null;
+  /** Generations that stay for it, oldest first, and since when each is out of date. */
+  pins: { generation: number; superseded: string | null }[];
   /** Last answer of any kind. */
   last_contact: string | null;
   /** Since when there is a generation that it has not acked. */

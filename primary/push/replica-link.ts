@@ -11,7 +11,9 @@ import { type Assessment, assessHealth } from "./assess-health.js";
 import { compressedDataIsSafe } from "./choose-protocol.js";
 import { lacksRoom } from "./lacks-room.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
+import { LinkPins } from "./link-pins.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
+import { needsFull } from "./needs-full.js";
 import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
 import { PushError, type PushErrorCode } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
@@ -47,6 +49,8 @@ export interface LinkOptions {
   mostLoad: number;
   compressedData: "auto" | "never";
   zstdLevel: number | undefined;
+  /** Whether all of the store is sent by itself to a replica that has lost its base. */
+  full: "auto" | "ask";
   spares: SpareProcesses;
   turns: PushTurns;
   sends: SharedSends;
@@ -65,6 +69,8 @@ export interface LinkOptions {
   log: Logger;
 }
 
+/** A base is out of date for a moment with each seal: only what lasts is worth a write. */
+const NOTE_SUPERSEDED_AFTER_MS = 60_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 /** An overloaded replica is pushed to this often. */
@@ -80,7 +86,7 @@ const MENDED_BY_HELLO: readonly PushErrorCode[] = [
 export class ReplicaLink {
   readonly #source: LinkSource;
   readonly #options: LinkOptions;
-  readonly #pins = new Set<number>();
+  readonly #pins = new LinkPins();
   readonly #counts = { bytesSent: 0, acked: 0, failed: 0, failures: 0 };
   readonly #listeners = new Set<(assessment: Assessment) => void>();
   #assessment: Assessment;
@@ -89,6 +95,8 @@ export class ReplicaLink {
   #paused: string | undefined;
   #overload: number | undefined;
   #lacksRoom: string | undefined;
+  /** Why all is to be sent though nobody asked for it. */
+  #fullPlanned: string | undefined;
   #behindSinceMs: number | undefined;
   #lagTimer: NodeJS.Timeout | undefined;
   #lastAck: string | null = null;
@@ -99,6 +107,7 @@ export class ReplicaLink {
   /** Ends the push under way, and with it the connection. */
   #ending: AbortController | undefined;
   #hint: LinkHint | undefined;
+  #hintWritten: Promise<void> = Promise.resolve();
   #held: HeldByReplica | null | undefined;
   #answer: HelloAnswer | undefined;
   #fullWanted = false;
@@ -118,7 +127,7 @@ export class ReplicaLink {
   }
 
   /** Generations that must stay: the base this replica holds, and what is on its way to it. */
-  get pins(): ReadonlySet<number> {
+  get pins(): LinkPins {
     return this.#pins;
   }
 
@@ -132,6 +141,10 @@ export class ReplicaLink {
       generation: held?.generation,
       size: held?.size,
       last_ack: this.#lastAck,
+      pins: this.#pins.list.map(({ generation, supersededMs }) => ({
+        generation,
+        superseded: isoOrNull(supersededMs),
+      })),
       last_contact: isoOrNull(this.#lastContactMs),
       behind_since: isoOrNull(this.#behindSinceMs),
       last_push: this.#lastPush,
@@ -152,7 +165,13 @@ export class ReplicaLink {
   async pinLastBase(): Promise<void> {
     this.#hint = await readLinkHint(this.#options.hintDir, this.#options.name);
     if (!this.#hint) return;
-    this.#pins.add(this.#hint.generation);
+    const { generation, superseded, lost } = this.#hint;
+    if (lost) this.#pins.restoreLost({ ...lost, atMs: Date.parse(lost.at) });
+    else {
+      this.#pins.add(generation, superseded === undefined ? undefined : Date.parse(superseded));
+      // What was sent last may have arrived though its ack did not.
+      this.#pins.add(this.#source.newest()?.generation ?? generation);
+    }
     this.#lastAck = this.#hint.acked;
   }
 
@@ -211,6 +230,32 @@ export class ReplicaLink {
     });
   }
 
+  /** Its base costs too much: if it comes back, all of the store is sent to it. */
+  letBaseGo(reason: string): void {
+    const lost = this.#pins.letGo(reason, Date.now());
+    if (!lost) return;
+    const { generation } = lost;
+    this.#options.log.error("a replica's base is let go: it needs all of the store", {
+      ...{ replica: this.name, generation, reason },
+    });
+    this.#assess();
+    this.#options.onBaseMoved();
+    if (!this.#hint) return;
+    this.#hint = { ...this.#hint, lost: { generation, reason, at: new Date(lost.atMs).toISOString() } };
+    this.#writeHint().catch((error: unknown) => {
+      this.#options.log.warn("that a base is gone is not noted on disk", { replica: this.name, error });
+    });
+  }
+
+  /** Notes durably since when its base is out of date, once that lasts. */
+  async notePins(): Promise<void> {
+    const base = this.#pins.list.find(({ generation }) => generation === this.#hint?.generation);
+    if (!this.#hint || this.#hint.superseded !== undefined || base?.supersededMs === undefined) return;
+    if (Date.now() - base.supersededMs < NOTE_SUPERSEDED_AFTER_MS) return;
+    this.#hint = { ...this.#hint, superseded: new Date(base.supersededMs).toISOString() };
+    await this.#writeHint();
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
@@ -267,9 +312,11 @@ export class ReplicaLink {
         await this.#options.onFullWanted();
       }
       const plan = this.plan(false) as PushPlan;
+      this.#fullPlanned = plan.kind === "full" && this.#held && !this.#fullWanted ? plan.reason : undefined;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
       this.#lacksRoom = lacksRoom(answer.room, 0);
-      if (plan.kind === "nothing" || this.#awaitsSeal(plan) || this.#isSpared() || this.#lacksRoom !== undefined) {
+      const waits = this.#awaitsSeal(plan) || this.#awaitsLeave() || this.#isSpared() || this.#lacksRoom !== undefined;
+      if (plan.kind === "nothing" || waits) {
         if (plan.kind === "nothing") this.#well(plan.reason);
         else this.#assess();
         onHealthy();
@@ -287,6 +334,11 @@ export class ReplicaLink {
   /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
   #awaitsSeal(plan: PushPlan): boolean {
     return plan.kind === "full" && this.#held?.generation === plan.generation;
+  }
+
+  /** With `push.full: ask`, all of the store goes only to a replica that has nothing yet, or when an operator says so. */
+  #awaitsLeave(): boolean {
+    return this.#options.full === "ask" && this.#fullPlanned !== undefined;
   }
 
   /** An overloaded replica gets its generations together, some time apart. */
@@ -337,10 +389,7 @@ export class ReplicaLink {
     const held = this.#held;
     const base = held && this.#source.local().find((local) => local.timing === held.timingReceivedUuid);
     const pinned = base ? [base.generation] : [];
-    const moved = this.#pins.size !== pinned.length || pinned.some((generation) => !this.#pins.has(generation));
-    this.#pins.clear();
-    for (const generation of pinned) this.#pins.add(generation);
-    if (moved) this.#options.onBaseMoved();
+    if (this.#pins.replace(pinned)) this.#options.onBaseMoved();
   }
 
   async #push(
@@ -351,10 +400,10 @@ export class ReplicaLink {
   ): Promise<void> {
     const source = this.#source;
     const sealed = source.newest();
-    // At once: from the next seal on, only the pin keeps it.
-    if (sealed) this.#pins.add(sealed.generation);
     // A seal in between made a newer one: plan again.
     if (!sealed || sealed.generation !== plan.generation) return;
+    // At once: from the next seal on, only the pin keeps it.
+    this.#pins.pushBegins(sealed.generation);
     const { kind } = plan;
     const progress = new ProgressMeter(kind, sealed.generation, Date.now());
     this.#progress = progress;
@@ -387,6 +436,7 @@ export class ReplicaLink {
       throw error;
     } finally {
       this.#progress = undefined;
+      this.#pins.pushEnds();
     }
   }
 
@@ -418,8 +468,8 @@ export class ReplicaLink {
     // An increment that was on its way when all was asked for does not answer that.
     if (push.kind === "full") this.#fullWanted = false;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
-    this.#pins.clear();
-    this.#pins.add(generation);
+    this.#pins.replace([generation]);
+    this.#fullPlanned = undefined;
     this.#counts.acked += 1;
     this.#lastContactMs = Date.now();
     this.#lastAck = new Date(this.#lastContactMs).toISOString();
@@ -432,7 +482,16 @@ export class ReplicaLink {
     const { uuid, vkey } = answer.replica;
     this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#lastAck, note };
     this.#options.onBaseMoved();
-    await writeLinkHint(this.#options.hintPath(uuid), this.#hint);
+    await this.#writeHint();
+  }
+
+  /** One after another: each replaces the same file. */
+  #writeHint(): Promise<void> {
+    const written = this.#hintWritten.then(async () => {
+      if (this.#hint) await writeLinkHint(this.#options.hintPath(this.#hint.replica), this.#hint);
+    });
+    this.#hintWritten = written.catch(() => undefined);
+    return written;
   }
 
   /** Resolves true when woken, false when `helloMs` have passed in quiet. */
@@ -512,7 +571,12 @@ export class ReplicaLink {
       heardFrom: this.#held !== undefined,
       failure: this.#failure,
       paused: this.#paused,
-      needsFull: undefined,
+      needsFull: needsFull({
+        replica: this.name,
+        lost: this.#pins.lost,
+        planned: this.#fullPlanned,
+        mode: this.#options.full,
+      }),
       lacksRoom: this.#lacksRoom,
       behindSinceMs: this.#behindSinceMs,
       nowMs: Date.now(),

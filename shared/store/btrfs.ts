@@ -64,14 +64,29 @@ export interface ReadOnlySubvolume {
  * @throws StoreError `missing`, `not-btrfs`, `command-failed`
  */
 export async function listReadOnly(dir: string, options: CommandOptions = {}): Promise<Map<string, ReadOnlySubvolume>> {
+  const all = await listReadOnlyBelow(dir, options);
+  return new Map([...all].filter(([path]) => !path.includes("/")));
+}
+
+/**
+ * All finished subvolumes below `dir`, by their path from there, in one process for all of them.
+ *
+ * @throws StoreError `missing`, `not-btrfs`, `command-failed`
+ */
+export async function listReadOnlyBelow(
+  dir: string,
+  options: CommandOptions = {},
+): Promise<Map<string, ReadOnlySubvolume>> {
   const text = await runBtrfs(["subvolume", "list", "-o", "-r", "-R", "-u", dir], dir, options);
   const found = new Map<string, ReadOnlySubvolume>();
   for (const line of text.split("\n")) {
     const [, received = "", uuid = "", path = ""] = /received_uuid (\S+)\s+uuid (\S+) path (.*)$/.exec(line) ?? [];
-    // Paths begin at the filesystem's root, wherever that is mounted: the last two names tell.
-    if (basename(dirname(path)) === basename(dir) && UUID.test(uuid)) {
-      found.set(basename(path), { uuid, receivedUuid: UUID.test(received) ? received : null });
-    }
+    // Paths begin at the filesystem's root, wherever that is mounted: the last two names of `dir` tell.
+    const marker = `/${basename(dirname(dir))}/${basename(dir)}/`;
+    const at = `/${path}`.indexOf(marker);
+    if (at < 0 || !UUID.test(uuid)) continue;
+    const name = `/${path}`.slice(at + marker.length);
+    found.set(name, { uuid, receivedUuid: UUID.test(received) ? received : null });
   }
   return found;
 }
@@ -84,6 +99,18 @@ export async function listReadOnly(dir: string, options: CommandOptions = {}): P
 export async function deleteSubvolume(path: string | readonly string[], options: CommandOptions = {}): Promise<void> {
   const paths = [path].flat();
   await runBtrfs(["subvolume", "delete", "-c", ...paths], paths.join(", "), options);
+}
+
+/**
+ * Bytes of these files that no other subvolume shares, before compression. It asks about each of their extents.
+ *
+ * @throws StoreError `missing`, `command-failed`
+ */
+export async function exclusiveBytes(paths: readonly string[], options: CommandOptions = {}): Promise<number> {
+  const text = await runBtrfs(["filesystem", "du", "-s", "--raw", ...paths], paths.join(", "), options);
+  // Total, exclusive, shared within the set, name.
+  const lines = text.split("\n").map((line) => /^\s*\d+\s+(\d+)\s/.exec(line)?.[1]);
+  return lines.reduce((sum, bytes) => sum + Number(bytes ?? 0), 0);
 }
 
 /** After it returns, everything written to the filesystem before it survives a power cut. */

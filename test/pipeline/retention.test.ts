@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import type { LinkStatus } from "../../primary/push/link-status.js";
 import type { HeldStatus } from "../../replica/agent/replica-stores.js";
 import { requireSuccess, spawnSend } from "../../shared/store/btrfs.js";
 import { listGenerations } from "../../shared/store/generations.js";
@@ -18,7 +19,7 @@ import {
   someEvents,
   storeOf,
 } from "../support/drive-fleet.js";
-import { type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
+import { type Fleet, type FleetSide, makeFleet, REPLICA_NAME, withFleet } from "../support/start-fleet.js";
 
 describe("history that is kept", () => {
   let fleet: Fleet;
@@ -101,6 +102,104 @@ describe("history that is kept", () => {
   });
 });
 
+describe("a replica that is away for longer than its base is kept", () => {
+  let fleet: Fleet;
+  before(async () => {
+    fleet = await makeFleet({
+      volume: "256M",
+      primary: { ...QUIET, push: { hello_seconds: 1, pins: { max_age: "2s" } } },
+    });
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+    for (let generation = 1; generation <= 2; generation += 1) await sealAndPush(fleet);
+    await expectConverged(fleet);
+  });
+  after(() => fleet?.stop());
+
+  /** Stops the replica and seals, until its base is let go. */
+  async function loseBase(): Promise<LinkStatus> {
+    await fleet.replica.daemon.stop();
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    return linkBecomes(fleet, ({ health }) => health === "needs-full");
+  }
+
+  test("needs all of the store, and says so where an operator looks, also after a restart of the primary", async () => {
+    const { pins } = await linkBecomes(fleet, ({ health }) => health === "healthy");
+    assert.deepEqual(pins, [{ generation: 2, superseded: null }]);
+    const link = await loseBase();
+    assert.match(
+      link.reason,
+      /^its base, generation 2, was let go 20.*Z: it has been out of date for \d+ seconds, more /,
+    );
+    assert.match(link.reason, /push\.pins\.max_age/);
+    assert.match(link.hint ?? "", /all of the store is sent when it is reached/);
+    assert.deepEqual([link.code, link.pins], ["needs-full", []]);
+    await generationsAre(fleet, { primary: [3] });
+    assert.match(await mustRun(fleet.primary, "status"), /needs-full .*its base, generation 2, was let go/);
+    const { log } = fleet.primary.daemon;
+    assert.equal(
+      log.match(/error a replica's base is let go: it needs all of the store replica=replica-1/g)?.length,
+      1,
+    );
+    await fleet.primary.daemon.stop();
+    await fleet.primary.daemon.start();
+    const again = await linkBecomes(fleet, ({ health }) => health !== "connecting");
+    assert.match(again.reason, /^its base, generation 2, was let go/);
+  });
+
+  test("gets all of it when it is back, and increments from then on", async () => {
+    await fleet.replica.daemon.start();
+    const { last_push, hint } = await linkBecomes(fleet, ({ health }) => health === "healthy");
+    assert.deepEqual([last_push?.kind, last_push?.generation, hint], ["full", 3, undefined]);
+    await expectConverged(fleet);
+    await sealAndPush(fleet);
+    assert.equal((await linkBecomes(fleet, ({ generation }) => generation === 4)).last_push?.kind, "increment");
+    await expectConverged(fleet);
+  });
+
+  test("waits for an operator's word where that is asked for", async () => {
+    await fleet.primary.daemon.stop();
+    const options = JSON.parse(await readFile(fleet.primary.configPath, "utf8"));
+    await writeFile(fleet.primary.configPath, JSON.stringify({ ...options, push: { ...options.push, full: "ask" } }));
+    await fleet.primary.daemon.start();
+    await linkBecomes(fleet, ({ health }) => health === "healthy");
+    await loseBase();
+    await fleet.replica.daemon.start();
+    const heard = await linkBecomes(fleet, ({ last_contact, generation }) => last_contact !== null && generation === 4);
+    assert.equal(heard.health, "needs-full");
+    const later = await linkBecomes(fleet, ({ last_contact }) => last_contact !== heard.last_contact);
+    assert.deepEqual([later.health, later.bytes_sent], ["needs-full", heard.bytes_sent]);
+    assert.match(later.hint ?? "", /isochron-primary resync replica-1 --full/);
+    // With its base gone there is no other way than a full send.
+    await mustRun(fleet.primary, "resync", REPLICA_NAME, "--full");
+    await expectConverged(fleet);
+  });
+});
+
+describe("a replica that is away while its base is part of the history", () => {
+  test("gets an increment when it is back, however old its base is", async () => {
+    const push = { hello_seconds: 1, pins: { max_age: "1s" } };
+    await withFleet({ volume: "256M", primary: { ...QUIET, keep: "last 3", push } }, async (fleet) => {
+      await sealAndPush(fleet);
+      await fleet.replica.daemon.stop();
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const since = await linkBecomes(fleet, ({ pins }) => pins[0]?.superseded !== null);
+      // Longer than its base may be out of date, by the clock of the watch itself.
+      await eventually(
+        async () => Date.now() - Date.parse(since.pins[0]?.superseded ?? "") > 6000,
+        () => "time stands still",
+      );
+      assert.equal((await linkBecomes(fleet, () => true)).health, "unreachable");
+      await fleet.replica.daemon.start();
+      const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === 2);
+      assert.equal(last_push?.kind, "increment");
+      await expectConverged(fleet, { kept: 2, keptByReplica: 1 });
+    });
+  });
+});
+
 /** Seals a few events, and waits until the replica has acked them. */
 async function sealAndPush(fleet: Fleet): Promise<void> {
   await ingest(fleet, someEvents(3));
@@ -115,16 +214,16 @@ async function heldBy(replica: FleetSide): Promise<HeldStatus> {
 }
 
 /** Waits until these generations, and no others, are on disk. */
-async function generationsAre(fleet: Fleet, wanted: Record<"primary" | "replica", number[]>): Promise<void> {
-  for (const role of ["primary", "replica"] as const) {
-    const store = await storeOf(fleet, role);
+async function generationsAre(fleet: Fleet, wanted: { primary: number[]; replica?: number[] }): Promise<void> {
+  for (const [role, numbers] of Object.entries(wanted)) {
+    const store = await storeOf(fleet, role as "primary" | "replica");
     let there: number[] = [];
     await eventually(
       async () => {
         there = await listGenerations(store);
-        return there.join() === wanted[role].join();
+        return there.join() === numbers.join();
       },
-      () => `the ${role} holds ${there.join(", ")}, not ${wanted[role].join(", ")}`,
+      () => `the ${role} holds ${there.join(", ")}, not ${numbers.join(", ")}`,
     );
   }
 }

@@ -47,9 +47,10 @@ describe("health of a link", () => {
 
   test("an operator's pause stands before everything else, then what failed, then what is foreseen", () => {
     const failure = new PushError("retryable", "unreachable", "nobody there", { hint: "look" });
-    const all: LinkFacts = { ...WELL, paused: "maintenance", failure, needsFull: "too old", lacksRoom: "1 MiB" };
+    const needsFull = { reason: "too old", hint: "wait" };
+    const all: LinkFacts = { ...WELL, paused: "maintenance", failure, needsFull, lacksRoom: "1 MiB" };
     assert.deepEqual(assessHealth(all).health, "paused");
-    assert.deepEqual(assessHealth({ ...all, paused: undefined }), {
+    assert.deepEqual(assessHealth({ ...all, paused: undefined, needsFull: undefined }), {
       health: "unreachable",
       reason: "nobody there",
       code: "unreachable",
@@ -58,6 +59,23 @@ describe("health of a link", () => {
     const unfailed = { ...all, paused: undefined, failure: undefined };
     assert.equal(assessHealth(unfailed).health, "needs-full");
     assert.equal(assessHealth({ ...unfailed, needsFull: undefined }).health, "full");
+  });
+
+  test("a replica that needs all is told so while it cannot be reached, and before it was heard from", () => {
+    const needsFull = { reason: "its base was let go", hint: "wait" };
+    const failure = new PushError("retryable", "unreachable", "nobody there");
+    assert.deepEqual(assessHealth({ ...WELL, heardFrom: false, needsFull, failure }), {
+      health: "needs-full",
+      reason: "its base was let go; nobody there",
+      code: "needs-full",
+      hint: "wait",
+    });
+    assert.equal(assessHealth({ ...WELL, heardFrom: false, needsFull }).reason, "its base was let go");
+    // What an operator must mend first stands before it.
+    const login = new PushError("conflict", "login", "refused", { hint: "the key" });
+    assert.equal(assessHealth({ ...WELL, needsFull, failure: login }).hint, "the key");
+    const foreign = new PushError("conflict", "foreign-store", "another store");
+    assert.equal(assessHealth({ ...WELL, needsFull, failure: foreign }).health, "foreign");
   });
 
   for (const [code, health] of [

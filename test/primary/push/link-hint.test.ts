@@ -17,7 +17,9 @@ const hint = (name: string, generation: number): LinkHint => ({
 
 test("a hint is read back by the replica's name, the newest where there are two", async () => {
   await withFolder(async (folder) => {
-    const [old, newer, other] = [hint("one", 3), hint("one", 7), hint("two", 9)];
+    const lost = { generation: 9, reason: "it has been out of date for 8 days", at: "2026-11-28T10:00:00.000Z" };
+    const superseded = "2026-11-20T10:00:01.000Z";
+    const [old, newer, other] = [hint("one", 3), { ...hint("one", 7), superseded }, { ...hint("two", 9), lost }];
     for (const each of [old, newer, other]) await writeLinkHint(join(folder, `${each.replica}.json`), each);
     assert.deepEqual(await readLinkHint(folder, "one"), newer);
     assert.deepEqual(await readLinkHint(folder, "two"), other);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
-import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { absolutePath, checkSocketPaths, logLevel, rate, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
@@ -114,16 +114,28 @@ const packages = z.strictObject({
   log: absolutePath().default("/var/log/dpkg.log").describe("The log to follow; rotated ones beside it are read too."),
 });
 
+/** Below this a push looks dead to its replica, whose `receive.stall_seconds` hears of no limit. */
+const LEAST_LIMIT_BPS = 64_000;
+
 const push = z.strictObject({
   compression: z
-    .enum(["none", "zstd"], "must be none or zstd")
-    .default("none")
-    .describe("Compress streams. Costs processor time; pays on links below about 100 Mbit/s."),
-  zstd_level: wholeNumber(1, 19).default(3).describe("Level for `compression: zstd`. Above 9 it is slow."),
+    .enum(["auto", "none", "zstd"], "must be auto, none or zstd")
+    .default("auto")
+    .describe(
+      "`auto` measures each link and takes for each push what is over soonest, `none` never compresses, `zstd` always does, on fast links too, where it costs time.",
+    ),
+  zstd_level: wholeNumber(1, 19)
+    .default(3)
+    .describe("Level for `compression: zstd`. Above 9 it is slow, and seldom smaller."),
   compressed_data: z
     .enum(["auto", "never"], "must be auto or never")
     .default("auto")
     .describe("Send extents as they are compressed on disk, where both ends are known good."),
+  limit: rate(LEAST_LIMIT_BPS)
+    .optional()
+    .describe(
+      "Most that all links together may send, such as `20 Mbit/s`. Too low, and replicas fall behind for good.",
+    ),
   stall_seconds: wholeNumber(1, 86_400)
     .default(60)
     .describe("A push that moves no bytes for so long is ended and tried again."),
@@ -163,6 +175,9 @@ const replica = z.strictObject({
     .string(HOST_KEY_RULE)
     .regex(HOST_KEY, HOST_KEY_RULE)
     .describe("Public host key of its sshd, pinned: any other key is refused."),
+  limit: rate(LEAST_LIMIT_BPS)
+    .optional()
+    .describe("Most that this link may send, such as `2 Mbit/s`; `push.limit` holds as well."),
 });
 
 const SOCKETS = ["ingest.sock", "control.sock", "query.sock", "metrics.sock"] as const;

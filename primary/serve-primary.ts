@@ -24,11 +24,13 @@ import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
+import { makePaces } from "./make-paces.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import type { PrimaryState } from "./metrics/ledger-metrics.js";
 import { PRIMARY_METRICS, PrimaryMetrics } from "./metrics/primary-metrics.js";
 import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
+import { SendSizes } from "./push/estimate-size.js";
 import { PausedLinks } from "./push/paused-links.js";
 import { pinBounds } from "./push/pin-options.js";
 import { PushTurns } from "./push/push-turns.js";
@@ -216,8 +218,10 @@ async function makeLinks(
   const { push } = config;
   const { paused, counted, ...common } = parts;
   const turns = new PushTurns(push.concurrency, PUSH_TURN_MS);
+  const paceOf = await makePaces(config, parts.log);
+  const sizes = new SendSizes();
   return config.replicas.map(
-    ({ name, host, port, user, host_key: hostKey }) =>
+    ({ name, host, port, user, host_key: hostKey, limit }) =>
       new ReplicaLink(publisher, {
         name,
         target: { host, port, user, hostKey, privateKey },
@@ -227,9 +231,9 @@ async function makeLinks(
         mostLoad: push.max_load,
         turns,
         paused: paused.reason(name),
-        compressedData: push.compressed_data,
-        zstdLevel: push.compression === "zstd" ? push.zstd_level : undefined,
         full: push.full,
+        pace: paceOf(limit),
+        sizes,
         hintPath: (replicaUuid) => store.link(replicaUuid),
         hintDir: store.links,
         onBaseMoved: () => publisher.tidy(),

@@ -6,6 +6,7 @@ import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
+import { formatRate } from "../../shared/config/parse-rate.js";
 import { formatSize } from "../../shared/config/parse-size.js";
 import { PRIORITIES } from "../../shared/format/entry.js";
 import type { PrimaryStatus, VectorizeStatus } from "../answer-operator.js";
@@ -26,6 +27,7 @@ const REPLICA_COLUMNS: Column<LinkStatus>[] = [
   { title: "ENTRIES", value: ({ size }) => String(size ?? "-"), right: true },
   { title: "LAST ACK", value: ({ last_ack: ack }) => ack?.replace(/\.\d+Z$/, "Z") ?? "never" },
   { title: "LAST PUSH", value: formatPush },
+  { title: "LINK", value: formatBandwidth, right: true },
   { title: "WHY", value: ({ reason, hint }) => (hint ? `${reason} (${hint})` : reason), shrink: true },
 ];
 
@@ -99,7 +101,13 @@ function formatVectorizing({ level, levels, backlog, late, critical_deadline_ms,
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {
   if (pushing) return `${pushing.kind} under way, ${pushing.bytes} B`;
-  return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms` : "-";
+  return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms (${push.codec})` : "-";
+}
+
+/** What is known of its speed: measured, at least, or measured too long ago to count. */
+function formatBandwidth({ bandwidth: { state, bits_per_second: rate, at_least: atLeast } }: LinkStatus): string {
+  if (rate === null) return "-";
+  return `${atLeast ? ">= " : ""}${formatRate(rate)}${state === "stale" ? "?" : ""}`;
 }
 
 function mebibytes(bytes: number): string {

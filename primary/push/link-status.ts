@@ -1,5 +1,6 @@
 // What a link says of itself: `status`, the D-Bus face, the ledger's own events and the metrics read this.
 import type { Assessment } from "./assess-health.js";
+import type { PaceStatus } from "./pace-link.js";
 import type { PushErrorCode } from "./push-error.js";
 
 export interface PushRecord {
@@ -8,6 +9,8 @@ export interface PushRecord {
   /** On the wire. */
   bytes: number;
   ms: number;
+  /** What it travelled as. */
+  codec: string;
 }
 
 /** How a push ended, for counting. */
@@ -31,7 +34,7 @@ export interface PushProgress {
   since: string;
 }
 
-export interface LinkStatus extends Assessment {
+export interface LinkStatus extends Assessment, PaceStatus {
   name: string;
   /** UUID of the replica that answered last. */
   replica: string | undefined;

@@ -1,11 +1,17 @@
 // The protocol as the primary speaks it: hello, and the push of one generation. Every answer is checked against its
 // schema; every refusal becomes a PushError of the kind that the protocol gives it.
+import { randomBytes } from "node:crypto";
+import type { ClientRequest } from "node:http";
+import { pipeline } from "node:stream/promises";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { type NoteVerifier, openNote, parseVkey } from "../../shared/format/signed-note.js";
 import {
+  ARRIVAL_HEADERS,
+  arrivalHeadersSchema,
   type Hello,
   type HelloAnswer,
   helloAnswerSchema,
+  PROBE_TYPE,
   PUSH_HEADERS,
   problemSchema,
   REFUSALS,
@@ -13,6 +19,8 @@ import {
   STREAM_TYPE,
 } from "../../shared/protocol/protocol.js";
 import type { SealedGeneration } from "../event.js";
+import type { Codec } from "./codec.js";
+import { type MeterOptions, meterWire } from "./meter-wire.js";
 import { PushError, type PushErrorCode } from "./push-error.js";
 import { type Answer, answerTo, type SshConnection } from "./ssh-connection.js";
 import { streamTo } from "./stream-generation.js";
@@ -21,20 +29,27 @@ import { streamTo } from "./stream-generation.js";
 const HELLO_MS = 60_000;
 
 /** @throws PushError */
-export async function sayHello(connection: SshConnection, hello: Hello): Promise<HelloAnswer> {
+export async function sayHello(
+  connection: SshConnection,
+  hello: Hello,
+  onRoundTrip: (ms: number) => void,
+): Promise<HelloAnswer> {
+  const beganMs = performance.now();
   const body = JSON.stringify(hello);
   const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
   const request = connection.request("POST", "/v1/hello", headers);
   const stall = new StallWatchdog(HELLO_MS);
   request.end(body);
   const answered = Promise.race([answerTo(request).catch(lostOn), stall.expired]);
-  const text = readAnswer(await answered.finally(() => stall.stop()));
-  const parsed = helloAnswerSchema.safeParse(safeJson(text));
+  const answer = await answered.finally(() => stall.stop());
+  const tookMs = performance.now() - beganMs;
+  const parsed = helloAnswerSchema.safeParse(safeJson(readAnswer(answer)));
+  onRoundTrip(Math.max(0, tookMs - workMs(answer)));
   if (parsed.success) return parsed.data;
   throw new PushError("conflict", "bad-answer", `the hello's answer is not of the protocol: ${parsed.error.message}`);
 }
 
-export interface PushRequest {
+export interface PushRequest extends MeterOptions {
   store: string;
   sealed: SealedGeneration;
   /** Number of the base, `undefined` for a full send. */
@@ -43,38 +58,85 @@ export interface PushRequest {
   source: AsyncGenerator<Buffer>;
   /** Entries in the ledger now, so that the replica can say how far behind it is. */
   ledgerSize: number;
-  zstdLevel: number | undefined;
+  codec: Codec;
   /** No byte, and no sign of work, for so long means that the link or the agent is dead. */
   stallMs: number;
-  signal: AbortSignal;
-  onBytes: (bytes: number) => void;
 }
 
-/** Streams a generation; resolves with the cosigned note once the replica has promoted it. @throws PushError */
-export async function pushGeneration(connection: SshConnection, push: PushRequest): Promise<string> {
+/** How a body arrived, by the replica's clock. */
+export interface Arrival {
+  bytes: number;
+  /** From the request's headers to the last byte. */
+  ms: number;
+  /** Of it, time in which the replica took nothing. */
+  busyMs: number;
+}
+
+/** The cosigned note, and how the body arrived if the replica says. */
+export interface PushAnswer {
+  note: string;
+  arrival: Arrival | undefined;
+}
+
+/** Streams a generation; resolves once the replica has promoted it. @throws PushError */
+export async function pushGeneration(connection: SshConnection, push: PushRequest): Promise<PushAnswer> {
   const request = connection.request("PUT", `/v1/stores/${push.store}/generations/${push.sealed.generation}`, {
     "content-type": STREAM_TYPE,
     "transfer-encoding": "chunked",
     [PUSH_HEADERS.ledgerSize]: push.ledgerSize,
     ...(push.base === undefined ? {} : { [PUSH_HEADERS.base]: push.base }),
-    ...(push.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
+    ...(push.codec.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
+  const { source, codec } = push;
+  const answer = await upload(request, push, (metered) => streamTo(request, { source, codec, ...metered }));
+  return { note: readAnswer(answer), arrival: readArrival(answer) };
+}
+
+const PROBE_CHUNK_BYTES = 64 * 1024;
+
+/** Sends bytes that nothing can compress, for how they arrive. @throws PushError */
+export async function sendProbe(
+  connection: SshConnection,
+  bytes: number,
+  options: MeterOptions & { stallMs: number },
+): Promise<Arrival | undefined> {
+  const headers = { "content-type": PROBE_TYPE, "content-length": bytes };
+  const request = connection.request("POST", "/v1/probe", headers);
+  function* body(): Generator<Buffer> {
+    for (let left = bytes; left > 0; left -= PROBE_CHUNK_BYTES) yield randomBytes(Math.min(left, PROBE_CHUNK_BYTES));
+  }
+  const answer = await upload(request, options, (metered) => pipeline(meterWire(inTurn(body()), metered), request));
+  readAnswer(answer);
+  return readArrival(answer);
+}
+
+async function* inTurn(chunks: Iterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  yield* chunks;
+}
+
+/** A request whose body `write` sends; it is given up when nothing moves. */
+async function upload(
+  request: ClientRequest,
+  options: MeterOptions & { stallMs: number },
+  write: (metered: MeterOptions) => Promise<void>,
+): Promise<Answer> {
   // The replica starts its receive while the sends start here.
   request.flushHeaders();
-  const stall = new StallWatchdog(push.stallMs);
+  options.meter.begin();
+  const stall = new StallWatchdog(options.stallMs);
   const answered = Promise.race([answerTo(request), stall.expired]);
   answered.catch(() => undefined);
+  const { meter, limits, signal } = options;
   const onBytes = (bytes: number) => {
     stall.moved();
-    push.onBytes(bytes);
+    options.onBytes(bytes);
   };
-  const { source, zstdLevel, signal } = push;
-  const streamed = streamTo(request, { source, zstdLevel, signal, onBytes });
+  const streamed = write({ meter, limits, signal, onBytes, onWait: () => stall.moved() });
   // While it syncs and verifies what has arrived, the replica says that it is at work: however long that takes is well.
   request.on("information", () => stall.moved());
   try {
     await firstToFail(streamed, answered);
-    return readAnswer(await answered.catch(lostOn));
+    return await answered.catch(lostOn);
   } finally {
     stall.stop();
   }
@@ -110,6 +172,19 @@ async function firstToFail(streamed: Promise<void>, answered: Promise<Answer>): 
     if (answer) return;
     throw error instanceof PushError ? error : lost(error);
   }
+}
+
+/** What the replica says that its own work took (Server-Timing, W3C): the rest is the way there and back. */
+function workMs({ headers }: Answer): number {
+  return Number(/\bdur=(\d+(?:\.\d+)?)/.exec(String(headers["server-timing"]))?.[1] ?? 0);
+}
+
+/** Peers of this protocol version that do not measure say nothing. */
+function readArrival({ headers }: Answer): Arrival | undefined {
+  const parsed = arrivalHeadersSchema.safeParse(headers);
+  if (!parsed.success) return undefined;
+  const { bytes, ms, busyMs } = ARRIVAL_HEADERS;
+  return { bytes: parsed.data[bytes], ms: parsed.data[ms], busyMs: parsed.data[busyMs] };
 }
 
 /** The text of a 200. @throws PushError for any other answer, of the kind that the protocol gives its code */

@@ -8,16 +8,18 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
 import { type Assessment, assessHealth } from "./assess-health.js";
-import { compressedDataIsSafe } from "./choose-protocol.js";
+import type { SendSizes } from "./estimate-size.js";
 import { lacksRoom } from "./lacks-room.js";
 import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
 import { LinkPins } from "./link-pins.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
 import { needsFull } from "./needs-full.js";
+import type { LinkPace } from "./pace-link.js";
 import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
+import { pushAtPace } from "./push-at-pace.js";
 import { PushError, type PushErrorCode } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
-import { checkCosigned, pushGeneration, sayHello } from "./replica-client.js";
+import { checkCosigned, sayHello } from "./replica-client.js";
 import type { SharedSends } from "./shared-sends.js";
 import { SshConnection, type SshTarget } from "./ssh-connection.js";
 import { sendGeneration } from "./stream-generation.js";
@@ -47,10 +49,11 @@ export interface LinkOptions {
   lagMs: number;
   /** A replica with a higher one-minute load per core is pushed to less often. */
   mostLoad: number;
-  compressedData: "auto" | "never";
-  zstdLevel: number | undefined;
   /** Whether all of the store is sent by itself to a replica that has lost its base. */
   full: "auto" | "ask";
+  /** This link's own. */
+  pace: LinkPace;
+  sizes: SendSizes;
   spares: SpareProcesses;
   turns: PushTurns;
   sends: SharedSends;
@@ -152,6 +155,7 @@ export class ReplicaLink {
       failures,
       bytes_sent: bytesSent,
       pushing: this.#progress?.at(Date.now()) ?? null,
+      ...this.#options.pace.status(),
     };
   }
 
@@ -348,13 +352,14 @@ export class ReplicaLink {
 
   async #hello(connection: SshConnection): Promise<HelloAnswer> {
     const { storeUuid, key } = this.#source;
-    const answer = await sayHello(connection, {
+    const hello = {
       protocol: PROTOCOL_VERSION,
       store: storeUuid,
       origin: key.name,
       size: this.#source.ledgerSize(),
       generation: this.#source.newest()?.generation ?? 0,
-    });
+    };
+    const answer = await sayHello(connection, hello, (ms) => this.#options.pace.noteRoundTrip(ms));
     await this.#source.uuidsKnown();
     const { holds } = answer;
     this.#held = holds && {
@@ -411,15 +416,20 @@ export class ReplicaLink {
     const began = performance.now();
     this.#does(`sends generation ${sealed.generation}`);
     try {
-      const note = await pushGeneration(connection, {
-        store: source.storeUuid,
-        sealed,
-        base: plan.kind === "increment" ? plan.base : undefined,
-        source: this.#send(plan, sealed, answer, signal),
+      const base = plan.kind === "increment" ? plan.base : undefined;
+      const { note, codec, ...how } = await pushAtPace(connection, {
+        ...{ store: source.storeUuid, sealed, base, answer, signal },
+        trees: { tree: source.tree(sealed.generation), base: base === undefined ? undefined : source.tree(base) },
+        source: (compressedData) => this.#send(plan, sealed, compressedData, signal),
         ledgerSize: source.ledgerSize(),
-        zstdLevel: this.#options.zstdLevel,
+        versions: source.versions,
+        pace: this.#options.pace,
+        sizes: this.#options.sizes,
         stallMs: this.#options.stallMs,
-        signal,
+        onChosen: (estimatedBytes) => {
+          // What a probe sent before is no part of the push.
+          Object.assign(progress, { bytes: 0, totalBytes: estimatedBytes });
+        },
         onBytes: (bytes) => {
           progress.bytes += bytes;
           this.#counts.bytesSent += bytes;
@@ -427,7 +437,14 @@ export class ReplicaLink {
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
       const ms = Math.round(performance.now() - began);
-      await this.#acked(sealed, answer, note, { kind, generation: sealed.generation, bytes: progress.bytes, ms });
+      this.#options.log.debug("pushed", { replica: this.name, generation: sealed.generation, codec, ...how });
+      await this.#acked(sealed, answer, note, {
+        kind,
+        generation: sealed.generation,
+        bytes: progress.bytes,
+        ms,
+        codec,
+      });
       this.#options.onPushEnded({ kind, ms, result: "acked" });
     } catch (error) {
       this.#counts.failed += 1;
@@ -444,11 +461,10 @@ export class ReplicaLink {
   #send(
     plan: Extract<PushPlan, { generation: number }>,
     sealed: SealedGeneration,
-    answer: HelloAnswer,
+    compressedData: boolean,
     signal: AbortSignal,
   ): AsyncGenerator<Buffer> {
-    const { compressedData: wanted, spares, sends } = this.#options;
-    const compressedData = wanted === "auto" && compressedDataIsSafe(this.#source.versions, answer.versions);
+    const { spares, sends } = this.#options;
     const base = plan.kind === "increment" ? plan.base : undefined;
     const send = {
       tree: this.#source.tree(plan.generation),

@@ -1,6 +1,12 @@
 // One persistent ssh2 connection to a replica: host key pinned, logged in with the transport key, one channel to the
 // forced command, plain HTTP over it. A connection that is lost is not mended here: the link makes a new one.
-import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
+import {
+  Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from "node:http";
 import type { Duplex } from "node:stream";
 import ssh2, { type ClientChannel, type ConnectConfig } from "ssh2";
 import { PushError } from "./push-error.js";
@@ -82,6 +88,7 @@ export class SshConnection {
 
 export interface Answer {
   status: number;
+  headers: IncomingHttpHeaders;
   text: string;
 }
 
@@ -100,7 +107,7 @@ export function answerTo(request: ClientRequest): Promise<Answer> {
         if (text.length > MAX_ANSWER_CHARS)
           request.destroy(new Error(`an answer of over ${MAX_ANSWER_CHARS} characters`));
       });
-      response.once("close", () => resolve({ status: response.statusCode ?? 0, text }));
+      response.once("close", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
     });
   });
 }

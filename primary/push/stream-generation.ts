@@ -2,10 +2,12 @@
 // started at once, the second waits in its pipe: that hides a process start from every increment.
 import { PassThrough, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { execa } from "execa";
 import { requireSuccess, spawnSend } from "../../shared/store/btrfs.js";
 import { SUBVOLUMES, type TreeLayout } from "../../shared/store/layout.js";
 import type { BtrfsProcess, SpareProcesses } from "../../shared/store/spare-processes.js";
+import type { Codec } from "./codec.js";
+import { throughZstd } from "./compress-stream.js";
+import { type MeterOptions, meterWire } from "./meter-wire.js";
 import { PushError } from "./push-error.js";
 
 export interface GenerationSend {
@@ -35,18 +37,17 @@ export async function* sendGeneration(send: GenerationSend): AsyncGenerator<Buff
   }
 }
 
-export interface WireStream {
+export interface WireStream extends MeterOptions {
   source: AsyncGenerator<Buffer>;
-  zstdLevel: number | undefined;
-  signal: AbortSignal;
-  /** Told of every chunk on its way out: bytes on the wire. */
-  onBytes: (bytes: number) => void;
+  codec: Codec;
 }
 
 /** Writes to `target` and ends it. @throws PushError `send-failed`; what `target` fails with */
-export async function streamTo(target: Writable, { source, zstdLevel, signal, onBytes }: WireStream): Promise<void> {
-  if (zstdLevel === undefined) await pipeline(counted(source, onBytes), target, { signal });
-  else await pipeThroughZstd(source, target, zstdLevel, { signal, onBytes });
+export async function streamTo(target: Writable, { source, codec, ...metered }: WireStream): Promise<void> {
+  const { meter, signal } = metered;
+  const sent = counted(source, (bytes) => meter.addSent(bytes));
+  const encoded = codec.zstdLevel === undefined ? sent : throughZstd(sent, codec.zstdLevel, signal);
+  await pipeline(meterWire(encoded, metered), target, { signal });
 }
 
 interface StartedSend {
@@ -60,23 +61,6 @@ function startSend(process: BtrfsProcess): StartedSend {
   process.stdout.once("error", (error) => stream.destroy(error));
   process.stdout.pipe(stream);
   return { process, stream };
-}
-
-async function pipeThroughZstd(
-  source: AsyncGenerator<Buffer>,
-  target: Writable,
-  level: number,
-  { onBytes, signal }: Pick<WireStream, "onBytes" | "signal">,
-) {
-  const zstd = execa("zstd", [`-${level}`, "-q", "-c"], {
-    buffer: { stdout: false, stderr: true },
-    encoding: "buffer",
-    reject: false,
-    cancelSignal: signal,
-  });
-  await Promise.all([pipeline(source, zstd.stdin), pipeline(counted(zstd.stdout, onBytes), target, { signal })]);
-  const { failed, stderr } = await zstd;
-  if (failed) throw new PushError("fatal", "send-failed", `zstd failed: ${String(stderr)}`);
 }
 
 async function* sendBytes({ process, stream }: StartedSend): AsyncGenerator<Buffer> {

@@ -2,7 +2,8 @@
 // answer that is no success is an RFC 9457 problem with a code of the protocol's list.
 import { chmod } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
-import { Readable } from "node:stream";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
@@ -10,6 +11,8 @@ import type { Logger } from "../../shared/log.js";
 import {
   type HelloAnswer,
   helloSchema,
+  MAX_PROBE_BYTES,
+  PROBE_TYPE,
   PROTOCOL_VERSION,
   PUSH_HEADERS,
   REFUSALS,
@@ -17,9 +20,11 @@ import {
 } from "../../shared/protocol/protocol.js";
 import { btrfsVersions } from "../../shared/store/btrfs.js";
 import type { ReplicaIdentity } from "../../shared/store/identity.js";
+import { zstdIsThere } from "../../shared/zstd.js";
 import { ReceiveError } from "../receive/receive-error.js";
 import type { ReplicaRoom } from "../receive/require-room.js";
 import type { StoreReplica } from "../replicate.js";
+import { ArrivalMeter } from "./measure-arrival.js";
 
 /** What the server needs of the rest: the stores, and who this is. */
 export interface AgentParts {
@@ -44,7 +49,7 @@ const pushHeaders = z.object({
   "content-type": z.literal(STREAM_TYPE),
   "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
 });
-/** What the parser of STREAM_TYPE hands on. A request without a body, or with another one, has none. */
+/** What the parser of STREAM_TYPE and PROBE_TYPE hands on. A request without a body, or with another one, has none. */
 const pushBody = z.instanceof(Readable);
 const resyncBody = z.object({ store: z.uuid().optional(), full: z.boolean().default(false) });
 
@@ -55,6 +60,7 @@ export class AgentServer {
   readonly #parts: AgentParts;
   readonly #app: FastifyInstance;
   #versions: { kernel: string; progs: string } | undefined;
+  #encodings: string[] = [];
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -66,15 +72,17 @@ export class AgentServer {
 
   async start(socketPath: string): Promise<void> {
     this.#versions = await btrfsVersions();
+    this.#encodings = (await zstdIsThere()) ? ["zstd"] : [];
     const app = this.#app;
-    app.addContentTypeParser(STREAM_TYPE, (_request, payload, done) => done(null, payload));
+    app.addContentTypeParser([STREAM_TYPE, PROBE_TYPE], (_request, payload, done) => done(null, payload));
     app.setErrorHandler((error, _request, reply) => this.#refuse(error as Error, reply));
     app.setNotFoundHandler((request, reply) => {
       const message = `there is no ${request.method} ${request.url} in protocol ${PROTOCOL_VERSION}`;
       return this.#refuse(new ReceiveError("bad-request", message), reply);
     });
-    app.post("/v1/hello", (request) => this.#hello(request));
+    app.post("/v1/hello", (request, reply) => this.#hello(request, reply));
     app.put("/v1/stores/:store/generations/:generation", (request, reply) => this.#push(request, reply));
+    app.post("/v1/probe", (request, reply) => this.#probe(request, reply));
     app.post("/v1/resync", (request) => this.#resync(request));
     app.get("/v1/status", () => this.#parts.status());
     await listenOnSocket(app, socketPath);
@@ -85,7 +93,8 @@ export class AgentServer {
     await this.#app.close();
   }
 
-  async #hello(request: FastifyRequest): Promise<HelloAnswer> {
+  async #hello(request: FastifyRequest, reply: FastifyReply): Promise<HelloAnswer> {
+    const beganMs = performance.now();
     const hello = parse(helloSchema, request.body, "hello");
     if (hello.protocol !== PROTOCOL_VERSION) {
       const message = `this replica speaks protocol ${PROTOCOL_VERSION}, the primary ${hello.protocol}`;
@@ -99,6 +108,8 @@ export class AgentServer {
     if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
     const room = await this.#parts.room.describe();
     const { uuid, name, signer } = this.#parts.identity;
+    // So that the primary can tell the way from the work.
+    void reply.header("server-timing", `hello;dur=${(performance.now() - beganMs).toFixed(1)}`);
     return {
       protocol: PROTOCOL_VERSION,
       replica: { uuid, name, vkey: signer.vkey },
@@ -109,6 +120,8 @@ export class AgentServer {
       load: loadavg()[0] ?? 0,
       cpus: availableParallelism(),
       versions: this.#versions as { kernel: string; progs: string },
+      encodings: this.#encodings,
+      probes: true,
     };
   }
 
@@ -116,14 +129,24 @@ export class AgentServer {
     const { store: storeUuid, generation } = parse(pushParams, request.params, "path");
     const headers = parse(pushHeaders, request.headers, "header");
     const stream = parse(pushBody, request.body, "body");
+    const meter = new ArrivalMeter(stream);
     const store = await this.#parts.open(storeUuid);
     store.heard({ size: headers[PUSH_HEADERS.ledgerSize], generation });
     const atWork = setInterval(() => reply.raw.writeProcessing(), AT_WORK_MS);
     const push = { generation, base: headers[PUSH_HEADERS.base], encoding: headers["content-encoding"], stream };
     const note = await store.accept(push).finally(() => clearInterval(atWork));
     this.#parts.heard(storeUuid, { size: headers[PUSH_HEADERS.ledgerSize], generation });
-    void reply.type("text/plain; charset=utf-8");
+    void reply.type("text/plain; charset=utf-8").headers(meter.headers);
     return note;
+  }
+
+  /** Throws a body away, and tells how long it took to arrive. */
+  async #probe(request: FastifyRequest, reply: FastifyReply): Promise<object> {
+    const stream = parse(pushBody, request.body, "body");
+    const meter = new ArrivalMeter(stream);
+    await throwAway(stream, meter);
+    void reply.headers(meter.headers);
+    return {};
   }
 
   async #resync(request: FastifyRequest): Promise<{ asked: string[] }> {
@@ -141,6 +164,18 @@ export class AgentServer {
     // next write breaks the pipe, and the reason is lost with it.
     return reply.code(status).type("application/problem+json").send(problem);
   }
+}
+
+async function throwAway(stream: Readable, meter: ArrivalMeter): Promise<void> {
+  const tooLarge = new ReceiveError("bad-request", `a probe is at most ${MAX_PROBE_BYTES} bytes`);
+  const nowhere = new Writable({
+    write: (_chunk, _encoding, done) => done(meter.bytes > MAX_PROBE_BYTES ? tooLarge : null),
+  });
+  await pipeline(stream, nowhere).catch((cause: Error) => {
+    throw cause === tooLarge
+      ? cause
+      : new ReceiveError("bad-stream", `the probe broke off: ${cause.message}`, { cause });
+  });
 }
 
 function asRefusal(error: Error): ReceiveError {

@@ -2,6 +2,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { readDuration } from "../cli/parse-duration.js";
+import { formatRate, parseRate, RATE_UNITS } from "./parse-rate.js";
 import { parseSize } from "./parse-size.js";
 
 /** Bytes, written as a number or as `64MiB`. */
@@ -26,6 +27,19 @@ export function duration(least: string, most: string) {
     const ms = Math.round(readDuration(text) ?? Number.NaN);
     if (ms >= leastMs && ms <= mostMs) return ms;
     context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+}
+
+/** Bits a second, written as `20 Mbit/s`. A number alone is refused: bits and bytes are eight times apart. */
+export function rate(leastBps: number) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const bitsPerSecond = typeof value === "string" ? parseRate(value) : undefined;
+    if (bitsPerSecond !== undefined && bitsPerSecond >= leastBps) return bitsPerSecond;
+    context.addIssue({
+      code: "custom",
+      message: `must be a rate of at least ${formatRate(leastBps)}, such as "20 Mbit/s"; units: ${RATE_UNITS}`,
+    });
     return z.NEVER;
   });
 }

@@ -3,6 +3,7 @@
 //
 //   POST /v1/hello                              who is there, what it holds
 //   PUT  /v1/stores/<uuid>/generations/<n>      two btrfs send streams back to back; answered by the cosigned checkpoint
+//   POST /v1/probe                              bytes that are thrown away; answered by how long they took to arrive
 import { z } from "zod";
 
 export const PROTOCOL_VERSION = 1;
@@ -16,6 +17,26 @@ export const PUSH_HEADERS = {
 } as const;
 
 export const STREAM_TYPE = "application/vnd.btrfs.send";
+export const PROBE_TYPE = "application/octet-stream";
+/** Most bytes of one probe. */
+export const MAX_PROBE_BYTES = 16 * 1024 * 1024;
+
+/** Headers of the answers to a push and to a probe: how the body arrived, by the replica's clock. */
+export const ARRIVAL_HEADERS = {
+  bytes: "isochron-arrived-bytes",
+  /** From the request's headers to the last byte of its body. */
+  ms: "isochron-arrived-ms",
+  /** Of it, time in which the replica took nothing, because what it does with the bytes was slower. */
+  busyMs: "isochron-busy-ms",
+} as const;
+export type ArrivalHeaders = Record<(typeof ARRIVAL_HEADERS)[keyof typeof ARRIVAL_HEADERS], number>;
+
+const measured = z.coerce.number().nonnegative().finite();
+export const arrivalHeadersSchema = z.object({
+  [ARRIVAL_HEADERS.bytes]: measured,
+  [ARRIVAL_HEADERS.ms]: measured,
+  [ARRIVAL_HEADERS.busyMs]: measured,
+});
 
 const count = z.number().int().nonnegative();
 
@@ -64,6 +85,10 @@ export const helloAnswerSchema = z.object({
   /** Its cores. Not there in the answers of older agents. */
   cpus: z.number().int().positive().optional(),
   versions: z.object({ kernel: z.string(), progs: z.string() }),
+  /** What a push may be encoded as, besides as it is; a replica that does not say takes zstd. */
+  encodings: z.array(z.string()).optional(),
+  /** Whether `POST /v1/probe` is answered. */
+  probes: z.boolean().optional(),
 });
 export type HelloAnswer = z.infer<typeof helloAnswerSchema>;
 

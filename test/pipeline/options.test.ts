@@ -48,7 +48,7 @@ describe("options", () => {
       const plain = await pushed(fleet, 1);
       await configure(fleet, { push: { compression: "zstd", compressed_data: "never" } });
       const squeezed = await pushed(fleet, 2);
-      await configure(fleet, { push: { compressed_data: "never" } });
+      await configure(fleet, { push: { compression: "none", compressed_data: "never" } });
       const raw = await pushed(fleet, 3);
       assert.ok(raw > 2 * squeezed, `${raw} bytes raw, ${squeezed} with zstd`);
       assert.ok(raw > plain, `${raw} bytes raw, ${plain} with zstd and compressed extents`);

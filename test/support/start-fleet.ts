@@ -13,6 +13,8 @@ export interface FleetOptions {
   /** Options of the configuration files, besides root and replicas. */
   primary?: Record<string, unknown>;
   replica?: Record<string, unknown>;
+  /** Options of the replica's entry in the primary's file. */
+  target?: Record<string, unknown>;
   /** Of one link, between the two; without it they meet on loopback. */
   network?: Network;
   /** Another build of the replica's bin. */
@@ -39,11 +41,12 @@ export const REPLICA_NAME = "replica-1";
 
 /** Makes both stores; no daemon runs yet. */
 export async function makeFleet(options: FleetOptions = {}): Promise<Fleet> {
-  const { replica, replicaBin, ...others } = options;
+  const { replica, replicaBin, target, ...others } = options;
   const one = {
     ...(options.volume === undefined ? {} : { volume: options.volume }),
     ...(replica === undefined ? {} : { config: replica }),
     ...(replicaBin === undefined ? {} : { bin: replicaBin }),
+    ...(target === undefined ? {} : { target }),
   };
   return fleetOf(await makeMany({ ...others, replicas: [one] }), 0);
 }

@@ -2,19 +2,31 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { finished } from "node:stream/promises";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AgentServer } from "../../../replica/agent/agent-server.js";
+import { ArrivalMeter } from "../../../replica/agent/measure-arrival.js";
 import { ReplicaStores } from "../../../replica/agent/replica-stores.js";
 import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { askSocket } from "../../../shared/cli/ask-socket.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../../shared/format/timestamp.js";
 import { createLogger } from "../../../shared/log.js";
-import { PUSH_HEADERS, STREAM_TYPE } from "../../../shared/protocol/protocol.js";
-import { createSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
+import {
+  ARRIVAL_HEADERS,
+  arrivalHeadersSchema,
+  MAX_PROBE_BYTES,
+  PROBE_TYPE,
+  PUSH_HEADERS,
+  STREAM_TYPE,
+} from "../../../shared/protocol/protocol.js";
+import { createSubvolume, freeSpace, snapshotReadOnly } from "../../../shared/store/btrfs.js";
 import { RootLayout, SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
 import { KEEP_CURRENT } from "../../../shared/store/select-kept.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
@@ -149,4 +161,59 @@ describe("the agent", { skip }, () => {
       { store: store.uuid, size: 1_000_000 },
     ]);
   });
+
+  /** A probe as a primary sends it; resolves with status, headers and text. */
+  function probe(bytes: number, type = PROBE_TYPE) {
+    return new Promise<{ status: number; headers: IncomingHttpHeaders; text: string }>((resolve, reject) => {
+      const headers = { "content-type": type, "content-length": bytes };
+      const sent = request({ socketPath, method: "POST", path: "/v1/probe", headers }, (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      });
+      sent.once("error", reject);
+      for (let left = bytes; left > 0; left -= 65536) sent.write(Buffer.alloc(Math.min(left, 65536)));
+      sent.end();
+    });
+  }
+
+  test("times the bytes of a probe and keeps none of them; one that is too large is refused", async () => {
+    const { freeBytes } = await freeSpace(volume.root);
+    const { status, headers } = await probe(3_000_000);
+    assert.equal(status, 200);
+    const arrived = arrivalHeadersSchema.parse(headers);
+    assert.equal(arrived[ARRIVAL_HEADERS.bytes], 3_000_000);
+    assert.ok(arrived[ARRIVAL_HEADERS.ms] > 0);
+    assert.ok(arrived[ARRIVAL_HEADERS.busyMs] <= arrived[ARRIVAL_HEADERS.ms]);
+    assert.equal((await freeSpace(volume.root)).freeBytes, freeBytes);
+    assert.equal((await probe(0)).status, 200);
+    assert.match((await probe(MAX_PROBE_BYTES + 1)).text, /"code":"bad-request"/);
+    assert.match((await probe(1000, "application/json")).text, /"code":"bad-request"/);
+    assert.equal((await probe(1000)).status, 200);
+  });
+
+  test("tells with its ack how the push arrived, and of time in which it did not take any", async () => {
+    const slow = await arrivalOf(async (body, write) => {
+      await write(Buffer.alloc(100_000));
+      await sleep(120);
+      body.resume();
+      await sleep(120);
+      await write(Buffer.alloc(50_000));
+    });
+    assert.equal(slow[ARRIVAL_HEADERS.bytes], 150_000);
+    assert.ok(slow[ARRIVAL_HEADERS.busyMs] >= 100, JSON.stringify(slow));
+    assert.ok(slow[ARRIVAL_HEADERS.ms] >= slow[ARRIVAL_HEADERS.busyMs] + 100, JSON.stringify(slow));
+  });
 });
+
+/** What a meter makes of a body that `drive` writes and reads. */
+async function arrivalOf(drive: (body: PassThrough, write: (chunk: Buffer) => Promise<void>) => Promise<void>) {
+  const body = new PassThrough();
+  const meter = new ArrivalMeter(body);
+  await drive(body, async (chunk) => void body.write(chunk));
+  body.end();
+  await finished(body.resume());
+  return meter.headers;
+}

@@ -1,0 +1,78 @@
+// One push at the pace of its link: estimates its size, has the codec chosen (after a probe where that matters), sends it,
+// and notes what it has shown for the next one.
+import type { HelloAnswer } from "../../shared/protocol/protocol.js";
+import type { TreeLayout } from "../../shared/store/layout.js";
+import { type BtrfsVersions, compressedDataIsSafe } from "./choose-protocol.js";
+import type { SendSizes } from "./estimate-size.js";
+import type { LinkSample } from "./link-speed.js";
+import { WireMeter } from "./meter-wire.js";
+import type { LinkPace, PeerAbilities } from "./pace-link.js";
+import { probeLink } from "./probe-link.js";
+import { PushError } from "./push-error.js";
+import { type PushRequest, pushGeneration, sendProbe } from "./replica-client.js";
+import type { SshConnection } from "./ssh-connection.js";
+
+export interface PacedPush extends Omit<PushRequest, "codec" | "meter" | "limits" | "source"> {
+  trees: { tree: TreeLayout; base: TreeLayout | undefined };
+  /** The send streams, with extents as they are on disk or not. */
+  source: (compressedData: boolean) => AsyncGenerator<Buffer>;
+  pace: LinkPace;
+  sizes: SendSizes;
+  answer: HelloAnswer;
+  versions: BtrfsVersions;
+  /** Told once the codec is chosen: about how many bytes will be on the wire. */
+  onChosen: (estimatedBytes: number) => void;
+}
+
+export interface PacedAck {
+  note: string;
+  codec: string;
+  reason: string;
+  /** Shares of the time between first and last byte, in milliseconds: who waited for whom. */
+  waits: { source_ms: number; limit_ms: number; link_ms: number };
+}
+
+/** @throws PushError */
+export async function pushAtPace(connection: SshConnection, push: PacedPush): Promise<PacedAck> {
+  const { pace, sizes, answer, versions, trees } = push;
+  const rawBytes = await sizes.estimate(trees.tree, trees.base);
+  const probe = (mostBytes: number, roundTripMs: number) => probeFor(connection, push, mostBytes, roundTripMs);
+  const { codec, reason, estimatedBytes } = await pace.choose(rawBytes, abilitiesOf(answer, versions), probe);
+  push.onChosen(estimatedBytes);
+  const meter = new WireMeter();
+  const source = push.source(codec.compressedData);
+  const { note, arrival } = await pushGeneration(connection, { ...push, source, codec, meter, limits: pace.limits });
+  pace.pushed(codec, rawBytes, meter, arrival);
+  const [source_ms, limit_ms, link_ms] = [meter.sourceMs, meter.limitMs, meter.linkMs].map(Math.round) as Waits;
+  return { note, codec: codec.name, reason, waits: { source_ms, limit_ms, link_ms } };
+}
+
+type Waits = [number, number, number];
+
+function abilitiesOf({ versions, encodings, probes }: HelloAnswer, here: BtrfsVersions): PeerAbilities {
+  return {
+    compressedData: compressedDataIsSafe(here, versions),
+    zstd: encodings?.includes("zstd") ?? true,
+    probes: probes ?? false,
+  };
+}
+
+/** Nothing is learnt from a replica that refuses a probe; a connection that breaks ends the push as well. */
+async function probeFor(
+  connection: SshConnection,
+  { stallMs, signal, onBytes, pace: { limits } }: PacedPush,
+  mostBytes: number,
+  roundTripMs: number,
+): Promise<LinkSample | undefined> {
+  const send = async (bytes: number) => {
+    const meter = new WireMeter();
+    const arrival = await sendProbe(connection, Math.ceil(bytes), { meter, limits, signal, stallMs, onBytes });
+    return { arrival, idleMs: meter.limitMs };
+  };
+  try {
+    return await probeLink({ mostBytes, roundTripMs, send, nowMs: () => performance.now() });
+  } catch (error) {
+    if (error instanceof PushError && error.kind === "conflict") return undefined;
+    throw error;
+  }
+}

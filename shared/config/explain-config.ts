@@ -17,12 +17,14 @@ export interface ExplainedOption {
 
 export function explainConfig(schema: z.ZodType, config: unknown, layers: readonly ConfigLayer[]): ExplainedOption[] {
   const defaults = new Map(describeOptions(schema).map(({ name, defaultJson }) => [name, defaultJson]));
-  return [...leavesOf(config, [])].map(([path, value]) => {
+  return [...leavesOf(config, [])].flatMap(([path, value]) => {
     const name = formatPath(path);
+    // A group in which nothing is set is no option.
+    if (isGroup(value) && !defaults.has(name)) return [];
     const given = findGiven(layers, path);
     const raw = given ? given.value : JSON.parse(defaults.get(name.replace(/\[\d+\]/g, "[]")) ?? "null");
     const written = typeof raw === "string" && typeof value === "number" ? raw : undefined;
-    return { name, value, written, origin: given?.layer.origin ?? "default" };
+    return [{ name, value, written, origin: given?.layer.origin ?? "default" }];
   });
 }
 

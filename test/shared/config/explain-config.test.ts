@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";
+import { z } from "zod";
 import { loadPrimaryConfig, primaryConfigSchema } from "../../../primary/config.js";
 import { loadReplicaConfig, replicaConfigSchema } from "../../../replica/config.js";
 import { type ExplainedOption, explainConfig } from "../../../shared/config/explain-config.js";
@@ -50,6 +51,16 @@ test("what is shown, written into a file, makes the same configuration", async (
   const first = await withConfigFile(yaml, (path) => loadPrimaryConfig({ config: path, root: "/srv/x" }));
   const second = await withConfigFile(stringify(nested(again)), (path) => loadPrimaryConfig({ config: path }));
   assert.deepEqual(second.config, first.config);
+});
+
+test("only options are told: a group in which nothing is set is none, a record that is empty is", async () => {
+  const schema = z.strictObject({
+    group: z.strictObject({ inner: z.string().optional().describe("What it does.") }).prefault({}),
+    names: z.record(z.string(), z.string()).default({}).describe("What it does."),
+  });
+  const told = (config: unknown) => explainConfig(schema, config, []).map(({ name }) => name);
+  assert.deepEqual(told({ group: {}, names: {} }), ["names"]);
+  assert.deepEqual(told({ group: { inner: "a" }, names: { b: "c" } }), ["group.inner", "names.b"]);
 });
 
 test("without a file, all of a replica's options are at their defaults", async () => {

@@ -210,7 +210,7 @@ export class Publisher implements EventSink, LinkSource {
       const generation = (this.#newest?.generation ?? 0) + 1;
       const { store, storeUuid, signer, spares, onSealed, log } = this.#options;
       const stages = { ledger: this.#ledger, vectors: this.#vectorizer, signal: this.#stopping.signal };
-      const hurry = this.#critical.passed;
+      const hurry = this.#critical.begin();
       const parts = { hurry, store, storeUuid, signer, spares, log, ...stages };
       const sealed = await this.#timed(sealGeneration(parts, generation));
       this.#newest = sealed;

@@ -1,22 +1,15 @@
-// When a seal may no longer wait for vectors: a critical event that is to be sealed, or waits behind a seal to get into the
-// ledger, has been here for as long as it may. Knows times only; the seal looks at `passed`.
+// When a seal may no longer wait for vectors: for so long it has waited while a critical event was among what it seals, or
+// waited behind it to get into the ledger. Knows times only; the seal looks at the signal that it got from `begin`.
 import type { Priority } from "../../shared/format/entry.js";
-
-interface InLedger {
-  /** When the first and the last of them came. */
-  firstAtMs: number;
-  lastAtMs: number;
-  lastSeq: number;
-}
 
 export class CriticalDeadline {
   readonly #deadlineMs: number;
   readonly #now: () => number;
   /** When each critical event came that has no ack yet, oldest first: as many as the ledger's queue holds. */
   readonly #coming: number[] = [];
-  /** Critical events that no seal covers. */
-  #unsealed: InLedger | undefined;
-  #passed = new AbortController();
+  /** Critical events that no seal covers: when the first came, and the last one's number. */
+  #unsealed: { sinceMs: number; lastSeq: number } | undefined;
+  #seal: { beganAtMs: number; passed: AbortController } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** `deadlineMs` 0: a seal waits whatever comes. */
@@ -25,14 +18,23 @@ export class CriticalDeadline {
     this.#now = now;
   }
 
-  /** Aborts when the deadline of an event passes that the seal made now is for; to be asked for by each seal anew. */
-  get passed(): AbortSignal {
-    return this.#passed.signal;
+  /** A seal begins; one that began before has failed or is done. The signal aborts when its deadline passes. */
+  begin(): AbortSignal {
+    const passed = new AbortController();
+    this.#seal = { beganAtMs: this.#now(), passed };
+    this.#arm();
+    return passed.signal;
+  }
+
+  /** The seal's generation stands, and covers the ledger up to `size`. */
+  sealed(size: number): void {
+    if (this.#unsealed && this.#unsealed.lastSeq < size) this.#unsealed = undefined;
+    this.#seal = undefined;
+    clearTimeout(this.#timer);
   }
 
   /** A critical event is given to the ledger. */
   came(): void {
-    if (this.#deadlineMs === 0) return;
     this.#coming.push(this.#now());
     if (this.#coming.length === 1) this.#arm();
   }
@@ -44,21 +46,10 @@ export class CriticalDeadline {
 
   /** Durable events, before their acks. */
   appended(events: readonly { seq: number; entry: { priority: Priority } }[]): void {
-    if (this.#deadlineMs === 0) return;
     const last = events.findLast(({ entry }) => entry.priority === "critical");
     if (!last) return;
-    const lastAtMs = this.#now();
-    const firstAtMs = this.#unsealed?.firstAtMs ?? this.#coming[0] ?? lastAtMs;
-    this.#unsealed = { firstAtMs, lastAtMs, lastSeq: last.seq };
-    this.#arm();
-  }
-
-  /** A generation covers the ledger up to `size`. */
-  sealed(size: number): void {
-    if (this.#unsealed && this.#unsealed.lastSeq < size) this.#unsealed = undefined;
-    // Of those that came while it was made only the last one's time is known.
-    else if (this.#unsealed) this.#unsealed.firstAtMs = this.#unsealed.lastAtMs;
-    if (this.#passed.signal.aborted) this.#passed = new AbortController();
+    const sinceMs = this.#unsealed?.sinceMs ?? this.#coming[0] ?? this.#now();
+    this.#unsealed = { sinceMs, lastSeq: last.seq };
     this.#arm();
   }
 
@@ -68,16 +59,23 @@ export class CriticalDeadline {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    const sinceMs = Math.min(this.#unsealed?.firstAtMs ?? Infinity, this.#coming[0] ?? Infinity);
-    if (sinceMs === Infinity || this.#passed.signal.aborted) return;
-    this.#timer = setTimeout(() => this.#look(), Math.max(0, sinceMs + this.#deadlineMs - this.#now()));
+    const leftMs = this.#leftMs();
+    if (leftMs === Infinity) return;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, leftMs));
     this.#timer.unref();
   }
 
-  /** What the timer was set for may have been settled since: refused, or a duplicate. */
+  /** Whom the timer was set for may be gone: refused, or a duplicate. */
   #look(): void {
-    const sinceMs = Math.min(this.#unsealed?.firstAtMs ?? Infinity, this.#coming[0] ?? Infinity);
-    if (sinceMs + this.#deadlineMs <= this.#now()) this.#passed.abort();
+    if (this.#leftMs() <= 0) this.#seal?.passed.abort();
     else this.#arm();
+  }
+
+  /** Until the deadline of the seal that is made now; for ever if it has none. */
+  #leftMs(): number {
+    const seal = this.#seal;
+    const sinceMs = Math.min(this.#unsealed?.sinceMs ?? Infinity, this.#coming[0] ?? Infinity);
+    if (this.#deadlineMs === 0 || !seal || seal.passed.signal.aborted) return Infinity;
+    return Math.max(seal.beganAtMs, sinceMs) + this.#deadlineMs - this.#now();
   }
 }

@@ -1,7 +1,7 @@
 // The primary's own options, as an operator's file has them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { loadPrimaryConfig } from "../../primary/config.js";
+import { levelsOf, loadPrimaryConfig } from "../../primary/config.js";
 import { makeStrategy } from "../../primary/seal/options.js";
 import type { SealStrategy } from "../../primary/seal/seal-strategy.js";
 import { withConfigFile } from "../support/with-config-file.js";
@@ -72,5 +72,27 @@ describe("seal", () => {
     await assert.rejects(load("seal: { strategy: hourly }"), strategies);
     const intervals = /seal\.interval: "2h": must be one of per-op, 1min, 5min, 15min, 30min, 1h, 1d, 1w/;
     await assert.rejects(load("seal: { interval: 2h }"), intervals);
+  });
+});
+
+describe("vectorize.levels", () => {
+  test("change the level of the priorities they name, and of no other", async () => {
+    const { vectorize } = await load("vectorize: { levels: { low: none } }");
+    assert.deepEqual(levelsOf(vectorize), {
+      critical: "heuristic",
+      high: "heuristic",
+      medium: "heuristic",
+      low: "none",
+    });
+    const upside = await load("vectorize: { level: none, levels: { critical: heuristic } }");
+    assert.deepEqual(levelsOf(upside.vectorize), { critical: "heuristic", high: "none", medium: "none", low: "none" });
+  });
+
+  test("are refused where there is no such level or priority, by name", async () => {
+    await assert.rejects(
+      load("vectorize: { levels: { low: fine } }"),
+      /levels\.low: "fine": must be none or heuristic/,
+    );
+    await assert.rejects(load("vectorize: { levels: { lowest: none } }"), /levels\.lowest: there is no such option/);
   });
 });

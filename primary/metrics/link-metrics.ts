@@ -41,6 +41,11 @@ export const LINK_METRICS: readonly StateMetric<PrimaryState>[] = [
     ...ofLinks("isochron_link_sent_bytes_total", "Bytes sent, failed pushes included.", (link) => link.bytes_sent),
     type: "counter",
   },
+  ofLinks(
+    "isochron_link_bits_per_second",
+    "What the link was last measured to carry; absent while that is unknown.",
+    ({ bandwidth }) => bandwidth.bits_per_second ?? undefined,
+  ),
   {
     ...ofLinks(
       "isochron_link_failures_total",

@@ -12,6 +12,7 @@ import { SUBVOLUMES, TreeLayout } from "../../shared/store/layout.js";
 import { expectConverged, ingest, linkBecomes, QUIET, seal, someEvents, storeOf } from "../support/drive-fleet.js";
 import { program, ROOT, requirePart } from "../support/require-part.js";
 import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
+import { requireNetwork, withNetwork } from "../support/with-network.js";
 
 const ZSTD = program("zstd", "zstd");
 
@@ -71,6 +72,25 @@ describe("pushes over a link", () => {
       assert.ok(large.bytes_sent >= (large.last_push?.bytes ?? 0) + (small.last_push?.bytes ?? 0) + 65_536);
       await expectConverged(fleet);
     });
+  });
+
+  test("over a line of 5 Mbit/s show what it carries, and travel compressed because of it", async (t) => {
+    if (!(await requireNetwork(t)) || !(await requirePart(t, ZSTD))) return;
+    await withNetwork({ replicas: 1 }, (network) =>
+      withFleet({ volume: "512M", primary: QUIET, network }, async (fleet) => {
+        await network.link(0).shape({ rateMbit: 5, roundTripMs: 20 });
+        await pushed(fleet, 10);
+        await pushed(fleet, 3000);
+        const link = await pushed(fleet, 3000);
+        assert.match(link.last_push?.codec ?? "", /zstd-/);
+        const { state, bits_per_second: rate } = link.bandwidth;
+        assert.equal(state, "measured");
+        // Whatever the sockets have swallowed: no more than the line can carry counts as arrived.
+        assert.ok(rate !== null && rate <= 1.15 * 5e6 && rate > 0.2e6, String(rate));
+        await network.link(0).shape({});
+        await expectConverged(fleet);
+      }),
+    );
   });
 
   test("have their size estimated from the files, within a tenth of what btrfs then sends", async (t) => {

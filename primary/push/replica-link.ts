@@ -318,7 +318,7 @@ export class ReplicaLink {
       const plan = this.plan(false) as PushPlan;
       this.#fullPlanned = plan.kind === "full" && this.#held && !this.#fullWanted ? plan.reason : undefined;
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      this.#lacksRoom = lacksRoom(answer.room, 0);
+      this.#lacksRoom = lacksRoom(answer.room, await this.#rawBytes(plan));
       const waits = this.#awaitsSeal(plan) || this.#awaitsLeave() || this.#isSpared() || this.#lacksRoom !== undefined;
       if (plan.kind === "nothing" || waits) {
         if (plan.kind === "nothing") this.#well(plan.reason);
@@ -338,6 +338,13 @@ export class ReplicaLink {
   /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
   #awaitsSeal(plan: PushPlan): boolean {
     return plan.kind === "full" && this.#held?.generation === plan.generation;
+  }
+
+  /** About how much would be sent. A generation that goes while it is looked at is found out by the push. */
+  async #rawBytes(plan: PushPlan): Promise<number> {
+    if (plan.kind !== "increment" && plan.kind !== "full") return 0;
+    const base = plan.kind === "increment" ? this.#source.tree(plan.base) : undefined;
+    return this.#options.sizes.estimate(this.#source.tree(plan.generation), base).catch(() => 0);
   }
 
   /** With `push.full: ask`, all of the store goes only to a replica that has nothing yet, or when an operator says so. */

@@ -242,6 +242,28 @@ describe("refused, and told", () => {
       await expectConverged(fleet);
     });
   });
+
+  test("a push that cannot fit is not begun, though there is room for a smaller one", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      await expectConverged(fleet);
+      const filler = join(fleet.replica.root, "filler");
+      const { bavail, bsize } = await statfs(fleet.replica.root);
+      await writeFile(filler, randomBytes(bavail * bsize - 65 * 2 ** 20));
+      await syncFilesystem(fleet.replica.root);
+      const before = await linkBecomes(fleet, ({ health }) => health === "healthy");
+      await ingest(fleet, bigEvents(200));
+      // Only a hello from after the filler knows of it.
+      const { bytes_sent } = await linkBecomes(fleet, ({ last_contact }) => last_contact !== before.last_contact);
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ reason }) => /does not fit/.test(reason));
+      assert.match(link.reason, /a push of about \d+MiB does not fit into the .*MiB that the replica may use/);
+      assert.deepEqual([link.health, link.code, link.bytes_sent], ["full", "no-space", bytes_sent]);
+      await makeRoom(filler);
+      await expectConverged(fleet);
+    });
+  });
 });
 
 /** The vkey of another store under the same origin. */

@@ -22,6 +22,7 @@ export interface SshTarget {
 }
 
 const READY_TIMEOUT_MS = 20_000;
+/** For the routers in between, which forget a connection that says nothing. */
 const KEEPALIVE_MS = 15_000;
 /** A hello or a cosigned note is a few hundred; a replica must not fill this host's memory. */
 const MAX_ANSWER_CHARS = 64 * 1024;
@@ -121,7 +122,9 @@ function ready(client: ssh2.Client, target: SshTarget, lost: AbortSignal): Promi
     privateKey: target.privateKey,
     readyTimeout: READY_TIMEOUT_MS,
     keepaliveInterval: KEEPALIVE_MS,
-    keepaliveCountMax: 4,
+    // Its answer waits behind what is on the way: on a slow line that is minutes, and a push would never end. Who is dead is
+    // found out by the hello and by the stall watchdog.
+    keepaliveCountMax: Number.POSITIVE_INFINITY,
     // Only the pinned key's own type is offered, so that a host with several keys shows the pinned one.
     algorithms: { cipher: CIPHERS as never, serverHostKey: hostKeyAlgorithms(target.hostKey) as never },
     hostVerifier: (key: Buffer) => key.equals(pinned),

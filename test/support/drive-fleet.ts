@@ -103,9 +103,13 @@ export async function wakeLink(fleet: Fleet): Promise<void> {
   await mustRun(fleet.primary, "resync", fleet.replicaName);
 }
 
-/** Waits up to a minute for `holds`. */
-export async function eventually(holds: () => Promise<boolean>, why: () => string): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
+/** Waits up to a minute, or for as long as is said, for `holds`. */
+export async function eventually(
+  holds: () => Promise<boolean>,
+  why: () => string,
+  { minutes = 1 }: { minutes?: number } = {},
+): Promise<void> {
+  for (let tries = 0; tries < 300 * minutes; tries += 1) {
     if (await holds()) return;
     await sleep(200);
   }

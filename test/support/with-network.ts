@@ -69,6 +69,11 @@ export async function requireNetwork(t: TestContext): Promise<boolean> {
   return true;
 }
 
+export async function networkIsPossible(): Promise<boolean> {
+  for (const part of PARTS) if (!(await part.isThere())) return false;
+  return true;
+}
+
 export async function withNetwork<T>(
   { replicas }: { replicas: number },
   body: (network: Network) => Promise<T>,

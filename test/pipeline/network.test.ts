@@ -1,0 +1,158 @@
+// A replica at the end of a bad line: cut without a word, cut for a moment, very slow, far away and lossy. Nothing is sent
+// twice that need not be, nothing half arrived stays, and the fleet comes back by itself.
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { after, before, describe, type TestContext, test } from "node:test";
+import {
+  eventually,
+  expectConverged,
+  ingest,
+  linkBecomes,
+  QUIET,
+  seal,
+  someEvents,
+  storeOf,
+  wakeLink,
+} from "../support/drive-fleet.js";
+import { bigEvents } from "../support/fill-volume.js";
+import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
+import {
+  type Network,
+  type NetworkLink,
+  networkIsPossible,
+  requireNetwork,
+  startNetwork,
+  withNetwork,
+} from "../support/with-network.js";
+
+const STALL = { stall_seconds: 10 };
+
+describe("a bad line", () => {
+  let network: Network;
+  let line: NetworkLink;
+  let fleet: Fleet;
+  const isThere = async (t: TestContext) => {
+    if (!(await requireNetwork(t))) return false;
+    await expectConverged(fleet);
+    return true;
+  };
+
+  before(async () => {
+    // Without the parts each test says what is missing.
+    if (!(await networkIsPossible())) return;
+    network = await startNetwork({ replicas: 1 });
+    line = network.link(0);
+    const primary = { ...QUIET, push: { hello_seconds: 1, ...STALL } };
+    fleet = await makeFleet({ volume: "512M", network, primary, replica: { receive: STALL } });
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+    await ingest(fleet, someEvents(10));
+    await seal(fleet);
+  });
+  after(async () => {
+    await fleet?.stop();
+    await network?.stop();
+  });
+
+  test("that is cut while idle: the next push finds out, and goes once the line is whole", async (t) => {
+    if (!(await isThere(t))) return;
+    await line.cut();
+    await ingest(fleet, someEvents(5));
+    const next = await seal(fleet);
+    const { health } = await linkBecomes(fleet, ({ code }) => code === "stalled" || code === "unreachable");
+    assert.equal(health, "unreachable");
+    await line.heal();
+    await wakeLink(fleet);
+    assert.equal((await linkBecomes(fleet, ({ generation }) => generation === next)).last_push?.kind, "increment");
+    await expectConverged(fleet);
+  });
+
+  test("that is cut in the middle of a push: both ends give up, nothing is left, and an increment goes later", async (t) => {
+    if (!(await isThere(t))) return;
+    const { staging } = await storeOf(fleet, "replica");
+    await line.shape({ rateMbit: 8 });
+    await ingest(fleet, bigEvents(40));
+    const next = await seal(fleet);
+    await eventually(
+      async () => (await readdir(staging)).length > 0,
+      () => "nothing arrives",
+    );
+    await line.cut();
+    await linkBecomes(fleet, ({ health }) => health === "unreachable");
+    // The replica has heard nothing of it, and finds out by itself.
+    await eventually(
+      async () => (await readdir(staging)).length === 0,
+      () => "what has arrived is not swept",
+    );
+    await line.shape({});
+    await line.heal();
+    await wakeLink(fleet);
+    assert.equal((await linkBecomes(fleet, ({ generation }) => generation === next)).last_push?.kind, "increment");
+    await expectConverged(fleet);
+  });
+
+  test("that is cut for a moment: the same push goes on, and nothing of it is sent twice", async (t) => {
+    if (!(await isThere(t))) return;
+    const { pushes, bytes_sent } = await linkBecomes(fleet, () => true);
+    await line.shape({ rateMbit: 16 });
+    await ingest(fleet, bigEvents(20));
+    const { packets } = await line.counts();
+    const next = await seal(fleet);
+    await eventually(
+      async () => (await line.counts()).packets > packets + 500,
+      () => "nothing is sent",
+    );
+    await line.cut();
+    await line.heal();
+    await line.shape({});
+    const link = await linkBecomes(fleet, ({ generation }) => generation === next);
+    assert.deepEqual(link.pushes, { acked: pushes.acked + 1, failed: pushes.failed });
+    assert.equal(link.bytes_sent, bytes_sent + (link.last_push?.bytes ?? 0));
+    await expectConverged(fleet);
+  });
+
+  test("that is far and loses one packet in thirty: all generations arrive, none by a second try", async (t) => {
+    if (!(await isThere(t))) return;
+    const { pushes } = await linkBecomes(fleet, () => true);
+    await line.shape({ rateMbit: 100, roundTripMs: 80, lossPercent: 3 });
+    for (let round = 0; round < 3; round += 1) {
+      await ingest(fleet, someEvents(20));
+      const next = await seal(fleet);
+      await linkBecomes(fleet, ({ generation }) => generation === next);
+    }
+    const link = await linkBecomes(fleet, () => true);
+    assert.deepEqual(link.pushes, { acked: pushes.acked + 3, failed: pushes.failed });
+    assert.ok((await line.counts()).lost > 0);
+    await line.shape({});
+    await expectConverged(fleet);
+  });
+});
+
+test("a line of 64 kbit/s: a push that takes longer than any keepalive would wait is slow, not dead", async (t) => {
+  if (!(await requireNetwork(t))) return;
+  await withNetwork({ replicas: 1 }, async (network) => {
+    await withFleet({ volume: "512M", network, primary: QUIET }, async (fleet) => {
+      await ingest(fleet, someEvents(10));
+      await seal(fleet);
+      await expectConverged(fleet);
+      await network.link(0).shape({ rateMbit: 0.064 });
+      await ingest(fleet, bigEvents(6));
+      const next = await seal(fleet);
+      let pushes = { acked: 0, failed: 0 };
+      await eventually(
+        async () => {
+          ({ pushes } = await linkBecomes(fleet, () => true));
+          return pushes.acked > 1 || pushes.failed > 0;
+        },
+        () => "the push neither ends nor fails",
+        { minutes: 10 },
+      );
+      const link = await linkBecomes(fleet, () => true);
+      assert.deepEqual([link.generation, pushes.failed], [next, 0], link.reason);
+      // 8 kB a second.
+      assert.ok((link.last_push?.ms ?? 0) > 80_000, `it took ${link.last_push?.ms} ms`);
+      await network.link(0).shape({});
+      await expectConverged(fleet);
+    });
+  });
+});

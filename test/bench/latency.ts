@@ -10,6 +10,7 @@ import { execa } from "execa";
 import { type Fleet, replicaAnswers, withFleet } from "../support/start-fleet.js";
 import type { BenchRow } from "./bench-row.js";
 import { eventLine } from "./make-events.js";
+import { percentile } from "./percentile.js";
 import { pipeCommands } from "./pipe-commands.js";
 
 const IDLE_EVENTS = 60;
@@ -171,10 +172,6 @@ async function floorOnce(source: string, target: string, run: number): Promise<v
 
 async function btrfs(...args: string[]): Promise<void> {
   await execa("btrfs", args);
-}
-
-function percentile(sorted: readonly number[], percent: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] as number;
 }
 
 function row(metric: string, ours: number, yardstick: number, goal: string, met: boolean | null): BenchRow {

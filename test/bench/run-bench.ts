@@ -6,8 +6,10 @@ import { execa } from "execa";
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import type { BenchRow } from "./bench-row.js";
 import { benchDbus } from "./dbus.js";
+import { benchFleet } from "./fleet.js";
 import { benchIngest } from "./ingest.js";
 import { benchLatency } from "./latency.js";
+import { benchNet } from "./net.js";
 import { benchPush } from "./push.js";
 import { benchSearch } from "./search.js";
 import { benchWire } from "./wire.js";
@@ -19,6 +21,8 @@ const BENCHES: Record<string, () => Promise<BenchRow[]>> = {
   wire: benchWire,
   search: () => benchSearch(),
   dbus: benchDbus,
+  fleet: benchFleet,
+  net: benchNet,
 };
 
 const COLUMNS: Column<BenchRow>[] = [

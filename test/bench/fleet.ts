@@ -1,0 +1,184 @@
+// The `fleet` bench: from the ack of a critical event until replicas answer with it, for one replica and for twenty on this
+// machine. Of the twenty, the last one counts, and each by itself. The yardstick is the one replica, in the same run.
+import { existsSync, type FSWatcher, watch } from "node:fs";
+import { Agent, request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { storeOf } from "../support/drive-fleet.js";
+import { allAck } from "../support/drive-many.js";
+import { fleetOf, replicaAnswers } from "../support/start-fleet.js";
+import { eachOf, type ManyFleet, withMany } from "../support/start-many.js";
+import type { BenchRow } from "./bench-row.js";
+import { eventLine } from "./make-events.js";
+import { percentile } from "./percentile.js";
+
+const REPLICAS = 20;
+const EVENTS = 100;
+const PAUSE_MS = 250;
+const ASK_PAUSE_MS = 2;
+const GIVE_UP_MS = 30_000;
+const GOAL_RATIO = 3;
+
+interface Times {
+  /** Of all replicas, ascending. */
+  each: number[];
+  /** Of the last replica of each event, ascending. */
+  last: number[];
+}
+
+export async function benchFleet(): Promise<BenchRow[]> {
+  const one = await measure(1);
+  const many = await measure(REPLICAS);
+  const rows: BenchRow[] = [];
+  for (const percent of [50, 99]) {
+    const yardstick = percentile(one.last, percent);
+    const goal = percent === 99 ? GOAL_RATIO : undefined;
+    rows.push(row(`${REPLICAS} replicas, each, p${percent}`, percentile(many.each, percent), yardstick, undefined));
+    rows.push(row(`${REPLICAS} replicas, the last, p${percent}`, percentile(many.last, percent), yardstick, goal));
+  }
+  return rows;
+}
+
+async function measure(replicas: number): Promise<Times> {
+  const config = { index: { processes: 1 } };
+  const options = { replicas: Array.from({ length: replicas }, () => ({ volume: "512M", config })) };
+  return withMany({ ...options, volume: "1G", primary: { index: { processes: 1 } } }, async (many) => {
+    const writer = await Writer.open(many.primary.socket("ingest"));
+    await writer.send(eventLine(0, { priority: "critical" }));
+    await allAck(many, [...many.replicas.keys()], 1);
+    await eachOf([...many.replicas.keys()], (index) => replicaAnswers(fleetOf(many, index), 1));
+    const readers = await Promise.all(many.replicas.map((_, index) => openReader(many, index)));
+    try {
+      return await timeEvents(writer, readers);
+    } finally {
+      writer.close();
+      for (const reader of readers) reader.close();
+    }
+  });
+}
+
+async function timeEvents(writer: Writer, readers: readonly Reader[]): Promise<Times> {
+  const times: Times = { each: [], last: [] };
+  for (let i = 0; i < EVENTS; i += 1) {
+    const promotions = readers.map((reader) => reader.nextPromotion());
+    const { seq, ackedAt } = await writer.send(eventLine(i, { priority: "critical" }));
+    const answered = await Promise.all(
+      readers.map(async (reader, index) => {
+        await promotions[index];
+        await reader.untilAnswered(seq);
+        return performance.now() - ackedAt;
+      }),
+    );
+    times.each.push(...answered);
+    times.last.push(Math.max(...answered));
+    await sleep(PAUSE_MS + Math.random() * PAUSE_MS);
+  }
+  for (const list of [times.each, times.last]) list.sort((a, b) => a - b);
+  return times;
+}
+
+/** An ingest connection. */
+class Writer {
+  readonly #socket: Socket;
+  #onAck: (line: string) => void = () => undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  static async open(path: string): Promise<Writer> {
+    const socket = connect(path);
+    await new Promise((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    const writer = new Writer(socket);
+    createInterface({ input: socket }).on("line", (line) => writer.#onAck(line));
+    return writer;
+  }
+
+  send(line: string): Promise<{ seq: number; ackedAt: number }> {
+    return new Promise((resolve) => {
+      this.#onAck = (text) => resolve({ seq: (JSON.parse(text) as { seq: number }).seq, ackedAt: performance.now() });
+      this.#socket.write(`${line}\n`);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+async function openReader(many: ManyFleet, index: number): Promise<Reader> {
+  const fleet = fleetOf(many, index);
+  const { dir } = await storeOf(fleet, "replica");
+  if (!existsSync(dir)) throw new Error(`${dir} is not there`);
+  return new Reader(watch(dir), fleet.replica.socket("query"));
+}
+
+/**
+ * Hears from the kernel when `current` is swapped, and only then asks: twenty replicas asked all the time would have no
+ * processor left for their work.
+ */
+class Reader {
+  readonly #watcher: FSWatcher;
+  readonly #socketPath: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+  constructor(watcher: FSWatcher, socketPath: string) {
+    this.#watcher = watcher;
+    this.#socketPath = socketPath;
+  }
+
+  nextPromotion(): Promise<void> {
+    return new Promise((resolve) => {
+      const onChange = (_event: string, name: string | Buffer | null) => {
+        if (name !== "current") return;
+        this.#watcher.off("change", onChange);
+        resolve();
+      };
+      this.#watcher.on("change", onChange);
+    });
+  }
+
+  async untilAnswered(seq: number): Promise<void> {
+    const deadline = performance.now() + GIVE_UP_MS;
+    while (performance.now() < deadline) {
+      if ((await this.#status(`/v1/event?seq=${seq}`)) === 200) return;
+      await sleep(ASK_PAUSE_MS);
+    }
+    throw new Error(`${this.#socketPath} never answered with event ${seq}`);
+  }
+
+  close(): void {
+    this.#watcher.close();
+    this.#agent.destroy();
+  }
+
+  #status(path: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ agent: this.#agent, socketPath: this.#socketPath, path }, (response) => {
+        response.resume();
+        response.once("end", () => resolve(response.statusCode ?? 0));
+      });
+      asked.once("error", reject);
+      asked.end();
+    });
+  }
+}
+
+function row(metric: string, ours: number, yardstick: number, most: number | undefined): BenchRow {
+  const ratio = ours / yardstick;
+  const goal = most === undefined ? "-" : `<= ${most} x one replica`;
+  return {
+    bench: "fleet",
+    metric,
+    unit: "ms",
+    ours,
+    yardstick,
+    ratio,
+    goal,
+    met: most === undefined ? null : ratio <= most,
+  };
+}

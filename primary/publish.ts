@@ -168,6 +168,9 @@ export class Publisher implements EventSink, LinkSource {
   tree(generation: number): TreeLayout {
     return this.#options.store.generation(generation);
   }
+  async sealed(generation: number): Promise<SealedGeneration> {
+    return readSealed(this.#options.store, generation);
+  }
   local(): LocalGeneration[] {
     return [...this.#local.values()].sort((a, b) => a.generation - b.generation);
   }
@@ -359,7 +362,10 @@ async function readLate(tree: TreeLayout, size: number): Promise<SealedVectors["
 }
 
 async function readNewest(store: StoreLayout, generation: number | undefined): Promise<SealedGeneration | undefined> {
-  if (generation === undefined) return undefined;
+  return generation === undefined ? undefined : readSealed(store, generation);
+}
+
+async function readSealed(store: StoreLayout, generation: number): Promise<SealedGeneration> {
   const note = await readFile(store.generation(generation).checkpoint, "utf8");
   // Its signature is checked by `openLedger`, which takes the same generation as its ground.
   const { size, root } = parseCheckpoint(note);

@@ -235,6 +235,7 @@ async function makeLinks(
         pace: paceOf(limit),
         sizes,
         hintPath: (replicaUuid) => store.link(replicaUuid),
+        sendingPath: (replicaUuid) => store.sending(replicaUuid),
         hintDir: store.links,
         onBaseMoved: () => publisher.tidy(),
         onFullWanted: () => publisher.seal({ force: true }),

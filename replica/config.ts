@@ -16,6 +16,19 @@ const receive = z.strictObject({
   min_free_bytes: size(1024 * 1024)
     .prefault("64MiB")
     .describe("A push is refused while less than this is free. Too little, and btrfs runs full in the middle."),
+  part_bytes: size(1024 * 1024)
+    .prefault("16MiB")
+    .describe(
+      "A large push is put on disk in parts of at least so much; one that is cut goes on after the last whole part.",
+    ),
+  part_seconds: wholeNumber(0, 3600)
+    .default(5)
+    .describe(
+      "No part is closed sooner than this after the last; each has the push wait for the disk. 0: by bytes alone.",
+    ),
+  keep_partial_hours: wholeNumber(0, 500)
+    .default(72)
+    .describe("What arrived of a push that was cut is kept so long, unverified. 0: a push always begins anew."),
 });
 
 const SOCKETS = ["agent.sock", "query.sock", "metrics.sock"] as const;

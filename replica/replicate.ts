@@ -4,14 +4,14 @@ import { randomBytes } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Checkpoint } from "../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier } from "../shared/format/signed-note.js";
 import { nowTimestamp } from "../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../shared/log.js";
-import type { RefusalCode } from "../shared/protocol/protocol.js";
+import type { HelloAnswer, RefusalCode } from "../shared/protocol/protocol.js";
 import { showSubvolume } from "../shared/store/btrfs.js";
 import type { ElementHeads } from "../shared/store/element-heads.js";
-import { deletePair } from "../shared/store/generations.js";
 import type { StoreLayout, Subvolume } from "../shared/store/layout.js";
 import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
@@ -31,8 +31,10 @@ import { type Head, type Lag, LagMeter } from "./promote/measure-lag.js";
 import { acceptHead, promoteGeneration } from "./promote/promote-generation.js";
 import { recoverStore, replaceHeads } from "./promote/recover-store.js";
 import { checkUntouched } from "./receive/check-untouched.js";
-import { ReceiveError } from "./receive/receive-error.js";
+import { type AnnouncedPush, PartialKeeper } from "./receive/keep-partial.js";
+import { CutShort, ReceiveError } from "./receive/receive-error.js";
 import { type Arrived, receiveGeneration } from "./receive/receive-generation.js";
+import type { ArrivedPart, PartRule } from "./receive/receive-in-parts.js";
 import type { ReplicaRoom } from "./receive/require-room.js";
 
 export interface StoreReplicaParts {
@@ -48,6 +50,9 @@ export interface StoreReplicaParts {
   room: ReplicaRoom;
   /** Generations that stay besides the current one. */
   keep: KeepRule;
+  /** What is kept of a push that was cut, and for how long; 0 keeps nothing. */
+  parts: PartRule;
+  keepPartialMs: number;
   /** Processes that wait for the commands of a push. */
   spares: SpareProcesses;
   /** Called with the outcome of every push that was let in. */
@@ -57,10 +62,8 @@ export interface StoreReplicaParts {
   log: Logger;
 }
 
-export interface Push {
-  generation: number;
-  /** Number of the base, `undefined` for a full send. */
-  base: number | undefined;
+/** `base`: number of the base, `undefined` for a full send. */
+export interface Push extends AnnouncedPush {
   encoding: "identity" | "zstd";
   stream: Readable;
 }
@@ -86,12 +89,18 @@ export interface HeldGeneration {
 export class StoreReplica {
   readonly #parts: StoreReplicaParts;
   readonly #tidier: GenerationTidier;
+  readonly #partial: PartialKeeper;
   #state: VerifiedState = NOTHING_VERIFIED;
   #accepted: { checkpoint: Checkpoint; note: string } | undefined;
   #heads: ElementHeads | undefined;
   #held: HeldGeneration | undefined;
   #damage: VerifyError | undefined;
   #receiving = false;
+  /** Resolves when the push under way has come to its end, whatever that is. */
+  #accepting: Promise<unknown> | undefined;
+  /** Whether the push under way still comes in, has come in whole, or was cut. */
+  #wire: "open" | "whole" | "cut" = "open";
+  #arriving = 0;
   #halfPromoted = false;
   #recovering: Promise<void> | undefined;
   /** Folders of the store, before the first promotion made it one. */
@@ -110,6 +119,7 @@ export class StoreReplica {
       isNeeded: (generation) => generation >= this.#state.generation,
       log: parts.log,
     });
+    this.#partial = new PartialKeeper(parts.layout, parts.keepPartialMs, parts.log);
   }
 
   get origin(): string {
@@ -127,6 +137,16 @@ export class StoreReplica {
   }
   get receiving(): boolean {
     return this.#receiving;
+  }
+  /** What is kept of a push that was cut. */
+  get partial(): HelloAnswer["partial"] {
+    const kept = this.#partial.partial;
+    return kept && { generation: kept.generation, base: kept.base, protocol: kept.inspected.protocol, ...kept.place };
+  }
+
+  /** The generation that has come in whole and is not promoted yet. */
+  get workingOn(): number | undefined {
+    return this.#receiving && this.#wire === "whole" ? this.#arriving : undefined;
   }
 
   /** Remembers what the primary says of itself. Nothing vouches for it. */
@@ -160,7 +180,9 @@ export class StoreReplica {
     this.#damage = recovered.damage;
     this.#accepted = recovered.accepted;
     this.#heads = recovered.heads;
-    if (recovered.swept.length > 0) log.warn("swept what a stop left", { swept: recovered.swept });
+    await this.#partial.load(this.#state.generation);
+    const swept = [...recovered.swept, ...(await this.#partial.sweep())];
+    if (swept.length > 0) log.warn("swept what a stop left", { swept });
     if (this.#damage) log.error("what is held is not what was accepted", { store: storeUuid, error: this.#damage });
     this.#held = undefined;
     if (!this.#damage) await this.#describeHeld();
@@ -183,8 +205,28 @@ export class StoreReplica {
   }
 
   async stop(): Promise<void> {
+    this.#partial.stop();
+    if (this.#receiving && this.#wire === "cut") await this.#acceptedWithin(STOP_WAITS_MS);
     await this.#tidier.stop();
     this.#heads?.close();
+  }
+
+  /** A primary sends nothing to a replica without room: what is kept there may be what takes it. */
+  async #requireRoomForPartial(): Promise<void> {
+    const error = await this.#parts.room.require().catch((error: Error) => error);
+    if (error && !this.#receiving) await this.#partial.drop(error.message);
+  }
+
+  async #acceptedWithin(waitMs: number): Promise<void> {
+    const waited = new AbortController();
+    const late = sleep(waitMs, undefined, { signal: waited.signal }).catch(() => undefined);
+    await Promise.race([this.#accepting, late]);
+    waited.abort();
+  }
+
+  /** Deletes what is kept of a push that was cut. */
+  async dropPartial(reason: string): Promise<void> {
+    await this.#partial.drop(reason);
   }
 
   /** Why what is held cannot be built on, in words; `undefined` if it can. */
@@ -194,7 +236,10 @@ export class StoreReplica {
 
   /** What hello says of this store. @throws ReceiveError `not-verified` for a damaged one, until all of it is asked for */
   async held(): Promise<HeldGeneration | null> {
+    // What was cut is soon kept, and what has arrived is soon promoted: a primary that hears of neither sends it again.
+    if (this.#receiving && this.#wire !== "open") await this.#acceptedWithin(HELLO_WAITS_MS);
     if (!this.#receiving) await this.#recoverPromotion();
+    if (!this.#receiving && this.#partial.partial) await this.#requireRoomForPartial();
     if (this.#damage && this.wants !== "full") {
       const message = `what this replica holds is not what it accepted: ${describeDamage(this.#damage)}`;
       throw new ReceiveError("not-verified", message, { cause: this.#damage, hint: DAMAGE_HINT });
@@ -211,13 +256,25 @@ export class StoreReplica {
   async accept(push: Push): Promise<string> {
     if (this.#receiving) throw new ReceiveError("busy", "another push of this store is under way");
     this.#receiving = true;
-    const staging = join(this.#parts.layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`);
+    this.#wire = "open";
+    this.#arriving = push.generation;
+    const accepted = this.#accept(push).finally(() => {
+      this.#receiving = false;
+    });
+    this.#accepting = accepted.catch(() => undefined);
+    return accepted;
+  }
+
+  async #accept(push: Push): Promise<string> {
     const timing = new StageTimes();
+    let isClaimed = false;
     let refusal: ReceiveError | undefined;
     try {
       await this.#recoverPromotion();
       await this.#checkPush(push);
-      const arrived = await timing.stage("receive_ms", this.#receive(push, staging));
+      isClaimed = true;
+      const from = await this.#partial.claim(push);
+      const arrived = await timing.stage("receive_ms", this.#receive(push, from));
       const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
       const uuids = await timing.stage("settle_ms", arrived.settled);
       const note = await timing.stage("promote_ms", this.#promote(push, { ...arrived, uuids }, verified));
@@ -226,13 +283,11 @@ export class StoreReplica {
     } catch (error) {
       // Links that were followed into an arrival that is refused, and not those of what stands here.
       if (!this.#halfPromoted) this.#heads?.rollback();
-      await deletePair(staging).catch((cause: unknown) => {
-        this.#parts.log.error("could not sweep an arrival; the next start will", { staging, cause });
-      });
+      await this.#sweepAfter(error, isClaimed);
       refusal = refusalOf(error);
       throw refusal;
     } finally {
-      this.#receiving = false;
+      this.#partial.release();
       this.#tellReceived(push, refusal, timing);
     }
   }
@@ -244,6 +299,16 @@ export class StoreReplica {
       unverified: refusal?.cause instanceof VerifyError,
       receiveMs: ms.receive_ms,
       verifyMs: ms.verify_ms,
+    });
+  }
+
+  /** What was cut can be gone on with. What was refused is of no use, nor is what it went on from; nor is it without room. */
+  async #sweepAfter(error: unknown, isClaimed: boolean): Promise<void> {
+    const isCut = error instanceof CutShort || !isClaimed;
+    const noRoom = error instanceof ReceiveError && error.code === "no-space";
+    const swept = isCut && !noRoom ? this.#partial.sweep() : this.#partial.drop((error as Error).message);
+    await swept.catch((cause: unknown) => {
+      this.#parts.log.error("could not sweep an arrival; the next start will", { cause });
     });
   }
 
@@ -273,11 +338,26 @@ export class StoreReplica {
     await this.#parts.room.require();
   }
 
-  #receive({ encoding, stream, base }: Push, dir: string): Promise<Arrived> {
+  #receive(push: Push, from: ArrivedPart | undefined): Promise<Arrived> {
+    const { encoding, stream, base } = push;
     const held = base === undefined ? undefined : this.#held?.uuids;
     const receivedAs = held && { timing: held.timing.received_uuid ?? "", vector: held.vector.received_uuid ?? "" };
-    const { stallMs, minFreeBytes, spares } = this.#parts;
-    return receiveGeneration({ dir, stream, encoding, base: receivedAs, stallMs, minFreeBytes, spares });
+    const { layout, origin, stallMs, minFreeBytes, spares, parts, keepPartialMs } = this.#parts;
+    return receiveGeneration({
+      dir: join(layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`),
+      stream,
+      encoding,
+      base: receivedAs,
+      from,
+      rule: keepPartialMs > 0 ? parts : undefined,
+      keep: (part) => this.#partial.keep(origin, push, part),
+      stallMs,
+      minFreeBytes,
+      onEnd: (cut) => {
+        this.#wire = cut ? "cut" : "whole";
+      },
+      spares,
+    });
   }
 
   async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
@@ -307,6 +387,7 @@ export class StoreReplica {
     }
     this.#halfPromoted = true;
     await promoteGeneration(layout, arrived.tree, push.generation);
+    if (this.#partial.partial) await this.#partial.forget();
     // Queries may see it from here on; the ack waits until it would survive a power cut.
     onPromoted(push.generation, verified.size);
     const note = addSignature(verified.note, signer);
@@ -349,6 +430,10 @@ function heldBy(generation: number, size: number, head: string, { uuids, inspect
   const said = (name: Subvolume) => ({ uuid: uuids[name], received_uuid: inspected.get(name)?.uuid ?? null });
   return { generation, size, head, uuids: { timing: said("timing"), vector: said("vector") } };
 }
+
+/** Well within what a primary waits for the answer to a hello. */
+const HELLO_WAITS_MS = 2000;
+const STOP_WAITS_MS = 10_000;
 
 const DAMAGE_HINT = "on the replica: `isochron-replica verify`, then `isochron-replica resync --full`";
 

@@ -58,6 +58,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     minFreeBytes: config.receive.min_free_bytes,
     room,
     keep: config.keep,
+    parts: { leastBytes: config.receive.part_bytes, leastMs: config.receive.part_seconds * 1000 },
+    keepPartialMs: config.receive.keep_partial_hours * 3_600_000,
     spares,
     onPromoted: (storeUuid, generation, size) => {
       face.promoted();

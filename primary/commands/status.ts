@@ -7,7 +7,7 @@ import { defineCommand, type GlobalArguments } from "../../shared/cli/run-comman
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
 import { formatRate } from "../../shared/config/parse-rate.js";
-import { formatSize } from "../../shared/config/parse-size.js";
+import { formatMebibytes } from "../../shared/config/parse-size.js";
 import { PRIORITIES } from "../../shared/format/entry.js";
 import type { PrimaryStatus, VectorizeStatus } from "../answer-operator.js";
 import type { BusState } from "../bus/event-bus.js";
@@ -54,7 +54,7 @@ function formatStatus(status: PrimaryStatus): string {
     formatSeals(status.seals),
     formatBus(status.bus),
     formatVectorizing(status.vectorize),
-    `volume    ${mebibytes(volume.free_bytes)} free of ${mebibytes(volume.total_bytes)}`,
+    `volume    ${formatMebibytes(volume.free_bytes)} free of ${formatMebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
     ...formatMetricsPort(status.metrics),
   ];
@@ -100,7 +100,11 @@ function formatVectorizing({ level, levels, backlog, late, critical_deadline_ms,
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {
-  if (pushing) return `${pushing.kind} under way, ${pushing.bytes} B`;
+  if (pushing) {
+    const resumed =
+      pushing.resumed_bytes > 0 ? `, after ${formatMebibytes(pushing.resumed_bytes)} that were there` : "";
+    return `${pushing.kind} under way, ${pushing.bytes} B${resumed}`;
+  }
   return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms (${push.codec})` : "-";
 }
 
@@ -108,8 +112,4 @@ function formatPush({ last_push: push, pushing }: LinkStatus): string {
 function formatBandwidth({ bandwidth: { state, bits_per_second: rate, at_least: atLeast } }: LinkStatus): string {
   if (rate === null) return "-";
   return `${atLeast ? ">= " : ""}${formatRate(rate)}${state === "stale" ? "?" : ""}`;
-}
-
-function mebibytes(bytes: number): string {
-  return formatSize(Math.round(bytes / 2 ** 20) * 2 ** 20);
 }

@@ -72,6 +72,7 @@ const HEALTH_OF_CODE: Record<PushErrorCode, LinkHealth> = {
   "no-space": "full",
   "needs-full": "needs-full",
   "base-missing": "lagging",
+  "partial-missing": "lagging",
   "bad-stream": "lagging",
   busy: "lagging",
   "internal-error": "lagging",

@@ -8,6 +8,8 @@ export interface PushRecord {
   generation: number;
   /** On the wire. */
   bytes: number;
+  /** Of the streams, that were at the replica from a push that was cut. */
+  resumed_bytes: number;
   ms: number;
   /** What it travelled as. */
   codec: string;
@@ -26,6 +28,7 @@ export interface PushProgress {
   generation: number;
   /** On the wire so far. */
   bytes: number;
+  resumed_bytes: number;
   /** What it will be on the wire, by estimate; null while nothing is known of it. */
   total_bytes: number | null;
   bytes_per_second: number;
@@ -63,6 +66,7 @@ export class ProgressMeter {
   readonly #generation: number;
   readonly #beganMs: number;
   bytes = 0;
+  resumedBytes = 0;
   /** Expected bytes on the wire. */
   totalBytes: number | undefined;
 
@@ -80,6 +84,7 @@ export class ProgressMeter {
       kind: this.#kind,
       generation: this.#generation,
       bytes: this.bytes,
+      resumed_bytes: this.resumedBytes,
       total_bytes: this.totalBytes ?? null,
       bytes_per_second: Math.round(rate),
       seconds_left: left === undefined || rate === 0 ? null : Math.round(left / rate),

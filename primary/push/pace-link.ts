@@ -29,6 +29,8 @@ export interface PeerAbilities {
   compressedData: boolean;
   zstd: boolean;
   probes: boolean;
+  /** What the streams of a push that was cut are: it goes on as the same. */
+  goesOnAs?: "raw" | "extents" | undefined;
 }
 
 /** As `status` shows it. */
@@ -132,10 +134,12 @@ export class LinkPace {
 
   #possible(peer: PeerAbilities): Codec[] {
     const { compression, zstdLevel, ...here } = this.#options;
-    const compressedData = here.compressedData === "auto" && peer.compressedData;
+    const compressedData = here.compressedData === "auto" && peer.compressedData && peer.goesOnAs !== "raw";
     if (compression === "none") return [codecOf(compressedData, undefined)];
     if (compression === "zstd") return [codecOf(compressedData, zstdLevel)];
-    return possibleCodecs({ compressedData, zstd: here.zstd && peer.zstd });
+    const possible = possibleCodecs({ compressedData, zstd: here.zstd && peer.zstd });
+    const extents = possible.filter((codec) => codec.compressedData);
+    return peer.goesOnAs === "extents" && extents.length > 0 ? extents : possible;
   }
 
   #question(rawBytes: number, possible: readonly Codec[]): CodecQuestion {

@@ -7,15 +7,18 @@ import type { SendSizes } from "./estimate-size.js";
 import type { LinkSample } from "./link-speed.js";
 import { WireMeter } from "./meter-wire.js";
 import type { LinkPace, PeerAbilities } from "./pace-link.js";
+import type { ResumePlace } from "./plan-push.js";
 import { probeLink } from "./probe-link.js";
 import { PushError } from "./push-error.js";
 import { type PushRequest, pushGeneration, sendProbe } from "./replica-client.js";
 import type { SshConnection } from "./ssh-connection.js";
 
-export interface PacedPush extends Omit<PushRequest, "codec" | "meter" | "limits" | "source"> {
+export interface PacedPush extends Omit<PushRequest, "codec" | "meter" | "limits" | "source" | "resume"> {
   trees: { tree: TreeLayout; base: TreeLayout | undefined };
-  /** The send streams, with extents as they are on disk or not. */
-  source: (compressedData: boolean) => AsyncGenerator<Buffer>;
+  /** Where a push that was cut is to go on. */
+  from: ResumePlace | undefined;
+  /** The send streams, with extents as they are on disk or not; of a push that goes on, what is left. */
+  open: (compressedData: boolean) => Promise<Pick<PushRequest, "source" | "resume">>;
   pace: LinkPace;
   sizes: SendSizes;
   answer: HelloAnswer;
@@ -34,17 +37,29 @@ export interface PacedAck {
 
 /** @throws PushError */
 export async function pushAtPace(connection: SshConnection, push: PacedPush): Promise<PacedAck> {
-  const { pace, sizes, answer, versions, trees } = push;
-  const rawBytes = await sizes.estimate(trees.tree, trees.base);
+  const { pace, sizes, answer, versions, trees, from } = push;
+  const allBytes = await sizes.estimate(trees.tree, trees.base);
+  const rawBytes = Math.max(0, allBytes - (from?.bytes ?? 0));
   const probe = (mostBytes: number, roundTripMs: number) => probeFor(connection, push, mostBytes, roundTripMs);
-  const { codec, reason, estimatedBytes } = await pace.choose(rawBytes, abilitiesOf(answer, versions), probe);
+  const { codec, reason, estimatedBytes } = await pace.choose(
+    rawBytes,
+    { ...abilitiesOf(answer, versions), goesOnAs: kindOf(from) },
+    probe,
+  );
   push.onChosen(estimatedBytes);
   const meter = new WireMeter();
-  const source = push.source(codec.compressedData);
-  const { note, arrival } = await pushGeneration(connection, { ...push, source, codec, meter, limits: pace.limits });
-  pace.pushed(codec, rawBytes, meter, arrival);
+  const opened = await push.open(codec.compressedData);
+  const request = { ...push, ...opened, codec, meter, limits: pace.limits };
+  const { note, arrival } = await pushGeneration(connection, request);
+  // Of extents that go on in the middle nobody knows what they would come to otherwise.
+  if (!opened.resume || !codec.compressedData) pace.pushed(codec, rawBytes, meter, arrival);
   const [source_ms, limit_ms, link_ms] = [meter.sourceMs, meter.limitMs, meter.linkMs].map(Math.round) as Waits;
   return { note, codec: codec.name, reason, waits: { source_ms, limit_ms, link_ms } };
+}
+
+/** A push goes on with the same streams. */
+function kindOf(from: ResumePlace | undefined): PeerAbilities["goesOnAs"] {
+  return from && (from.protocol === 2 ? "extents" : "raw");
 }
 
 type Waits = [number, number, number];

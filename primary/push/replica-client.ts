@@ -18,6 +18,7 @@ import {
   type RefusalCode,
   STREAM_TYPE,
 } from "../../shared/protocol/protocol.js";
+import type { StreamPlace } from "../../shared/store/walk-commands.js";
 import type { SealedGeneration } from "../event.js";
 import type { Codec } from "./codec.js";
 import { type MeterOptions, meterWire } from "./meter-wire.js";
@@ -54,8 +55,9 @@ export interface PushRequest extends MeterOptions {
   sealed: SealedGeneration;
   /** Number of the base, `undefined` for a full send. */
   base: number | undefined;
-  /** Both send streams, back to back. */
+  /** Both send streams, back to back; with `resume`, what of them comes behind that place. */
   source: AsyncGenerator<Buffer>;
+  resume: StreamPlace | undefined;
   /** Entries in the ledger now, so that the replica can say how far behind it is. */
   ledgerSize: number;
   codec: Codec;
@@ -85,6 +87,7 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     "transfer-encoding": "chunked",
     [PUSH_HEADERS.ledgerSize]: push.ledgerSize,
     ...(push.base === undefined ? {} : { [PUSH_HEADERS.base]: push.base }),
+    ...(push.resume ? resumeHeaders(push.resume) : {}),
     ...(push.codec.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
   const { source, codec } = push;
@@ -140,6 +143,10 @@ async function upload(
   } finally {
     stall.stop();
   }
+}
+
+function resumeHeaders({ bytes, digest }: StreamPlace): Record<string, string | number> {
+  return { [PUSH_HEADERS.resumeBytes]: bytes, [PUSH_HEADERS.resumeDigest]: digest };
 }
 
 /** @throws PushError `bad-ack` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */

@@ -6,6 +6,7 @@ import type { Logger } from "../../shared/log.js";
 import { type HelloAnswer, PROTOCOL_VERSION } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
+import type { StreamPlace } from "../../shared/store/walk-commands.js";
 import type { SealedGeneration } from "../event.js";
 import { type Assessment, assessHealth } from "./assess-health.js";
 import type { SendSizes } from "./estimate-size.js";
@@ -14,13 +15,22 @@ import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
 import { LinkPins } from "./link-pins.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
 import { needsFull } from "./needs-full.js";
+import { SendingNote } from "./note-sending.js";
 import type { LinkPace } from "./pace-link.js";
-import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "./plan-push.js";
+import {
+  type HeldByReplica,
+  type LocalGeneration,
+  type PartialPush,
+  type PushPlan,
+  planPush,
+  type SendPlan,
+} from "./plan-push.js";
 import { pushAtPace } from "./push-at-pace.js";
 import { PushError, type PushErrorCode } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
 import { checkCosigned, sayHello } from "./replica-client.js";
 import type { SharedSends } from "./shared-sends.js";
+import { skipHeld } from "./skip-held.js";
 import { SshConnection, type SshTarget } from "./ssh-connection.js";
 import { sendGeneration } from "./stream-generation.js";
 
@@ -38,6 +48,8 @@ export interface LinkSource {
   /** Resolves when the UUIDs of all generations are known. */
   uuidsKnown(): Promise<void>;
   tree(generation: number): TreeLayout;
+  /** Size and root of a generation here. */
+  sealed(generation: number): Promise<SealedGeneration>;
 }
 
 export interface LinkOptions {
@@ -61,6 +73,8 @@ export interface LinkOptions {
   paused: string | undefined;
   /** `links/<replica-uuid>.json`, once its UUID is known. */
   hintPath: (replicaUuid: string) => string;
+  /** `links/<replica-uuid>.sending`, beside it. */
+  sendingPath: (replicaUuid: string) => string;
   /** The folder those lie in, searched at the start for this replica's name. */
   hintDir: string;
   /** Another generation is this replica's base, by an ack or by what its hello says: older ones may go. */
@@ -74,6 +88,8 @@ export interface LinkOptions {
 
 /** A base is out of date for a moment with each seal: only what lasts is worth a write. */
 const NOTE_SUPERSEDED_AFTER_MS = 60_000;
+/** A push of less is sooner made anew than gone on with: its generation need not outlive a restart. */
+const NOTED_FROM_BYTES = 256 * 1024;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 /** An overloaded replica is pushed to this often. */
@@ -112,6 +128,9 @@ export class ReplicaLink {
   #hint: LinkHint | undefined;
   #hintWritten: Promise<void> = Promise.resolve();
   #held: HeldByReplica | null | undefined;
+  /** What the replica said that it keeps of a push that was cut. */
+  #partial: PartialPush | undefined;
+  #sending: SendingNote;
   #answer: HelloAnswer | undefined;
   #fullWanted = false;
   #wake: () => void = () => undefined;
@@ -122,6 +141,7 @@ export class ReplicaLink {
     this.#source = source;
     this.#options = options;
     this.#paused = options.paused;
+    this.#sending = new SendingNote(options.hintDir, options.name, options.sendingPath);
     this.#assessment = this.#assessed();
   }
 
@@ -167,6 +187,7 @@ export class ReplicaLink {
 
   /** Pins what the last ack left, so that nothing is deleted before the replica has said what it holds. */
   async pinLastBase(): Promise<void> {
+    for (const generation of await this.#sending.load()) this.#pins.add(generation);
     this.#hint = await readLinkHint(this.#options.hintDir, this.#options.name);
     if (!this.#hint) return;
     const { generation, superseded, lost } = this.#hint;
@@ -231,6 +252,8 @@ export class ReplicaLink {
       held: this.#held,
       size: this.#source.newest()?.size ?? 0,
       full: full || this.#fullWanted,
+      partial: this.#partial,
+      workingOn: this.#answer?.working_on,
     });
   }
 
@@ -326,7 +349,7 @@ export class ReplicaLink {
         onHealthy();
         // A generation that is sealed while idle is pushed on what the last hello said; only quiet needs a new hello.
         const woken = await connection.unlessLost(this.#quiet(signal));
-        if (!woken || this.#lacksRoom !== undefined) this.#answer = undefined;
+        if (!woken || this.#lacksRoom !== undefined || answer.working_on !== undefined) this.#answer = undefined;
         continue;
       }
       const push = () => connection.unlessLost(this.#push(connection, plan, answer, signal));
@@ -375,6 +398,7 @@ export class ReplicaLink {
       timingReceivedUuid: holds.timing.received_uuid,
       vectorReceivedUuid: holds.vector.received_uuid,
     };
+    this.#partial = answer.partial;
     this.#lastContactMs = Date.now();
     const load = answer.load / (answer.cpus ?? 1);
     this.#overload = load > this.#options.mostLoad ? load : undefined;
@@ -399,23 +423,24 @@ export class ReplicaLink {
 
   #pinBase(): void {
     const held = this.#held;
-    const base = held && this.#source.local().find((local) => local.timing === held.timingReceivedUuid);
-    const pinned = base ? [base.generation] : [];
+    const pinned = this.#source
+      .local()
+      .filter(({ timing, generation }) => {
+        return (held && timing === held.timingReceivedUuid) || generation === this.#partial?.generation;
+      })
+      .map(({ generation }) => generation);
     if (this.#pins.replace(pinned)) this.#options.onBaseMoved();
   }
 
-  async #push(
-    connection: SshConnection,
-    plan: Extract<PushPlan, { generation: number }>,
-    answer: HelloAnswer,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #push(connection: SshConnection, plan: SendPlan, answer: HelloAnswer, signal: AbortSignal): Promise<void> {
     const source = this.#source;
-    const sealed = source.newest();
+    const newest = source.newest();
     // A seal in between made a newer one: plan again.
-    if (!sealed || sealed.generation !== plan.generation) return;
+    if (!newest || (newest.generation !== plan.generation && !plan.resume)) return;
+    // One that was cut is pinned since the hello.
+    const sealed = plan.resume ? await source.sealed(plan.generation) : newest;
     // At once: from the next seal on, only the pin keeps it.
-    this.#pins.pushBegins(sealed.generation);
+    this.#pins.pushBegins(plan.generation);
     const { kind } = plan;
     const progress = new ProgressMeter(kind, sealed.generation, Date.now());
     this.#progress = progress;
@@ -427,7 +452,13 @@ export class ReplicaLink {
       const { note, codec, ...how } = await pushAtPace(connection, {
         ...{ store: source.storeUuid, sealed, base, answer, signal },
         trees: { tree: source.tree(sealed.generation), base: base === undefined ? undefined : source.tree(base) },
-        source: (compressedData) => this.#send(plan, sealed, compressedData, signal),
+        from: plan.resume,
+        open: async (compressedData) => {
+          const send = () => this.#send(plan, sealed, compressedData, signal);
+          const rest = plan.resume && (await this.#skip(connection, plan.resume, plan.generation, send()));
+          progress.resumedBytes = rest && plan.resume ? plan.resume.bytes : 0;
+          return rest ? { source: rest, resume: plan.resume } : { source: send(), resume: undefined };
+        },
         ledgerSize: source.ledgerSize(),
         versions: source.versions,
         pace: this.#options.pace,
@@ -440,6 +471,8 @@ export class ReplicaLink {
         onBytes: (bytes) => {
           progress.bytes += bytes;
           this.#counts.bytesSent += bytes;
+          if (progress.bytes >= NOTED_FROM_BYTES)
+            this.#sending.note(answer.replica.uuid, plan.generation, this.#options.log);
         },
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
@@ -449,6 +482,7 @@ export class ReplicaLink {
         kind,
         generation: sealed.generation,
         bytes: progress.bytes,
+        resumed_bytes: progress.resumedBytes,
         ms,
         codec,
       });
@@ -464,9 +498,23 @@ export class ReplicaLink {
     }
   }
 
+  /** What is left to send of a push that was cut; `undefined` if it is to begin anew. */
+  async #skip(
+    connection: SshConnection,
+    resume: StreamPlace,
+    generation: number,
+    source: AsyncGenerator<Buffer>,
+  ): Promise<AsyncGenerator<Buffer> | undefined> {
+    const said = { replica: this.name, generation, bytes: resume.bytes };
+    const rest = await skipHeld(source, resume, connection.lost);
+    if (rest) this.#options.log.info("goes on with a push that was cut", said);
+    else this.#options.log.warn("what a replica kept of a cut push is not what is sent now: begins anew", said);
+    return rest;
+  }
+
   /** The send streams of a plan; those of a small increment are shared with other links. */
   #send(
-    plan: Extract<PushPlan, { generation: number }>,
+    plan: SendPlan,
     sealed: SealedGeneration,
     compressedData: boolean,
     signal: AbortSignal,
@@ -480,7 +528,7 @@ export class ReplicaLink {
       spares,
     };
     const entries = sealed.size - (base === undefined ? 0 : (this.#held?.size ?? 0));
-    if (entries > MOST_SHARED_ENTRIES) return sendGeneration({ ...send, signal });
+    if (plan.resume || entries > MOST_SHARED_ENTRIES) return sendGeneration({ ...send, signal });
     const key = `${plan.generation} on ${base ?? "nothing"}${compressedData ? ", compressed" : ""}`;
     return sends.read(key, (ending) => sendGeneration({ ...send, signal: ending }));
   }
@@ -493,6 +541,7 @@ export class ReplicaLink {
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
     this.#pins.replace([generation]);
     this.#fullPlanned = undefined;
+    this.#partial = undefined;
     this.#counts.acked += 1;
     this.#lastContactMs = Date.now();
     this.#lastAck = new Date(this.#lastContactMs).toISOString();
@@ -506,6 +555,7 @@ export class ReplicaLink {
     this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#lastAck, note };
     this.#options.onBaseMoved();
     await this.#writeHint();
+    await this.#sending.forget();
   }
 
   /** One after another: each replaces the same file. */

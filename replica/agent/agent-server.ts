@@ -46,6 +46,11 @@ const pushParams = z.object({ store: z.uuid(), generation: z.coerce.number().int
 const pushHeaders = z.object({
   [PUSH_HEADERS.base]: z.coerce.number().int().positive().optional(),
   [PUSH_HEADERS.ledgerSize]: z.coerce.number().int().nonnegative(),
+  [PUSH_HEADERS.resumeBytes]: z.coerce.number().int().positive().optional(),
+  [PUSH_HEADERS.resumeDigest]: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   "content-type": z.literal(STREAM_TYPE),
   "content-encoding": z.enum(["identity", "zstd"]).default("identity"),
 });
@@ -114,6 +119,8 @@ export class AgentServer {
       protocol: PROTOCOL_VERSION,
       replica: { uuid, name, vkey: signer.vkey },
       holds: held && { generation: held.generation, size: held.size, head: held.head, ...held.uuids },
+      ...(store?.partial ? { partial: store.partial } : {}),
+      ...(store?.workingOn ? { working_on: store.workingOn } : {}),
       wants: store?.wants ?? "nothing",
       free_bytes: room.free_bytes,
       room,
@@ -133,7 +140,15 @@ export class AgentServer {
     const store = await this.#parts.open(storeUuid);
     store.heard({ size: headers[PUSH_HEADERS.ledgerSize], generation });
     const atWork = setInterval(() => reply.raw.writeProcessing(), AT_WORK_MS);
-    const push = { generation, base: headers[PUSH_HEADERS.base], encoding: headers["content-encoding"], stream };
+    const { [PUSH_HEADERS.resumeBytes]: bytes, [PUSH_HEADERS.resumeDigest]: digest } = headers;
+    const resume = bytes === undefined || digest === undefined ? undefined : { bytes, digest };
+    const push = {
+      generation,
+      base: headers[PUSH_HEADERS.base],
+      encoding: headers["content-encoding"],
+      resume,
+      stream,
+    };
     const note = await store.accept(push).finally(() => clearInterval(atWork));
     this.#parts.heard(storeUuid, { size: headers[PUSH_HEADERS.ledgerSize], generation });
     void reply.type("text/plain; charset=utf-8").headers(meter.headers);

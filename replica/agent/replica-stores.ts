@@ -7,7 +7,9 @@ import { RootLayout } from "../../shared/store/layout.js";
 import { describeKept, type KeepRule, type KeptGeneration } from "../../shared/store/select-kept.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import { readStoreFile } from "../../shared/store/store-file.js";
+import { readPartial } from "../receive/keep-partial.js";
 import { ReceiveError } from "../receive/receive-error.js";
+import type { PartRule } from "../receive/receive-in-parts.js";
 import type { ReplicaRoom } from "../receive/require-room.js";
 import { type Received, StoreReplica } from "../replicate.js";
 
@@ -20,6 +22,8 @@ export interface ReplicaStoresParts {
   minFreeBytes: number;
   room: ReplicaRoom;
   keep: KeepRule;
+  parts: PartRule;
+  keepPartialMs: number;
   spares: SpareProcesses;
   onPromoted: (storeUuid: string, generation: number, size: number) => void;
   /** How a push of this origin ended. Every origin that is told of is a trusted one. */
@@ -46,6 +50,8 @@ export interface HeldStatus {
   primary: { size: number; generation: number; heard: string } | null;
   /** How far behind what it said, as measured here; null until it is heard. */
   lag: { seconds: number; sealed_seconds: number; entries: number } | null;
+  /** What is kept of a push that was cut. */
+  partial: { generation: number; bytes: number } | null;
 }
 
 /** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
@@ -66,8 +72,10 @@ export class ReplicaStores {
     const layout = new RootLayout(this.#parts.root);
     for (const uuid of await readdir(layout.stores)) {
       try {
-        const file = await readStoreFile(layout.store(uuid).storeFile).catch(() => undefined);
-        if (file) await this.#add(uuid, file.origin);
+        const store = layout.store(uuid);
+        // The first push of a store may have been cut: then only what is kept of it names the origin.
+        const known = (await readStoreFile(store.storeFile).catch(() => undefined)) ?? (await readPartial(store));
+        if (known) await this.#add(uuid, known.origin);
         else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
       } catch (error) {
         this.#parts.log.error("a store cannot be held", { store: uuid, error });
@@ -103,6 +111,7 @@ export class ReplicaStores {
       last_promotion: timeOf(store.promotedAtMs),
       ...lagOf(store, nowMs),
       kept: describeKept(store.kept),
+      partial: store.partial ? { generation: store.partial.generation, bytes: store.partial.bytes } : null,
     }));
   }
 
@@ -159,27 +168,21 @@ export class ReplicaStores {
       if (store.origin !== origin || store.generation > 0 || store.receiving) continue;
       this.#stores.delete(uuid);
       await store.stop();
+      await store.dropPartial("another store of its origin is begun");
       await rm(new RootLayout(this.#parts.root).store(uuid).dir, { recursive: true, force: true });
     }
   }
 
   async #add(storeUuid: string, origin: string): Promise<StoreReplica> {
-    const { root, signer, trustedKeys, stallMs, minFreeBytes, room, keep, spares, onPromoted, onReceived, log } =
-      this.#parts;
+    const { root, trustedKeys, onPromoted, onReceived, ...parts } = this.#parts;
     const store = new StoreReplica({
+      ...parts,
       layout: new RootLayout(root).store(storeUuid),
       storeUuid,
       origin,
       keys: async () => (await trustedKeys()).filter(({ name }) => name === origin),
-      signer,
-      stallMs,
-      minFreeBytes,
-      room,
-      keep,
-      spares,
-      onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
       onReceived: (received) => onReceived(origin, received),
-      log,
+      onPromoted: (generation, size) => onPromoted(storeUuid, generation, size),
     });
     await store.start();
     this.#stores.set(storeUuid, store);

@@ -6,6 +6,7 @@ import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
+import { formatMebibytes } from "../../shared/config/parse-size.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
 import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
@@ -88,9 +89,10 @@ function formatKept(stores: readonly HeldStatus[]): string[] {
   return withHistory.map(({ origin, kept }) => visible(`kept      ${describeHistory(kept)}, of ${origin}`));
 }
 
-function describeNow({ receiving, damage, wants }: HeldStatus): string {
+function describeNow({ receiving, damage, wants, partial }: HeldStatus): string {
   if (receiving) return "receiving";
-  const asked = wants === "nothing" ? "idle" : `wants ${wants}`;
+  const idle = partial ? `keeps ${formatMebibytes(partial.bytes)} of generation ${partial.generation}, cut` : "idle";
+  const asked = wants === "nothing" ? idle : `wants ${wants}`;
   return damage === null ? asked : `${asked}, damaged: ${damage}`;
 }
 

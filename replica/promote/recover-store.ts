@@ -1,5 +1,5 @@
-// Brings a store to a known state at the start, after a stop of any kind: what staging holds is swept, a generation that
-// was renamed but not yet current is made current, and the state to verify the next one from is read back or rebuilt.
+// Brings a store to a known state at the start, after a stop of any kind: half generations are swept, a generation that was
+// renamed but not yet current is made current, and the state to verify the next one from is read back or rebuilt.
 import { readFile } from "node:fs/promises";
 import { type Checkpoint, parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { addSignature, type NoteSigner, type NoteVerifier, openNote } from "../../shared/format/signed-note.js";

@@ -3,7 +3,6 @@
 // links, devices, clones and odd names end the push before they reach it. Writes to files that the base had are noted,
 // so that the old bytes can be compared afterwards. Data is never looked at, only skipped.
 // Formats: fs/btrfs/send.h of the Linux kernel.
-import { Transform, type TransformCallback } from "node:stream";
 import { SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
 import { ReceiveError } from "./receive-error.js";
 
@@ -11,6 +10,8 @@ import { ReceiveError } from "./receive-error.js";
 export interface InspectedSubvolume {
   /** UUID of the subvolume at the sender: what `received_uuid` must become. */
   uuid: string;
+  /** The sender's transaction, 8 bytes in hex. */
+  ctransid: string;
   /**
    * Every path that the stream made or renamed something to, also those that it took away again. None of them may have
    * been there before, or what was there is gone.
@@ -23,6 +24,23 @@ export interface InspectedSubvolume {
 export interface TouchedRange {
   from: number;
   to: number;
+}
+
+/** What an inspector knows at the end of a command, in plain values: to be written down and gone on from. */
+export interface InspectedSoFar {
+  /** In the order of their streams. */
+  subvolumes: {
+    name: Subvolume;
+    uuid: string;
+    ctransid: string;
+    made: string[];
+    touched: [path: string, ranges: TouchedRange[]][];
+  }[];
+  /** Protocol of the stream whose subvolume is not at its end, 0 between two streams. */
+  version: number;
+  /** Protocol of the last stream. */
+  protocol: number;
+  lengths: [path: string, bytes: number][];
 }
 
 const MAGIC = Buffer.from("btrfs-stream\0");
@@ -61,6 +79,7 @@ const COMMAND = {
 
 const ATTRIBUTE = {
   uuid: 1,
+  ctransid: 2,
   size: 4,
   xattrName: 13,
   path: 15,
@@ -89,10 +108,11 @@ interface Command {
   dataBytes: number;
 }
 
-export class StreamInspector extends Transform {
+export class StreamInspector {
   readonly subvolumes = new Map<Subvolume, InspectedSubvolume>();
   #buffered: Buffer = Buffer.alloc(0);
   #version = 0;
+  #protocol = 0;
   /** Bytes of the present command's data that pass unseen. */
   #skip = 0;
   #current: { name: Subvolume; info: InspectedSubvolume } | undefined;
@@ -102,29 +122,46 @@ export class StreamInspector extends Transform {
 
   readonly #base: Record<Subvolume, string> | undefined;
 
-  /** `base`: what the base's subvolumes were received as; `undefined` if the push was announced as a full one. */
-  constructor(base: Record<Subvolume, string> | undefined) {
-    super({ highWaterMark: 1024 * 1024 });
+  /**
+   * `base`: what the base's subvolumes were received as; `undefined` if the push was announced as a full one. `soFar`: what
+   * was seen of it before it was cut.
+   */
+  constructor(base: Record<Subvolume, string> | undefined, soFar?: InspectedSoFar) {
     this.#base = base;
-  }
-
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    try {
-      this.#inspect(chunk);
-    } catch (error) {
-      done(error as Error);
-      return;
+    if (!soFar) return;
+    for (const { name, uuid, ctransid, made, touched } of soFar.subvolumes) {
+      const info = { uuid, ctransid, made: new Set(made), touched: new Map(touched) };
+      this.subvolumes.set(name, info);
+      for (const [, ranges] of touched) this.#touchedCount += ranges.length;
+      if (soFar.version !== 0) this.#current = { name, info };
     }
-    done(null, chunk);
+    this.#version = soFar.version;
+    this.#protocol = soFar.protocol;
+    this.#lengths = new Map(soFar.lengths);
   }
 
-  override _flush(done: TransformCallback): void {
-    if (this.#buffered.length > 0 || this.#skip > 0 || this.#current) done(refused("it ends in the middle"));
-    else if (this.subvolumes.size !== SUBVOLUMES.length) done(refused("it does not hold both subvolumes"));
-    else done();
+  /** Protocol of the stream whose subvolume is not at its end, 0 between two streams. */
+  get version(): number {
+    return this.#current ? this.#version : 0;
   }
 
-  #inspect(chunk: Buffer): void {
+  /**
+   * What is known at the end of the last whole command. Of one that is not whole yet, a write may be noted already: to note
+   * it once more, when it comes again, changes nothing.
+   */
+  soFar(): InspectedSoFar {
+    const subvolumes = [...this.subvolumes].map(([name, { uuid, ctransid, made, touched }]) => ({
+      name,
+      uuid,
+      ctransid,
+      made: [...made],
+      touched: [...touched],
+    }));
+    return { subvolumes, version: this.version, protocol: this.#protocol, lengths: [...this.#lengths] };
+  }
+
+  /** Takes in the next bytes. @throws ReceiveError `bad-stream`, `not-verified`: nothing of them may be passed on */
+  inspect(chunk: Buffer): void {
     let bytes = chunk;
     if (this.#skip > 0) {
       const skipped = Math.min(this.#skip, bytes.length);
@@ -147,6 +184,12 @@ export class StreamInspector extends Transform {
     this.#buffered = Buffer.from(bytes.subarray(at));
   }
 
+  /** @throws ReceiveError `bad-stream` if this is not where a push may end */
+  requireWhole(): void {
+    if (this.#buffered.length > 0 || this.#skip > 0 || this.#current) throw refused("it ends in the middle");
+    if (this.subvolumes.size !== SUBVOLUMES.length) throw refused("it does not hold both subvolumes");
+  }
+
   /** Bytes used, 0 if there are too few yet. */
   #readHeader(bytes: Buffer, at: number): number {
     if (bytes.length - at < HEADER_BYTES) return 0;
@@ -154,6 +197,7 @@ export class StreamInspector extends Transform {
     const version = bytes.readUInt32LE(at + MAGIC.length);
     if (version !== 1 && version !== 2) throw refused(`it is of protocol ${version}; 1 and 2 are known`);
     this.#version = version;
+    this.#protocol = version;
     return HEADER_BYTES;
   }
 
@@ -232,6 +276,7 @@ export class StreamInspector extends Transform {
     if (built !== meant) throw refused(`its ${name} is built on ${built ?? "nothing"}, not on ${meant ?? "nothing"}`);
     const info = {
       uuid: uuidOf(command.attributes.get(ATTRIBUTE.uuid)),
+      ctransid: (command.attributes.get(ATTRIBUTE.ctransid) ?? Buffer.alloc(8)).toString("hex"),
       made: new Set<string>(),
       touched: new Map(),
     };

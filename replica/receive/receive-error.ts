@@ -11,3 +11,10 @@ export class ReceiveError extends Error {
     this.hint = options.hint;
   }
 }
+
+/** The push stopped coming. Nothing is wrong with what arrived of it: the next one may go on from there. */
+export class CutShort extends ReceiveError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("bad-stream", message, options);
+  }
+}

@@ -18,3 +18,8 @@ export function formatSize(sizeBytes: number): string {
   }
   return String(sizeBytes);
 }
+
+/** To the nearest whole mebibyte, for people: `117MiB`, `2GiB`. */
+export function formatMebibytes(sizeBytes: number): string {
+  return formatSize(Math.round(sizeBytes / 2 ** 20) * 2 ** 20);
+}

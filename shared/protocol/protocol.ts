@@ -14,6 +14,10 @@ export const PUSH_HEADERS = {
   base: "isochron-base",
   /** Entries in the primary's ledger at this moment, sealed or not. */
   ledgerSize: "isochron-ledger-size",
+  /** The body goes on at this byte of the uncompressed streams, where the hello said that a cut push ended. */
+  resumeBytes: "isochron-resume-bytes",
+  /** Its digest of what came before. */
+  resumeDigest: "isochron-resume-digest",
 } as const;
 
 export const STREAM_TYPE = "application/vnd.btrfs.send";
@@ -76,6 +80,22 @@ export const helloAnswerSchema = z.object({
       vector: subvolumeSchema,
     })
     .nullable(),
+  /** What is kept of a push that was cut, up to the end of a command: the next one may go on from there. */
+  partial: z
+    .object({
+      generation: count,
+      /** `null` for a full send. */
+      base: count.nullable(),
+      /** Of the uncompressed streams. */
+      bytes: count,
+      /** SHA-256 in hex, a chain over the headers of all commands (shared/store/walk-commands.ts). */
+      digest: z.string().length(64),
+      /** Of the streams: 2 with extents as they are on disk. */
+      protocol: z.number().int(),
+    })
+    .optional(),
+  /** A generation that has arrived whole and is being verified: it is not to be sent again. */
+  working_on: count.optional(),
   /** What the replica's operator asked for with `resync`. */
   wants: z.enum(["nothing", "push", "full"]),
   free_bytes: count,
@@ -102,6 +122,7 @@ export const REFUSALS = {
   "not-verified": { status: 422, retry: false },
   "bad-stream": { status: 422, retry: true },
   "base-missing": { status: 412, retry: true },
+  "partial-missing": { status: 412, retry: true },
   busy: { status: 503, retry: true },
   "no-space": { status: 507, retry: true },
   "bad-request": { status: 400, retry: false },

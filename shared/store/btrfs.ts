@@ -81,14 +81,20 @@ export async function listReadOnlyBelow(
   const found = new Map<string, ReadOnlySubvolume>();
   for (const line of text.split("\n")) {
     const [, received = "", uuid = "", path = ""] = /received_uuid (\S+)\s+uuid (\S+) path (.*)$/.exec(line) ?? [];
-    // Paths begin at the filesystem's root, wherever that is mounted: the last two names of `dir` tell.
-    const marker = `/${basename(dirname(dir))}/${basename(dir)}/`;
-    const at = `/${path}`.indexOf(marker);
-    if (at < 0 || !UUID.test(uuid)) continue;
-    const name = `/${path}`.slice(at + marker.length);
+    const name = pathBelow(dir, path);
+    if (name === undefined || !UUID.test(uuid)) continue;
     found.set(name, { uuid, receivedUuid: UUID.test(received) ? received : null });
   }
   return found;
+}
+
+/** Paths begin at the filesystem's root, wherever that is mounted: the last two names of `dir` tell, or the last alone there. */
+function pathBelow(dir: string, path: string): string | undefined {
+  const atRoot = `${basename(dir)}/`;
+  if (path.startsWith(atRoot)) return path.slice(atRoot.length);
+  const marker = `/${basename(dirname(dir))}/${atRoot}`;
+  const at = `/${path}`.indexOf(marker);
+  return at < 0 ? undefined : `/${path}`.slice(at + marker.length);
 }
 
 /**

@@ -61,17 +61,13 @@ export async function removeGenerations(store: StoreLayout, names: readonly stri
   return failed;
 }
 
-/** Removes what crashes left: generations that are not whole, and (on a replica) every arrival in staging. */
+/** Removes what crashes left of generations that are not whole. */
 export async function sweepStore(store: StoreLayout): Promise<string[]> {
   const swept: string[] = [];
   for (const name of await readdir(store.generations).catch(emptyIfMissing)) {
     if (/^[1-9]\d*$/.test(name) && (await isWhole(store, Number(name)))) continue;
     await deletePair(join(store.generations, name));
     swept.push(join("generations", name));
-  }
-  for (const name of await readdir(store.staging).catch(emptyIfMissing)) {
-    await deletePair(join(store.staging, name));
-    swept.push(join("staging", name));
   }
   return swept;
 }

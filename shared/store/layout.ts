@@ -80,6 +80,10 @@ export class StoreLayout {
   get staging(): string {
     return join(this.dir, "staging");
   }
+  /** Replica: names the one folder in staging that a push may go on from. */
+  get partial(): string {
+    return join(this.dir, "partial.json");
+  }
   get index(): string {
     return join(this.dir, "index");
   }
@@ -99,6 +103,10 @@ export class StoreLayout {
   }
   link(replicaUuid: string): string {
     return join(this.links, `${replicaUuid}.json`);
+  }
+  /** Primary: the generation that is on its way to a replica, when it is much. */
+  sending(replicaUuid: string): string {
+    return join(this.links, `${replicaUuid}.sending`);
   }
   /** Replica: the last checkpoint it verified, cosigned. The head that later pushes must be consistent with. */
   get acceptedHead(): string {

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type HeldByReplica, type LocalGeneration, type PushPlan, planPush } from "../../../primary/push/plan-push.js";
+import {
+  type HeldByReplica,
+  type LocalGeneration,
+  type PartialPush,
+  type PushPlan,
+  planPush,
+} from "../../../primary/push/plan-push.js";
 
 /** Generation `n` here; its subvolumes' UUIDs are told apart by disk. */
 const local = (generation: number, disk = "a"): LocalGeneration => ({
@@ -15,11 +21,20 @@ const held = (generation: number, size: number, disk = "a"): HeldByReplica => ({
   vectorReceivedUuid: `${disk}v${generation}`,
 });
 
+const resume = { bytes: 5000, digest: "d", protocol: 2 };
+/** Kept of a push that was cut. */
+const cut = (generation: number, base: number | null): PartialPush => ({
+  ...{ generation, base },
+  ...resume,
+});
+
 interface Case {
   name: string;
   local: LocalGeneration[];
   held: HeldByReplica | null;
   full?: boolean;
+  partial?: PartialPush;
+  workingOn?: number;
   plan: Partial<PushPlan>;
 }
 
@@ -93,10 +108,72 @@ const CASES: Case[] = [
   },
 ];
 
+CASES.push(
+  {
+    name: "what is left of a first sync that was cut, also when a newer generation has been sealed",
+    local: [local(3), local(4)],
+    held: null,
+    partial: cut(3, null),
+    plan: { kind: "full", generation: 3, resume },
+  },
+  {
+    name: "what is left of an increment that was cut, before a newer one",
+    local: [local(3), local(6), local(7)],
+    held: held(3, 90),
+    partial: cut(6, 3),
+    plan: { kind: "increment", base: 3, generation: 6, resume },
+  },
+  {
+    name: "anew when the generation of the cut push is gone here",
+    local: [local(3), local(7)],
+    held: held(3, 90),
+    partial: cut(6, 3),
+    plan: { kind: "increment", base: 3, generation: 7 },
+  },
+  {
+    name: "anew when the cut push had another base",
+    local: [local(3), local(6)],
+    held: held(3, 90),
+    partial: cut(6, 2),
+    plan: { kind: "increment", base: 3, generation: 6 },
+  },
+  {
+    name: "all anew when the cut push was an increment and all was asked for",
+    local: [local(3), local(6)],
+    held: held(3, 90),
+    partial: cut(6, 3),
+    full: true,
+    plan: { kind: "full", generation: 6 },
+  },
+  {
+    name: "anew when what the replica kept is not ahead of what it holds",
+    local: [local(3), local(6)],
+    held: held(3, 90),
+    full: true,
+    partial: cut(3, null),
+    plan: { kind: "full", generation: 6 },
+  },
+  {
+    name: "nothing while the replica verifies what has arrived whole",
+    local: [local(3), local(6)],
+    held: held(3, 90),
+    workingOn: 6,
+    partial: cut(6, 3),
+    plan: { kind: "nothing" },
+  },
+  {
+    name: "a refusal to a replica that holds more, whatever it kept",
+    local: [local(4)],
+    held: held(5, SIZE),
+    partial: cut(6, null),
+    plan: { kind: "refuse", code: "regressed" },
+  },
+);
+
 describe("planPush sends", () => {
-  for (const { name, local, held, full = false, plan } of CASES) {
+  for (const { name, local, held, full = false, partial, workingOn, plan } of CASES) {
     test(name, () => {
-      const planned = planPush({ local, held, full, size: SIZE });
+      const planned = planPush({ local, held, full, partial, workingOn, size: SIZE });
       assert.ok(planned.reason.length > 0);
       assert.deepEqual({ ...planned, reason: "" }, { ...plan, reason: "" });
     });

@@ -62,6 +62,8 @@ describe("the agent", { skip }, () => {
       signer,
       trustedKeys: async () => [store.signer],
       stallMs: STALL_MS,
+      parts: { leastBytes: 2 ** 24, leastMs: 5000 },
+      keepPartialMs: 3_600_000,
       minFreeBytes: 0,
       room: new ReplicaRoom(volume.root, 0),
       keep: KEEP_CURRENT,

@@ -12,6 +12,7 @@ import { segmentName } from "../../../shared/format/segment-name.js";
 import { createSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
 import { SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
+import { NOTHING_KEPT } from "../../support/nothing-kept.js";
 import { ROOT } from "../../support/require-part.js";
 import { appendCommands, type SendCommand, sendCommand, sendStream } from "../../support/send-by-hand.js";
 import { makeVolume } from "../../support/with-volume.js";
@@ -133,6 +134,7 @@ describe("an increment beside its base", { skip }, () => {
       stallMs: 60_000,
       minFreeBytes: 0,
       spares: new SpareProcesses(0),
+      ...NOTHING_KEPT,
     });
     await arrived.settled;
     return arrived;

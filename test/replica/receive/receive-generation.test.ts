@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { receiveGeneration } from "../../../replica/receive/receive-generation.js";
 import { freeSpace } from "../../../shared/store/btrfs.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
+import { NOTHING_KEPT } from "../../support/nothing-kept.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
 import { formatCommand, formatStream, type SendCommand, sendCommand } from "../../support/send-by-hand.js";
 import { withVolume } from "../../support/with-volume.js";
@@ -22,7 +23,14 @@ interface Push {
 
 function receive(root: string, more: Push) {
   const spares = new SpareProcesses(0);
-  const common = { encoding: "identity", base: undefined, stallMs: 60_000, minFreeBytes: 0, spares } as const;
+  const common = {
+    encoding: "identity",
+    base: undefined,
+    stallMs: 60_000,
+    minFreeBytes: 0,
+    spares,
+    ...NOTHING_KEPT,
+  } as const;
   return receiveGeneration({ dir: join(root, "arrival"), ...common, ...more });
 }
 

@@ -1,11 +1,11 @@
-// `isochron-primary status`
-
+// `isochron-primary status`: once, or with `--watch` again and again.
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
+import { showStatus, statusOptions } from "../../shared/cli/watch-status.js";
 import { formatRate } from "../../shared/config/parse-rate.js";
 import { formatMebibytes } from "../../shared/config/parse-size.js";
 import { PRIORITIES } from "../../shared/format/entry.js";
@@ -14,10 +14,12 @@ import type { BusState } from "../bus/event-bus.js";
 import type { LinkStatus } from "../push/link-status.js";
 import type { SealScheduleState } from "../seal/schedule-seals.js";
 import { askControl } from "./ask-control.js";
+import { formatSeconds, rounded } from "./follow-order.js";
 import { formatSources } from "./format-sources.js";
 
 interface StatusArguments extends GlobalArguments {
   json: boolean;
+  watch: number | undefined;
 }
 
 const REPLICA_COLUMNS: Column<LinkStatus>[] = [
@@ -35,12 +37,13 @@ export const status = defineCommand<StatusArguments>({
   command: "status",
   describe: "Ledger, backlog, sources and replicas of the running primary",
   builder: (yargs) =>
-    yargs
-      .option("json", { type: "boolean", default: false, describe: "Print everything as JSON" })
-      .example([["$0 status", "Is everything sealed, and does every replica have it?"]]),
-  handler: async ({ json, ...args }) => {
-    const answer = await askControl<PrimaryStatus>(args, "/v1/status");
-    process.stdout.write(json ? `${JSON.stringify(answer)}\n` : formatStatus(answer));
+    statusOptions(yargs).example([
+      ["$0 status", "Is everything sealed, and does every replica have it?"],
+      ["$0 status --watch", "The same, kept up to date: pushes with bytes, rate and time left"],
+    ]),
+  handler: async ({ json, watch, ...args }) => {
+    const ask = (signal: AbortSignal) => askControl<PrimaryStatus>(args, "/v1/status", undefined, signal);
+    await showStatus({ ask, format: formatStatus }, { json, watch });
   },
 });
 
@@ -62,7 +65,7 @@ function formatStatus(status: PrimaryStatus): string {
   const replicas = status.replicas.length
     ? formatTable(status.replicas, REPLICA_COLUMNS, terminalWidth())
     : "no replicas are configured";
-  return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}\n`;
+  return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}`;
 }
 
 /** A line only where there is more than the current one. */
@@ -100,12 +103,19 @@ function formatVectorizing({ level, levels, backlog, late, critical_deadline_ms,
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {
-  if (pushing) {
-    const resumed =
-      pushing.resumed_bytes > 0 ? `, after ${formatMebibytes(pushing.resumed_bytes)} that were there` : "";
-    return `${pushing.kind} under way, ${pushing.bytes} B${resumed}`;
-  }
-  return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms (${push.codec})` : "-";
+  if (!pushing) return push ? `${push.kind}, ${push.bytes} B in ${push.ms} ms (${push.codec})` : "-";
+  const {
+    kind,
+    bytes,
+    total_bytes: total,
+    bytes_per_second: rate,
+    seconds_left: left,
+    resumed_bytes: resumed,
+  } = pushing;
+  const of = total === null ? "" : ` of ${rounded(total)}`;
+  const time = left === null ? "" : `, ${formatSeconds(left)} left`;
+  const before = resumed > 0 ? `, after ${rounded(resumed)} that were there` : "";
+  return `${kind} under way, ${rounded(bytes)}${of} at ${rounded(rate)}/s${time}${before}`;
 }
 
 /** What is known of its speed: measured, at least, or measured too long ago to count. */

@@ -54,13 +54,19 @@ export const LINK_METRICS: readonly StateMetric<PrimaryState>[] = [
     ),
     type: "counter",
   },
+  ofLinks(
+    "isochron_link_bandwidth_bytes_per_second",
+    "Measured speed of the link; none while nothing is known of it, or only what was long ago.",
+    ({ bandwidth: { state, bits_per_second: rate } }) => (state === "stale" || rate === null ? null : rate / 8),
+  ),
+  ofLinks("isochron_link_pinned_generations", "Generations that stay for the replica.", ({ pins }) => pins.length),
   ofLinks("isochron_link_pushing", "1 while a push is under way.", ({ pushing }) => Number(pushing !== null)),
 ];
 
 function ofLinks(
   name: string,
   help: string,
-  value: (link: LinkStatus) => number | undefined,
+  value: (link: LinkStatus) => number | null | undefined,
 ): StateMetric<PrimaryState> {
   return {
     ...{ name, help, type: "gauge", labels: ["replica"] },

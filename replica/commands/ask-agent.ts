@@ -4,12 +4,18 @@ import type { GlobalArguments } from "../../shared/cli/run-commands.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
 
 /** @throws AskError */
-export async function askAgent<Answer>(args: GlobalArguments, path: string, body?: unknown): Promise<Answer> {
+export async function askAgent<Answer>(
+  args: GlobalArguments,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const { config } = await loadReplicaConfig(args);
   return askSocket<Answer>({
     socketPath: replicaSockets(config).agent,
     path,
     ...(body === undefined ? {} : { method: "POST", body }),
+    ...(signal ? { signal } : {}),
     startedBy: `isochron-replica serve --root ${config.root}`,
   });
 }

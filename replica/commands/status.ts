@@ -6,6 +6,7 @@ import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { type Column, formatTable, terminalWidth } from "../../shared/cli/table.js";
 import { visible } from "../../shared/cli/visible.js";
+import { showStatus, statusOptions } from "../../shared/cli/watch-status.js";
 import { formatMebibytes } from "../../shared/config/parse-size.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
 import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
@@ -16,6 +17,16 @@ import { askAgent } from "./ask-agent.js";
 
 interface StatusArguments extends GlobalArguments {
   json: boolean;
+  watch: number | undefined;
+}
+
+interface ReplicaStatus {
+  role: "replica";
+  held: HeldStatus[];
+  /** Null while nobody answers on query.sock. */
+  answers: EngineStatus | null;
+  dbus: FaceState | null;
+  metrics: MetricsState;
 }
 
 interface AgentStatus {
@@ -45,38 +56,36 @@ export const status = defineCommand<StatusArguments>({
   command: "status",
   describe: "Stores of the running replica, and how far behind their primaries they are",
   builder: (yargs) =>
-    yargs
-      .option("json", { type: "boolean", default: false, describe: "Print everything as JSON" })
-      .example([["$0 status", "Which stores are here, up to where, how far behind"]]),
-  handler: async ({ json, ...args }) => {
-    const { config } = await loadReplicaConfig(args);
-    const held = await askAgent<AgentStatus>(args, "/v1/status");
-    const answers = await askEngine(replicaSockets(config).query);
-    if (json) {
-      const all = {
-        role: "replica",
-        held: held.stores,
-        answers: answers ?? null,
-        dbus: held.dbus,
-        metrics: held.metrics,
-      };
-      process.stdout.write(`${JSON.stringify(all)}\n`);
-      return;
-    }
-    const rows = held.stores.map((store) => ({
-      held: store,
-      answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
-    }));
-    const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
-    const lines = [...formatKept(held.stores), formatFace(held.dbus), ...formatMetricsPort(held.metrics).map(visible)];
-    process.stdout.write(`${table}\n\n${lines.join("\n")}\n`);
+    statusOptions(yargs).example([
+      ["$0 status", "Which stores are here, up to where, how far behind"],
+      ["$0 status --watch 5", "The same, again every five seconds"],
+    ]),
+  handler: async ({ json, watch, ...args }) => {
+    await showStatus({ ask: (signal) => askReplica(args, signal), format: formatStatus }, { json, watch });
   },
 });
 
+async function askReplica(args: GlobalArguments, signal: AbortSignal): Promise<ReplicaStatus> {
+  const { config } = await loadReplicaConfig(args);
+  const { stores, dbus, metrics } = await askAgent<AgentStatus>(args, "/v1/status", undefined, signal);
+  const answers = await askEngine(replicaSockets(config).query, signal);
+  return { role: "replica", held: stores, answers: answers ?? null, dbus, metrics };
+}
+
+function formatStatus({ held, answers, dbus, metrics }: ReplicaStatus): string {
+  const rows = held.map((store) => ({
+    held: store,
+    answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
+  }));
+  const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
+  const lines = [...formatKept(held), formatFace(dbus), ...formatMetricsPort(metrics).map(visible)];
+  return `${table}\n\n${lines.join("\n")}`;
+}
+
 /** Undefined when nobody listens: the agent's half is worth having without the engine's, which starts anew when it dies. */
-async function askEngine(socketPath: string): Promise<EngineStatus | undefined> {
+async function askEngine(socketPath: string, signal: AbortSignal): Promise<EngineStatus | undefined> {
   try {
-    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status" });
+    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status", signal });
   } catch (error) {
     if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
     throw error;

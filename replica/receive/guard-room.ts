@@ -20,13 +20,16 @@ export class RoomGuard {
   }
 
   /**
-   * Counts what comes in, and looks now and then.
+   * Counts what comes in, and looks now and then: then there is a promise to wait for.
    *
    * @throws ReceiveError `no-space` once less than `minFreeBytes` are free where `dir` lies
    */
-  async take(bytes: number): Promise<void> {
+  take(bytes: number): Promise<void> | undefined {
     this.#sinceLookBytes += bytes;
-    if (this.#sinceLookBytes < LOOK_EVERY_BYTES) return;
+    return this.#sinceLookBytes < LOOK_EVERY_BYTES ? undefined : this.#look();
+  }
+
+  async #look(): Promise<void> {
     this.#sinceSyncBytes += this.#sinceLookBytes;
     this.#sinceLookBytes = 0;
     const { freeBytes } = await freeSpace(this.#dir);

@@ -68,9 +68,11 @@ async function takeStream(arrival: Arrival, inspector: StreamInspector, receive:
     await receive.begin();
     const wire = readUntilCut(arrival.stream, arrival.stallMs, arrival.onEnd);
     for await (const chunk of arrival.encoding === "zstd" ? decode(wire) : wire.chunks) {
-      await guard.take(chunk.length);
+      const looking = guard.take(chunk.length);
+      if (looking) await looking;
       inspector.inspect(chunk);
-      await receive.write(chunk);
+      const waiting = receive.write(chunk);
+      if (waiting) await waiting;
     }
     const cut = wire.cut();
     if (cut) {

@@ -67,17 +67,15 @@ export class PartedReceive {
     await this.#beginPart(this.#push.from?.uuids);
   }
 
-  /** @throws ReceiveError what `btrfs receive` failed with */
-  async write(chunk: Buffer): Promise<void> {
+  /** A promise, if there is something to wait for before the next. @throws ReceiveError what `btrfs receive` failed with */
+  write(chunk: Buffer): Promise<void> | undefined {
     const wholeBytes = this.#walker.walk(chunk);
     if (wholeBytes > 0) {
-      for (const bytes of [...this.#held.splice(0), chunk.subarray(0, wholeBytes)]) await this.#running.write(bytes);
+      this.#running.write(...this.#held, chunk.subarray(0, wholeBytes));
+      this.#held = [];
     }
     if (wholeBytes < chunk.length) this.#held.push(chunk.subarray(wholeBytes));
-    if (wholeBytes > 0 && this.#isDue()) {
-      const { uuids } = await this.#close();
-      await this.#beginPart(uuids);
-    }
+    return wholeBytes > 0 && this.#isDue() ? this.#beginNext() : this.#running.room();
   }
 
   /** The push is whole. Resolves with the folder that holds all of it. @throws ReceiveError */
@@ -108,6 +106,11 @@ export class PartedReceive {
     return this.#receive as RunningReceive;
   }
 
+  async #beginNext(): Promise<void> {
+    const { uuids } = await this.#close();
+    await this.#beginPart(uuids);
+  }
+
   async #beginPart(arrivedAs: ArrivedPart["uuids"] | undefined): Promise<void> {
     const { dir, spares } = this.#push;
     const folder = this.#parts === 0 ? dir : `${dir}.${this.#parts}`;
@@ -116,17 +119,17 @@ export class PartedReceive {
     this.#receive = new RunningReceive(folder, spares);
     this.#beganMs = performance.now();
     this.#beganBytes = this.#walker.place.bytes;
-    if (arrivedAs) await this.#writeArrived(arrivedAs);
+    if (arrivedAs) this.#writeArrived(arrivedAs);
   }
 
   /** All that came before, as snapshots; the last one stays open if more of its subvolume is to come. */
-  async #writeArrived(arrivedAs: ArrivedPart["uuids"]): Promise<void> {
+  #writeArrived(arrivedAs: ArrivedPart["uuids"]): void {
     const { subvolumes } = this.#inspector;
     for (const [index, [name, { uuid, ctransid }]] of [...subvolumes].entries()) {
       const isOpen = this.#inspector.version !== 0 && index === subvolumes.size - 1;
       const version = isOpen ? this.#inspector.version : 1;
-      await this.#running.write(beginAgain({ name, version, uuid, ctransid, arrivedAs: arrivedAs[name] ?? "" }));
-      if (!isOpen) await this.#running.write(endSubvolume());
+      this.#running.write(beginAgain({ name, version, uuid, ctransid, arrivedAs: arrivedAs[name] ?? "" }));
+      if (!isOpen) this.#running.write(endSubvolume());
     }
   }
 
@@ -139,7 +142,7 @@ export class PartedReceive {
 
   async #close(): Promise<ArrivedPart> {
     const began = performance.now();
-    if (this.#inspector.version !== 0) await this.#running.write(endSubvolume());
+    if (this.#inspector.version !== 0) this.#running.write(endSubvolume());
     await this.#running.finish();
     const { subvolumes } = this.#inspector;
     const part = this.#describe(await settleArrival(this.#running.dir, subvolumes, this.#push.spares));

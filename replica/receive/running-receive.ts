@@ -1,6 +1,5 @@
 // One run of `btrfs receive`: what is written to it, its end, and what it said if it failed. Its exit code proves nothing
 // about what is on disk; that is looked at afterwards.
-import { PassThrough } from "node:stream";
 import { requireSuccess, spawnReceive } from "../../shared/store/btrfs.js";
 import type { BtrfsProcess, SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { StoreError } from "../../shared/store/store-error.js";
@@ -14,7 +13,6 @@ type Ended = Awaited<BtrfsProcess>;
 export class RunningReceive {
   readonly dir: string;
   readonly #process: BtrfsProcess;
-  readonly #buffer = new PassThrough({ highWaterMark: BUFFER_BYTES });
   #ended: Ended | undefined;
   #resume: () => void = () => undefined;
 
@@ -23,19 +21,29 @@ export class RunningReceive {
     this.#process = spawnReceive(dir, { spares });
     // It may end before it has read all: its own words then say why.
     this.#process.stdin.on("error", () => undefined);
-    this.#buffer.on("error", () => undefined);
-    this.#buffer.on("drain", () => this.#resume());
-    this.#buffer.pipe(this.#process.stdin);
+    this.#process.stdin.on("drain", () => this.#resume());
     void this.#process.then((ended) => {
       this.#ended = ended;
       this.#resume();
     });
   }
 
-  /** Resolves when there is room for more. @throws ReceiveError what the program failed with */
-  async write(bytes: Buffer): Promise<void> {
+  /** @throws ReceiveError what the program failed with */
+  write(...pieces: Buffer[]): void {
     this.#requireRunning();
-    if (this.#buffer.write(bytes)) return;
+    const { stdin } = this.#process;
+    // One system call for all of them.
+    stdin.cork();
+    for (const bytes of pieces) stdin.write(bytes);
+    stdin.uncork();
+  }
+
+  /** A promise, if there is no room for more until it resolves. Rejects with what the program failed with. */
+  room(): Promise<void> | undefined {
+    return this.#process.stdin.writableLength < BUFFER_BYTES ? undefined : this.#drained();
+  }
+
+  async #drained(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
       if (this.#ended) resolve();
@@ -45,13 +53,12 @@ export class RunningReceive {
 
   /** Gives it the end of its input, and waits for its own. @throws ReceiveError what it failed with */
   async finish(): Promise<void> {
-    this.#buffer.end();
+    this.#process.stdin.end();
     this.#requireGood(await this.#process);
   }
 
   /** Ends it in the middle of whatever it does. */
   async abandon(): Promise<void> {
-    this.#buffer.destroy();
     this.#process.stdin.destroy();
     await this.#process;
   }

@@ -2,20 +2,19 @@
 // wrong. It shares nothing with other links but read-only generations and the turns of pushes, so a sick replica delays
 // no other.
 import type { NoteVerifier } from "../../shared/format/signed-note.js";
-import type { Logger } from "../../shared/log.js";
 import { type HelloAnswer, PROTOCOL_VERSION } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
-import type { StreamPlace } from "../../shared/store/walk-commands.js";
 import type { SealedGeneration } from "../event.js";
-import { type Assessment, assessHealth } from "./assess-health.js";
+import type { Assessment } from "./assess-health.js";
 import type { SendSizes } from "./estimate-size.js";
 import { lacksRoom } from "./lacks-room.js";
-import { type LinkHint, readLinkHint, writeLinkHint } from "./link-hint.js";
-import { LinkPins } from "./link-pins.js";
+import { LinkBase, type LinkBaseOptions } from "./link-base.js";
+import { LinkCondition } from "./link-condition.js";
+import type { LinkPins } from "./link-pins.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
 import { needsFull } from "./needs-full.js";
-import { SendingNote } from "./note-sending.js";
+import { openSend } from "./open-send.js";
 import type { LinkPace } from "./pace-link.js";
 import {
   type HeldByReplica,
@@ -26,13 +25,11 @@ import {
   type SendPlan,
 } from "./plan-push.js";
 import { pushAtPace } from "./push-at-pace.js";
-import { PushError, type PushErrorCode } from "./push-error.js";
+import { PushError } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
 import { checkCosigned, sayHello } from "./replica-client.js";
 import type { SharedSends } from "./shared-sends.js";
-import { skipHeld } from "./skip-held.js";
 import { SshConnection, type SshTarget } from "./ssh-connection.js";
-import { sendGeneration } from "./stream-generation.js";
 
 /** What the links read of the rest of the primary. */
 export interface LinkSource {
@@ -52,8 +49,7 @@ export interface LinkSource {
   sealed(generation: number): Promise<SealedGeneration>;
 }
 
-export interface LinkOptions {
-  name: string;
+export interface LinkOptions extends LinkBaseOptions {
   target: SshTarget;
   helloMs: number;
   stallMs: number;
@@ -71,66 +67,36 @@ export interface LinkOptions {
   sends: SharedSends;
   /** Why an operator holds it since before the start. */
   paused: string | undefined;
-  /** `links/<replica-uuid>.json`, once its UUID is known. */
-  hintPath: (replicaUuid: string) => string;
-  /** `links/<replica-uuid>.sending`, beside it. */
-  sendingPath: (replicaUuid: string) => string;
-  /** The folder those lie in, searched at the start for this replica's name. */
-  hintDir: string;
-  /** Another generation is this replica's base, by an ack or by what its hello says: older ones may go. */
-  onBaseMoved: () => void;
   /** The replica's operator asked for a full resync: it needs a generation that the replica does not have yet. */
   onFullWanted: () => Promise<unknown>;
   /** How each push ended. It must not throw. */
   onPushEnded: (outcome: PushOutcome) => void;
-  log: Logger;
 }
 
-/** A base is out of date for a moment with each seal: only what lasts is worth a write. */
-const NOTE_SUPERSEDED_AFTER_MS = 60_000;
 /** A push of less is sooner made anew than gone on with: its generation need not outlive a restart. */
 const NOTED_FROM_BYTES = 256 * 1024;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
 /** An overloaded replica is pushed to this often. */
 const OVERLOAD_PAUSE_MS = 30_000;
-/** More entries than this since the base are hardly a small increment: not shared with other links. */
-const MOST_SHARED_ENTRIES = 5000;
-/** What a hello that is answered makes good. What a push failed with stays until one goes well. */
-const MENDED_BY_HELLO: readonly PushErrorCode[] = [
-  ...(["unreachable", "login", "host-key", "stalled", "protocol-mismatch"] as const),
-  ...(["foreign-store", "untrusted-origin", "bad-answer", "bad-request"] as const),
-];
 
 export class ReplicaLink {
   readonly #source: LinkSource;
   readonly #options: LinkOptions;
-  readonly #pins = new LinkPins();
-  readonly #counts = { bytesSent: 0, acked: 0, failed: 0, failures: 0 };
-  readonly #listeners = new Set<(assessment: Assessment) => void>();
-  #assessment: Assessment;
-  #doing = "not connected yet";
-  #failure: PushError | undefined;
-  #paused: string | undefined;
-  #overload: number | undefined;
-  #lacksRoom: string | undefined;
+  readonly #base: LinkBase;
+  readonly #condition: LinkCondition;
+  readonly #counts = { bytesSent: 0, acked: 0, failed: 0 };
   /** Why all is to be sent though nobody asked for it. */
   #fullPlanned: string | undefined;
-  #behindSinceMs: number | undefined;
-  #lagTimer: NodeJS.Timeout | undefined;
-  #lastAck: string | null = null;
   #lastContactMs: number | undefined;
   #lastPush: PushRecord | null = null;
   #lastPushBeganMs = 0;
   #progress: ProgressMeter | undefined;
   /** Ends the push under way, and with it the connection. */
   #ending: AbortController | undefined;
-  #hint: LinkHint | undefined;
-  #hintWritten: Promise<void> = Promise.resolve();
   #held: HeldByReplica | null | undefined;
   /** What the replica said that it keeps of a push that was cut. */
   #partial: PartialPush | undefined;
-  #sending: SendingNote;
   #answer: HelloAnswer | undefined;
   #fullWanted = false;
   #wake: () => void = () => undefined;
@@ -140,9 +106,8 @@ export class ReplicaLink {
   constructor(source: LinkSource, options: LinkOptions) {
     this.#source = source;
     this.#options = options;
-    this.#paused = options.paused;
-    this.#sending = new SendingNote(options.hintDir, options.name, options.sendingPath);
-    this.#assessment = this.#assessed();
+    this.#base = new LinkBase(options);
+    this.#condition = new LinkCondition(options.name, options);
   }
 
   get name(): string {
@@ -151,28 +116,28 @@ export class ReplicaLink {
 
   /** Generations that must stay: the base this replica holds, and what is on its way to it. */
   get pins(): LinkPins {
-    return this.#pins;
+    return this.#base.pins;
   }
 
   status(): LinkStatus {
-    const { bytesSent, acked, failed, failures } = this.#counts;
+    const { bytesSent, acked, failed } = this.#counts;
     const held = this.#held ?? undefined;
     return {
       name: this.name,
-      ...this.#assessed(),
-      replica: this.#answer?.replica.uuid ?? this.#hint?.replica,
+      ...this.#condition.now(),
+      replica: this.#answer?.replica.uuid ?? this.#base.replica,
       generation: held?.generation,
       size: held?.size,
-      last_ack: this.#lastAck,
-      pins: this.#pins.list.map(({ generation, supersededMs }) => ({
+      last_ack: this.#base.lastAck,
+      pins: this.pins.list.map(({ generation, supersededMs }) => ({
         generation,
         superseded: isoOrNull(supersededMs),
       })),
       last_contact: isoOrNull(this.#lastContactMs),
-      behind_since: isoOrNull(this.#behindSinceMs),
+      behind_since: isoOrNull(this.#condition.behindSinceMs),
       last_push: this.#lastPush,
       pushes: { acked, failed },
-      failures,
+      failures: this.#condition.failures,
       bytes_sent: bytesSent,
       pushing: this.#progress?.at(Date.now()) ?? null,
       ...this.#options.pace.status(),
@@ -181,23 +146,13 @@ export class ReplicaLink {
 
   /** Told of each change of health or of its code, until the function that it returns is called. */
   onHealth(listener: (assessment: Assessment) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#condition.onChange(listener);
   }
 
   /** Pins what the last ack left, so that nothing is deleted before the replica has said what it holds. */
   async pinLastBase(): Promise<void> {
-    for (const generation of await this.#sending.load()) this.#pins.add(generation);
-    this.#hint = await readLinkHint(this.#options.hintDir, this.#options.name);
-    if (!this.#hint) return;
-    const { generation, superseded, lost } = this.#hint;
-    if (lost) this.#pins.restoreLost({ ...lost, atMs: Date.parse(lost.at) });
-    else {
-      this.#pins.add(generation, superseded === undefined ? undefined : Date.parse(superseded));
-      // What was sent last may have arrived though its ack did not.
-      this.#pins.add(this.#source.newest()?.generation ?? generation);
-    }
-    this.#lastAck = this.#hint.acked;
+    await this.#base.pinLast(this.#source.newest()?.generation);
+    this.#noteNeedsFull();
   }
 
   start(signal: AbortSignal): void {
@@ -207,7 +162,7 @@ export class ReplicaLink {
   async stop(): Promise<void> {
     this.wake();
     await this.#running;
-    clearTimeout(this.#lagTimer);
+    this.#condition.stop();
   }
 
   /** There is a new generation, or something to look at. */
@@ -232,15 +187,13 @@ export class ReplicaLink {
 
   /** Pushes nothing until `resume`; a push under way is ended. */
   pause(reason: string): void {
-    this.#paused = reason;
+    this.#condition.pause(reason);
     this.#end(reason);
-    this.#assess();
     this.wake();
   }
 
   resume(): void {
-    this.#paused = undefined;
-    this.#assess();
+    this.#condition.pause(undefined);
     this.wake();
   }
 
@@ -259,34 +212,20 @@ export class ReplicaLink {
 
   /** Its base costs too much: if it comes back, all of the store is sent to it. */
   letBaseGo(reason: string): void {
-    const lost = this.#pins.letGo(reason, Date.now());
-    if (!lost) return;
-    const { generation } = lost;
-    this.#options.log.error("a replica's base is let go: it needs all of the store", {
-      ...{ replica: this.name, generation, reason },
-    });
-    this.#assess();
-    this.#options.onBaseMoved();
-    if (!this.#hint) return;
-    this.#hint = { ...this.#hint, lost: { generation, reason, at: new Date(lost.atMs).toISOString() } };
-    this.#writeHint().catch((error: unknown) => {
-      this.#options.log.warn("that a base is gone is not noted on disk", { replica: this.name, error });
-    });
+    if (!this.#base.letGo(reason)) return;
+    this.#noteNeedsFull();
+    this.#condition.assess();
   }
 
   /** Notes durably since when its base is out of date, once that lasts. */
-  async notePins(): Promise<void> {
-    const base = this.#pins.list.find(({ generation }) => generation === this.#hint?.generation);
-    if (!this.#hint || this.#hint.superseded !== undefined || base?.supersededMs === undefined) return;
-    if (Date.now() - base.supersededMs < NOTE_SUPERSEDED_AFTER_MS) return;
-    this.#hint = { ...this.#hint, superseded: new Date(base.supersededMs).toISOString() };
-    await this.#writeHint();
+  notePins(): Promise<void> {
+    return this.#base.notePins();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
-      if (this.#paused !== undefined) {
+      if (this.#condition.paused !== undefined) {
         this.#woken = false;
         await this.#pause(this.#options.helloMs, signal);
         continue;
@@ -302,7 +241,7 @@ export class ReplicaLink {
       } catch (error) {
         // An operator ended it, or the primary stops: nothing failed.
         if (ending.signal.aborted) continue;
-        this.#noteFailure(error);
+        this.#condition.failed(error);
         failures += 1;
         await this.#pause(backoffMs(failures), signal);
       } finally {
@@ -340,16 +279,18 @@ export class ReplicaLink {
       }
       const plan = this.plan(false) as PushPlan;
       this.#fullPlanned = plan.kind === "full" && this.#held && !this.#fullWanted ? plan.reason : undefined;
+      this.#noteNeedsFull();
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      this.#lacksRoom = lacksRoom(answer.room, await this.#rawBytes(plan));
-      const waits = this.#awaitsSeal(plan) || this.#awaitsLeave() || this.#isSpared() || this.#lacksRoom !== undefined;
+      const noRoom = lacksRoom(answer.room, await this.#rawBytes(plan));
+      this.#condition.note({ lacksRoom: noRoom });
+      this.#condition.assess();
+      const waits = this.#awaitsSeal(plan) || this.#awaitsLeave() || this.#isSpared() || noRoom !== undefined;
       if (plan.kind === "nothing" || waits) {
-        if (plan.kind === "nothing") this.#well(plan.reason);
-        else this.#assess();
+        if (plan.kind === "nothing") this.#condition.well(plan.reason);
         onHealthy();
         // A generation that is sealed while idle is pushed on what the last hello said; only quiet needs a new hello.
         const woken = await connection.unlessLost(this.#quiet(signal));
-        if (!woken || this.#lacksRoom !== undefined || answer.working_on !== undefined) this.#answer = undefined;
+        if (!woken || noRoom !== undefined || answer.working_on !== undefined) this.#answer = undefined;
         continue;
       }
       const push = () => connection.unlessLost(this.#push(connection, plan, answer, signal));
@@ -377,7 +318,7 @@ export class ReplicaLink {
 
   /** An overloaded replica gets its generations together, some time apart. */
   #isSpared(): boolean {
-    return this.#overload !== undefined && Date.now() - this.#lastPushBeganMs < OVERLOAD_PAUSE_MS;
+    return this.#condition.noted.overload !== undefined && Date.now() - this.#lastPushBeganMs < OVERLOAD_PAUSE_MS;
   }
 
   async #hello(connection: SshConnection): Promise<HelloAnswer> {
@@ -401,35 +342,22 @@ export class ReplicaLink {
     this.#partial = answer.partial;
     this.#lastContactMs = Date.now();
     const load = answer.load / (answer.cpus ?? 1);
-    this.#overload = load > this.#options.mostLoad ? load : undefined;
-    this.#checkSameReplica(answer);
-    this.#pinBase();
-    if (this.#failure && MENDED_BY_HELLO.includes(this.#failure.code)) this.#failure = undefined;
+    this.#condition.note({ overload: load > this.#options.mostLoad ? load : undefined });
+    this.#condition.heard();
+    this.#base.said(answer.replica, this.#basesHeld());
     this.#noteBehind();
     return answer;
   }
 
-  /** Another replica under a known name is not taken for the old one: its cosignatures are another's. */
-  #checkSameReplica({ replica }: HelloAnswer): void {
-    const known = this.#hint;
-    if (!known || (known.replica === replica.uuid && known.vkey === replica.vkey)) return;
-    this.#options.log.warn("another replica answers under this name", {
-      name: this.name,
-      was: known.replica,
-      is: replica.uuid,
-    });
-    this.#hint = undefined;
-  }
-
-  #pinBase(): void {
+  /** Generations here that the replica holds, or keeps a part of. */
+  #basesHeld(): number[] {
     const held = this.#held;
-    const pinned = this.#source
+    return this.#source
       .local()
       .filter(({ timing, generation }) => {
         return (held && timing === held.timingReceivedUuid) || generation === this.#partial?.generation;
       })
       .map(({ generation }) => generation);
-    if (this.#pins.replace(pinned)) this.#options.onBaseMoved();
   }
 
   async #push(connection: SshConnection, plan: SendPlan, answer: HelloAnswer, signal: AbortSignal): Promise<void> {
@@ -440,24 +368,27 @@ export class ReplicaLink {
     // One that was cut is pinned since the hello.
     const sealed = plan.resume ? await source.sealed(plan.generation) : newest;
     // At once: from the next seal on, only the pin keeps it.
-    this.#pins.pushBegins(plan.generation);
+    this.pins.pushBegins(plan.generation);
     const { kind } = plan;
     const progress = new ProgressMeter(kind, sealed.generation, Date.now());
     this.#progress = progress;
     this.#lastPushBeganMs = Date.now();
     const began = performance.now();
-    this.#does(`sends generation ${sealed.generation}`);
+    this.#condition.does(`sends generation ${sealed.generation}`);
     try {
       const base = plan.kind === "increment" ? plan.base : undefined;
+      const trees = { tree: source.tree(sealed.generation), base: base === undefined ? undefined : source.tree(base) };
+      const newEntries = sealed.size - (base === undefined ? 0 : (this.#held?.size ?? 0));
+      const { spares, sends, log } = this.#options;
+      const send = { replica: this.name, plan, trees, newEntries, spares, sends, signal, lost: connection.lost, log };
       const { note, codec, ...how } = await pushAtPace(connection, {
         ...{ store: source.storeUuid, sealed, base, answer, signal },
-        trees: { tree: source.tree(sealed.generation), base: base === undefined ? undefined : source.tree(base) },
+        trees,
         from: plan.resume,
         open: async (compressedData) => {
-          const send = () => this.#send(plan, sealed, compressedData, signal);
-          const rest = plan.resume && (await this.#skip(connection, plan.resume, plan.generation, send()));
-          progress.resumedBytes = rest && plan.resume ? plan.resume.bytes : 0;
-          return rest ? { source: rest, resume: plan.resume } : { source: send(), resume: undefined };
+          const opened = await openSend({ ...send, compressedData });
+          progress.resumedBytes = opened.resume?.bytes ?? 0;
+          return opened;
         },
         ledgerSize: source.ledgerSize(),
         versions: source.versions,
@@ -471,8 +402,7 @@ export class ReplicaLink {
         onBytes: (bytes) => {
           progress.bytes += bytes;
           this.#counts.bytesSent += bytes;
-          if (progress.bytes >= NOTED_FROM_BYTES)
-            this.#sending.note(answer.replica.uuid, plan.generation, this.#options.log);
+          if (progress.bytes >= NOTED_FROM_BYTES) this.#base.noteSending(answer.replica.uuid, plan.generation);
         },
       });
       checkCosigned(note, answer.replica.vkey, source.key, sealed);
@@ -494,43 +424,8 @@ export class ReplicaLink {
       throw error;
     } finally {
       this.#progress = undefined;
-      this.#pins.pushEnds();
+      this.pins.pushEnds();
     }
-  }
-
-  /** What is left to send of a push that was cut; `undefined` if it is to begin anew. */
-  async #skip(
-    connection: SshConnection,
-    resume: StreamPlace,
-    generation: number,
-    source: AsyncGenerator<Buffer>,
-  ): Promise<AsyncGenerator<Buffer> | undefined> {
-    const said = { replica: this.name, generation, bytes: resume.bytes };
-    const rest = await skipHeld(source, resume, connection.lost);
-    if (rest) this.#options.log.info("goes on with a push that was cut", said);
-    else this.#options.log.warn("what a replica kept of a cut push is not what is sent now: begins anew", said);
-    return rest;
-  }
-
-  /** The send streams of a plan; those of a small increment are shared with other links. */
-  #send(
-    plan: SendPlan,
-    sealed: SealedGeneration,
-    compressedData: boolean,
-    signal: AbortSignal,
-  ): AsyncGenerator<Buffer> {
-    const { spares, sends } = this.#options;
-    const base = plan.kind === "increment" ? plan.base : undefined;
-    const send = {
-      tree: this.#source.tree(plan.generation),
-      base: base === undefined ? undefined : this.#source.tree(base),
-      compressedData,
-      spares,
-    };
-    const entries = sealed.size - (base === undefined ? 0 : (this.#held?.size ?? 0));
-    if (plan.resume || entries > MOST_SHARED_ENTRIES) return sendGeneration({ ...send, signal });
-    const key = `${plan.generation} on ${base ?? "nothing"}${compressedData ? ", compressed" : ""}`;
-    return sends.read(key, (ending) => sendGeneration({ ...send, signal: ending }));
   }
 
   async #acked(sealed: SealedGeneration, answer: HelloAnswer, note: string, push: PushRecord): Promise<void> {
@@ -539,32 +434,19 @@ export class ReplicaLink {
     // An increment that was on its way when all was asked for does not answer that.
     if (push.kind === "full") this.#fullWanted = false;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
-    this.#pins.replace([generation]);
     this.#fullPlanned = undefined;
     this.#partial = undefined;
     this.#counts.acked += 1;
     this.#lastContactMs = Date.now();
-    this.#lastAck = new Date(this.#lastContactMs).toISOString();
     this.#lastPush = push;
+    const noted = this.#base.ack(answer.replica, generation, note, this.#lastContactMs);
+    this.#noteNeedsFull();
     // What was sealed meanwhile came after this push had begun.
-    this.#behindSinceMs = undefined;
+    this.#condition.behind(undefined);
     this.#noteBehind(this.#lastPushBeganMs);
-    this.#well(`acked generation ${generation}`);
+    this.#condition.well(`acked generation ${generation}`);
     this.#options.log.debug("acked", { replica: this.name, ...push });
-    const { uuid, vkey } = answer.replica;
-    this.#hint = { replica: uuid, name: this.name, vkey, generation, acked: this.#lastAck, note };
-    this.#options.onBaseMoved();
-    await this.#writeHint();
-    await this.#sending.forget();
-  }
-
-  /** One after another: each replaces the same file. */
-  #writeHint(): Promise<void> {
-    const written = this.#hintWritten.then(async () => {
-      if (this.#hint) await writeLinkHint(this.#options.hintPath(this.#hint.replica), this.#hint);
-    });
-    this.#hintWritten = written.catch(() => undefined);
-    return written;
+    await noted;
   }
 
   /** Resolves true when woken, false when `helloMs` have passed in quiet. */
@@ -589,73 +471,17 @@ export class ReplicaLink {
     });
   }
 
-  #noteFailure(error: unknown): void {
-    const failure =
-      error instanceof PushError
-        ? error
-        : new PushError("fatal", "internal", (error as Error).message, { cause: error });
-    const changed = this.#failure?.message !== failure.message;
-    this.#failure = failure;
-    this.#counts.failures += 1;
-    if (changed) this.#options.log.warn("push failed", { replica: this.name, code: failure.code, error: failure });
-    this.#assess();
-  }
-
-  /** All is well with the replica, as far as this link can see. */
-  #well(doing: string): void {
-    this.#failure = undefined;
-    this.#does(doing);
-  }
-
-  #does(doing: string): void {
-    this.#doing = doing;
-    this.#assess();
-  }
-
   /** Remembers since when there is something that the replica lacks. */
   #noteBehind(sinceMs = Date.now()): void {
     const newest = this.#source.newest()?.generation ?? 0;
-    const isBehind = newest > (this.#held?.generation ?? this.#hint?.generation ?? 0);
-    this.#behindSinceMs = isBehind ? (this.#behindSinceMs ?? sinceMs) : undefined;
-    clearTimeout(this.#lagTimer);
-    if (this.#behindSinceMs === undefined) return;
-    const dueMs = this.#behindSinceMs + this.#options.lagMs - Date.now();
-    this.#lagTimer = setTimeout(() => this.#assess(), Math.max(0, dueMs) + 1);
-    this.#lagTimer.unref();
+    const isBehind = newest > (this.#held?.generation ?? this.#base.acked ?? 0);
+    this.#condition.behind(isBehind ? (this.#condition.behindSinceMs ?? sinceMs) : undefined);
   }
 
-  #assess(): void {
-    const before = this.#assessment;
-    const now = this.#assessed();
-    this.#assessment = now;
-    if (now.health === before.health && now.code === before.code) return;
-    const level = now.health === "healthy" || now.health === "paused" ? "info" : "warn";
-    const { health, code, reason } = now;
-    this.#options.log[level]("replica's health changed", {
-      ...{ replica: this.name, health, was: before.health, reason },
-      ...(code === undefined ? {} : { code }),
-    });
-    for (const listener of this.#listeners) listener(now);
-  }
-
-  #assessed(): Assessment {
-    return assessHealth({
-      doing: this.#doing,
-      heardFrom: this.#held !== undefined,
-      failure: this.#failure,
-      paused: this.#paused,
-      needsFull: needsFull({
-        replica: this.name,
-        lost: this.#pins.lost,
-        planned: this.#fullPlanned,
-        mode: this.#options.full,
-      }),
-      lacksRoom: this.#lacksRoom,
-      behindSinceMs: this.#behindSinceMs,
-      nowMs: Date.now(),
-      lagMs: this.#options.lagMs,
-      overload: this.#overload,
-    });
+  #noteNeedsFull(): void {
+    const { lost } = this.pins;
+    const mode = this.#options.full;
+    this.#condition.note({ needsFull: needsFull({ replica: this.name, lost, planned: this.#fullPlanned, mode }) });
   }
 }
 

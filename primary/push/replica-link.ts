@@ -77,6 +77,8 @@ export interface LinkOptions extends LinkBaseOptions {
 const NOTED_FROM_BYTES = 256 * 1024;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 30_000;
+/** An overloaded replica is relieved at this share of the load that made it so. */
+const RELIEVED = 0.75;
 /** An overloaded replica is pushed to this often. */
 const OVERLOAD_PAUSE_MS = 30_000;
 
@@ -342,7 +344,9 @@ export class ReplicaLink {
     this.#partial = answer.partial;
     this.#lastContactMs = Date.now();
     const load = answer.load / (answer.cpus ?? 1);
-    this.#condition.note({ overload: load > this.#options.mostLoad ? load : undefined });
+    // It stays spared until the load is well below: it would flip with every look.
+    const most = this.#options.mostLoad * (this.#condition.noted.overload === undefined ? 1 : RELIEVED);
+    this.#condition.note({ overload: load > most ? load : undefined });
     this.#condition.heard();
     this.#base.said(answer.replica, this.#basesHeld());
     this.#noteBehind();

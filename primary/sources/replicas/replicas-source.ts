@@ -136,9 +136,9 @@ class LinkWatch {
 
   #changed(): void {
     clearTimeout(this.#timer);
-    const { health } = this.#link.status();
-    // Nothing is known yet.
-    if (health === "connecting") return;
+    const { health, code } = this.#link.status();
+    // Nothing is known yet; and a host that is busy would have to take the event of it as well.
+    if (health === "connecting" || code === "overloaded") return;
     this.#timer = setTimeout(() => this.#settled(), this.#delayMs(health));
     this.#timer.unref();
   }

@@ -102,6 +102,20 @@ test("what did not last is not written, and what the ledger knows is not written
   });
 });
 
+test("load alone is no event: it would be one more push to a busy host", async () => {
+  await withLedger(async (ledger) => {
+    const link = new Link("replica-1");
+    await watching(ledger, [link], async () => {
+      link.become("healthy");
+      await until(() => ledger.events().length === 1);
+      link.become("lagging", { code: "overloaded" });
+      link.become("lagging", { code: "lagging" });
+      await until(() => ledger.events().length === 2);
+    });
+    assert.equal(ledger.events("replica:replica-1").at(-1)?.state.code, "lagging");
+  });
+});
+
 test("a replica that is no longer configured is removed", async () => {
   await withLedger(async (ledger) => {
     const link = new Link("replica-1");

@@ -46,7 +46,6 @@ export interface StoreReplicaParts {
   /** This replica's cosigning key. */
   signer: NoteSigner;
   stallMs: number;
-  minFreeBytes: number;
   room: ReplicaRoom;
   /** Generations that stay besides the current one. */
   keep: KeepRule;
@@ -342,7 +341,7 @@ export class StoreReplica {
     const { encoding, stream, base } = push;
     const held = base === undefined ? undefined : this.#held?.uuids;
     const receivedAs = held && { timing: held.timing.received_uuid ?? "", vector: held.vector.received_uuid ?? "" };
-    const { layout, origin, stallMs, minFreeBytes, spares, parts, keepPartialMs } = this.#parts;
+    const { layout, origin, stallMs, room, spares, parts, keepPartialMs } = this.#parts;
     return receiveGeneration({
       dir: join(layout.staging, `${push.generation}-${randomBytes(6).toString("hex")}`),
       stream,
@@ -352,7 +351,7 @@ export class StoreReplica {
       rule: keepPartialMs > 0 ? parts : undefined,
       keep: (part) => this.#partial.keep(origin, push, part),
       stallMs,
-      minFreeBytes,
+      room,
       onEnd: (cut) => {
         this.#wire = cut ? "cut" : "whole";
       },

@@ -55,7 +55,6 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
     signer: identity.signer,
     trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
     stallMs: config.receive.stall_seconds * 1000,
-    minFreeBytes: config.receive.min_free_bytes,
     room,
     keep: config.keep,
     parts: { leastBytes: config.receive.part_bytes, leastMs: config.receive.part_seconds * 1000 },

@@ -19,7 +19,6 @@ export interface ReplicaStoresParts {
   /** Read anew for each push: `trust` needs no restart. */
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;
-  minFreeBytes: number;
   room: ReplicaRoom;
   keep: KeepRule;
   parts: PartRule;

@@ -11,6 +11,7 @@ import { type InspectedSubvolume, StreamInspector } from "./inspect-stream.js";
 import { readUntilCut, type Wire } from "./read-until-cut.js";
 import type { CutShort } from "./receive-error.js";
 import { type PartedPush, PartedReceive } from "./receive-in-parts.js";
+import type { ReplicaRoom } from "./require-room.js";
 import { settleArrival } from "./settle-arrival.js";
 
 /** `dir`: where it is to land: `staging/<tx>`. */
@@ -21,8 +22,8 @@ export interface Arrival extends PartedPush {
   base: Record<Subvolume, string> | undefined;
   /** No byte for so long means that the link is dead. Slow is not dead. */
   stallMs: number;
-  /** The push is ended once less than this is free. */
-  minFreeBytes: number;
+  /** The push is ended once there is less than it asks for. */
+  room: ReplicaRoom;
   /** Told when no more bytes will come; `cut` if more were to come. */
   onEnd: (cut?: CutShort) => void;
   spares: SpareProcesses;
@@ -63,7 +64,7 @@ async function settle(
 }
 
 async function takeStream(arrival: Arrival, inspector: StreamInspector, receive: PartedReceive): Promise<string> {
-  const guard = new RoomGuard(dirname(arrival.dir), arrival.minFreeBytes, arrival.spares);
+  const guard = new RoomGuard(dirname(arrival.dir), arrival.room, arrival.spares);
   try {
     await receive.begin();
     const wire = readUntilCut(arrival.stream, arrival.stallMs, arrival.onEnd);

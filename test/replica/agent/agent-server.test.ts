@@ -64,7 +64,6 @@ describe("the agent", { skip }, () => {
       stallMs: STALL_MS,
       parts: { leastBytes: 2 ** 24, leastMs: 5000 },
       keepPartialMs: 3_600_000,
-      minFreeBytes: 0,
       room: new ReplicaRoom(volume.root, 0),
       keep: KEEP_CURRENT,
       spares: new SpareProcesses(0),

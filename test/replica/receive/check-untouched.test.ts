@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import { checkUntouched } from "../../../replica/receive/check-untouched.js";
 import { type Arrived, receiveGeneration } from "../../../replica/receive/receive-generation.js";
+import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { segmentName } from "../../../shared/format/segment-name.js";
 import { createSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
 import { SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
@@ -132,7 +133,7 @@ describe("an increment beside its base", { skip }, () => {
       encoding: "identity",
       base: on && { timing: said("timing"), vector: said("vector") },
       stallMs: 60_000,
-      minFreeBytes: 0,
+      room: new ReplicaRoom(volume.root, 0),
       spares: new SpareProcesses(0),
       ...NOTHING_KEPT,
     });

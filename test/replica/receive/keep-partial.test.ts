@@ -9,6 +9,7 @@ import { execa } from "execa";
 import { type AnnouncedPush, PartialKeeper } from "../../../replica/receive/keep-partial.js";
 import { type Arrival, type Arrived, receiveGeneration } from "../../../replica/receive/receive-generation.js";
 import { isPartDue, LEAST_KEPT_BYTES } from "../../../replica/receive/receive-in-parts.js";
+import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { createLogger } from "../../../shared/log.js";
 import { createSubvolume, deleteSubvolume, showSubvolume, snapshotReadOnly } from "../../../shared/store/btrfs.js";
 import { deletePair } from "../../../shared/store/generations.js";
@@ -80,7 +81,7 @@ describe("a push that is cut", { skip }, () => {
         rule: { leastBytes: 100 * MIB, leastMs: 0 },
         keep: (part) => keeper.keep(ORIGIN, announced, part),
         stallMs: 60_000,
-        minFreeBytes: 0,
+        room: new ReplicaRoom(store.staging, 0),
         onEnd: () => undefined,
         spares: new SpareProcesses(0),
         ...(more.encoding ? { encoding: more.encoding } : {}),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { test } from "node:test";
 import { receiveGeneration } from "../../../replica/receive/receive-generation.js";
+import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { freeSpace } from "../../../shared/store/btrfs.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
 import { NOTHING_KEPT } from "../../support/nothing-kept.js";
@@ -21,13 +22,13 @@ interface Push {
   minFreeBytes?: number;
 }
 
-function receive(root: string, more: Push) {
+function receive(root: string, { minFreeBytes = 0, ...more }: Push) {
   const spares = new SpareProcesses(0);
   const common = {
     encoding: "identity",
     base: undefined,
     stallMs: 60_000,
-    minFreeBytes: 0,
+    room: new ReplicaRoom(root, minFreeBytes),
     spares,
     ...NOTHING_KEPT,
   } as const;

@@ -9,7 +9,7 @@ import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { PRIMARY_VARIABLES } from "./environment.js";
-import { pinOptions } from "./push/pin-options.js";
+import { pinOptions } from "./push/base/pin-options.js";
 import { sealOptions } from "./seal/options.js";
 import { dbusSourcesOptions } from "./sources/dbus/options.js";
 import { filesOptions, isFilesSourceWanted } from "./sources/files/options.js";

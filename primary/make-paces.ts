@@ -2,8 +2,8 @@
 import type { Logger } from "../shared/log.js";
 import { zstdIsThere } from "../shared/zstd.js";
 import type { PrimaryConfig } from "./config.js";
-import { RateLimit } from "./push/limit-rate.js";
-import { LinkPace } from "./push/pace-link.js";
+import { RateLimit } from "./push/pace/limit-rate.js";
+import { LinkPace } from "./push/pace/pace-link.js";
 
 /** The pace of a link with this limit of its own, in bits a second. */
 export async function makePaces(

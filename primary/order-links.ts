@@ -3,12 +3,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ControlError } from "./control/control-error.js";
 import type { Publisher } from "./publish.js";
-import type { LinkHealth } from "./push/assess-health.js";
+import type { LinkHealth } from "./push/health/assess-health.js";
 import type { LinkStatus, PushProgress, PushRecord } from "./push/link-status.js";
-import { measureSend } from "./push/measure-send.js";
 import type { PausedLinks } from "./push/paused-links.js";
 import type { PushPlan } from "./push/plan-push.js";
 import type { ReplicaLink } from "./push/replica-link.js";
+import { measureSend } from "./push/wire/measure-send.js";
 
 export interface LinkOrdersParts {
   publisher: Publisher;

@@ -30,13 +30,13 @@ import type { PrimaryState } from "./metrics/ledger-metrics.js";
 import { PRIMARY_METRICS, PrimaryMetrics } from "./metrics/primary-metrics.js";
 import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
-import { SendSizes } from "./push/estimate-size.js";
+import { pinBounds } from "./push/base/pin-options.js";
+import { PinWatch } from "./push/base/watch-pins.js";
+import { SendSizes } from "./push/pace/estimate-size.js";
 import { PausedLinks } from "./push/paused-links.js";
-import { pinBounds } from "./push/pin-options.js";
 import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
-import { SharedSends } from "./push/shared-sends.js";
-import { PinWatch } from "./push/watch-pins.js";
+import { SharedSends } from "./push/wire/shared-sends.js";
 import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 

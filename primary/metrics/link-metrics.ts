@@ -1,6 +1,6 @@
 // What the primary exports of its links, one set for each configured replica. Read from the answer of `status`.
 import type { Sample, StateMetric } from "../../shared/metrics/state-metrics.js";
-import { LINK_HEALTH } from "../push/assess-health.js";
+import { LINK_HEALTH } from "../push/health/assess-health.js";
 import type { LinkStatus } from "../push/link-status.js";
 import type { PrimaryState } from "./ledger-metrics.js";
 

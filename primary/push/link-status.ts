@@ -1,6 +1,6 @@
 // What a link says of itself: `status`, the D-Bus face, the ledger's own events and the metrics read this.
-import type { Assessment } from "./assess-health.js";
-import type { PaceStatus } from "./pace-link.js";
+import type { Assessment } from "./health/assess-health.js";
+import type { PaceStatus } from "./pace/pace-link.js";
 import type { PushErrorCode } from "./push-error.js";
 
 export interface PushRecord {

@@ -2,16 +2,16 @@
 // and notes what it has shown for the next one.
 import type { HelloAnswer } from "../../shared/protocol/protocol.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
-import { type BtrfsVersions, compressedDataIsSafe } from "./choose-protocol.js";
-import type { SendSizes } from "./estimate-size.js";
-import type { LinkSample } from "./link-speed.js";
-import { WireMeter } from "./meter-wire.js";
-import type { LinkPace, PeerAbilities } from "./pace-link.js";
+import type { SendSizes } from "./pace/estimate-size.js";
+import type { LinkSample } from "./pace/link-speed.js";
+import { WireMeter } from "./pace/meter-wire.js";
+import type { LinkPace, PeerAbilities } from "./pace/pace-link.js";
+import { probeLink } from "./pace/probe-link.js";
 import type { ResumePlace } from "./plan-push.js";
-import { probeLink } from "./probe-link.js";
 import { PushError } from "./push-error.js";
-import { type PushRequest, pushGeneration, sendProbe } from "./replica-client.js";
-import type { SshConnection } from "./ssh-connection.js";
+import { type BtrfsVersions, compressedDataIsSafe } from "./wire/choose-protocol.js";
+import { type PushRequest, pushGeneration, sendProbe } from "./wire/replica-client.js";
+import type { SshConnection } from "./wire/ssh-connection.js";
 
 export interface PacedPush extends Omit<PushRequest, "codec" | "meter" | "limits" | "source" | "resume"> {
   trees: { tree: TreeLayout; base: TreeLayout | undefined };

@@ -6,16 +6,15 @@ import { type HelloAnswer, PROTOCOL_VERSION } from "../../shared/protocol/protoc
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { SealedGeneration } from "../event.js";
-import type { Assessment } from "./assess-health.js";
-import type { SendSizes } from "./estimate-size.js";
-import { lacksRoom } from "./lacks-room.js";
-import { LinkBase, type LinkBaseOptions } from "./link-base.js";
-import { LinkCondition } from "./link-condition.js";
-import type { LinkPins } from "./link-pins.js";
+import { LinkBase, type LinkBaseOptions } from "./base/link-base.js";
+import type { LinkPins } from "./base/link-pins.js";
+import { needsFull } from "./base/needs-full.js";
+import type { Assessment } from "./health/assess-health.js";
+import { lacksRoom } from "./health/lacks-room.js";
+import { LinkCondition } from "./health/link-condition.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
-import { needsFull } from "./needs-full.js";
-import { openSend } from "./open-send.js";
-import type { LinkPace } from "./pace-link.js";
+import type { SendSizes } from "./pace/estimate-size.js";
+import type { LinkPace } from "./pace/pace-link.js";
 import {
   type HeldByReplica,
   type LocalGeneration,
@@ -27,9 +26,10 @@ import {
 import { pushAtPace } from "./push-at-pace.js";
 import { PushError } from "./push-error.js";
 import type { PushTurns } from "./push-turns.js";
-import { checkCosigned, sayHello } from "./replica-client.js";
-import type { SharedSends } from "./shared-sends.js";
-import { SshConnection, type SshTarget } from "./ssh-connection.js";
+import { openSend } from "./wire/open-send.js";
+import { checkCosigned, sayHello } from "./wire/replica-client.js";
+import type { SharedSends } from "./wire/shared-sends.js";
+import { SshConnection, type SshTarget } from "./wire/ssh-connection.js";
 
 /** What the links read of the rest of the primary. */
 export interface LinkSource {

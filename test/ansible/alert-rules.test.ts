@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { parse } from "yaml";
-import { LINK_HEALTH } from "../../primary/push/assess-health.js";
+import { LINK_HEALTH } from "../../primary/push/health/assess-health.js";
 import { SOURCE_CONDITIONS } from "../../primary/sources/source-rows.js";
 import { listMetrics } from "../support/list-metrics.js";
 import { program, requirePart } from "../support/require-part.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { execa } from "execa";
-import { LINK_HEALTH } from "../../primary/push/assess-health.js";
+import { LINK_HEALTH } from "../../primary/push/health/assess-health.js";
 import {
   eventually,
   expectConverged,

@@ -103,6 +103,8 @@ async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace):
       daemon.kill("SIGCONT");
     },
     stop: async () => {
+      // One whose line was cut has not heard that the other end is gone, and would be waited for.
+      if (!ended) await endConnections(daemon.pid as number);
       daemon.kill("SIGCONT");
       daemon.kill("SIGTERM");
       await end;
@@ -114,7 +116,14 @@ async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace):
 /** sshd serves each connection in a child of its own; only those of this sshd are ended. */
 async function endConnections(pid: number): Promise<void> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  for (const child of children.split(" ").filter((id) => id !== "")) process.kill(Number(child), "SIGKILL");
+  for (const child of children.split(" ").filter((id) => id !== "")) {
+    try {
+      process.kill(Number(child), "SIGKILL");
+    } catch (error) {
+      // It has ended by itself meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
 }
 
 function formatAuthorizedKey({ publicKey, command }: AuthorizedKey): string {

@@ -210,7 +210,7 @@ const options = z.strictObject({
   keep: keepOption(),
   metrics: metricsOptions(),
   dbus: dbusOptions(false),
-  replicas: z.array(replica).default([]).describe("Where generations are pushed to."),
+  replicas: z.array(replica).prefault([]).describe("Where generations are pushed to."),
 });
 
 export const primaryConfigSchema = options.transform((config, context) => {

@@ -76,7 +76,8 @@ export class SealSchedule {
   }
 
   state(): SealScheduleState {
-    const dueAtMs = this.#clock().wallMs + this.#dueInMs();
+    const now = this.#clock();
+    const dueAtMs = now.wallMs + this.#dueInMs(now);
     return {
       strategy: this.#strategy.kind,
       setting: describeStrategy(this.#strategy),
@@ -105,8 +106,7 @@ export class SealSchedule {
     else this.#arm();
   }
 
-  #dueInMs(): number {
-    const now = this.#clock();
+  #dueInMs(now = this.#clock()): number {
     return Math.min(dueInMs(this.#strategy, this.#waiting, now), this.#demandedAtMs - now.monotonicMs);
   }
 

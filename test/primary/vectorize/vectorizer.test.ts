@@ -170,9 +170,9 @@ describe("the vectorizer", () => {
       );
     }));
 
-  test("puts critical events before what waits", () =>
+  test("puts critical events before what waits, where they share the workers of all others", () =>
     withVectors(async (fixture) => {
-      const vectorizer = fixture.make();
+      const vectorizer = fixture.make({ urgentWorkers: 0 });
       await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(4000));
         vectorizer.appended(fixture.write(1, "critical"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { LEAST_METADATA_BYTES, ReplicaRoom } from "../../../replica/receive/require-room.js";
@@ -31,6 +31,9 @@ test("a volume whose metadata runs short is refused while there is room for data
     assert.ok((before as number) > 4 * LEAST_METADATA_BYTES, "even the smallest volume has enough when it is empty");
     // Data takes what is not allocated yet; what is left for metadata is filled with files small enough to lie in it.
     for (let i = 0; i < 130; i += 1) await writeFile(join(root, `bulk-${i}`), randomBytes(MIB));
+    await syncFilesystem(root);
+    // What is free again lies in what was allocated for data: metadata cannot have it.
+    for (let i = 0; i < 130; i += 4) await rm(join(root, `bulk-${i}`));
     await syncFilesystem(root);
     const small = randomBytes(1900);
     for (let i = 0; ((await room.describe()).metadata_free_bytes as number) >= LEAST_METADATA_BYTES; i += 1) {

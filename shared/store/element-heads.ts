@@ -1,9 +1,9 @@
 // The newest entry of every element (height and hash) and the idempotency keys, up to one ledger size, in SQLite.
 // Derived from the ledger and disposable: the primary appends from it, the replica verifies the next entries against it.
 // It is never ahead of what its owner has made durable without that being noticed: see `open`.
-import { rmSync } from "node:fs";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { GENESIS_HASH } from "../format/hash.js";
+import { openDerived } from "./open-derived.js";
 
 export interface ElementHead {
   height: number;
@@ -57,12 +57,10 @@ export class ElementHeads implements HeadSource {
    * `size` and `lastHash` with the ledger: ahead of it, or of another history, it must be cleared with `clear`.
    */
   static open(path: string): ElementHeads {
-    try {
-      return new ElementHeads(openDatabase(path));
-    } catch {
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-      return new ElementHeads(openDatabase(path));
-    }
+    return openDerived(
+      { path, version: SCHEMA_VERSION, schema: SCHEMA, synchronous: "NORMAL" },
+      (db) => new ElementHeads(db),
+    );
   }
 
   /** Entries that are accounted for. */
@@ -140,31 +138,9 @@ export class ElementHeads implements HeadSource {
   }
 }
 
-function openDatabase(path: string): Database.Database {
-  const db = new Database(path);
-  try {
-    // NORMAL with a WAL: a power cut may lose the last transactions, never leave half of one.
-    db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = NORMAL");
-    const version = db.pragma("user_version", { simple: true });
-    if (version === 0) createSchema(db);
-    else if (version !== SCHEMA_VERSION) throw new Error(`heads of version ${version}`);
-    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error("damaged heads");
-    return db;
-  } catch (cause) {
-    db.close();
-    throw cause;
-  }
-}
-
-function createSchema(db: Database.Database): void {
-  db.transaction(() => {
-    db.exec(`
-      CREATE TABLE heads (element_id TEXT PRIMARY KEY, height INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE keys (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE meta (size INTEGER NOT NULL, last_hash TEXT NOT NULL);
-      INSERT INTO meta VALUES (0, '');
-    `);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  })();
-}
+const SCHEMA = `
+  CREATE TABLE heads (element_id TEXT PRIMARY KEY, height INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE keys (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE meta (size INTEGER NOT NULL, last_hash TEXT NOT NULL);
+  INSERT INTO meta VALUES (0, '');
+`;

@@ -1,9 +1,8 @@
 // `links/<replica-uuid>.json`: what a replica last acked, with its cosigned checkpoint as proof. A hint only: it pins a
 // base over a restart; what the replica holds is asked of the replica.
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { replaceFile } from "../../../shared/store/write-file.js";
+import { readHints } from "./read-hints.js";
 
 const schema = z.object({
   replica: z.uuid(),
@@ -22,23 +21,10 @@ export type LinkHint = z.infer<typeof schema>;
 
 /** The hint of the replica of this name, newest first; a file that cannot be read is no hint. */
 export async function readLinkHint(dir: string, name: string): Promise<LinkHint | undefined> {
-  const hints: LinkHint[] = [];
-  for (const file of await readdir(dir)) {
-    if (!file.endsWith(".json")) continue;
-    const parsed = schema.safeParse(await readJson(join(dir, file)));
-    if (parsed.success && parsed.data.name === name) hints.push(parsed.data);
-  }
+  const hints = await readHints(dir, ".json", schema, name);
   return hints.sort((a, b) => b.generation - a.generation)[0];
 }
 
 export async function writeLinkHint(path: string, hint: LinkHint): Promise<void> {
   await replaceFile(path, `${JSON.stringify(hint, null, 2)}\n`);
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,10 +1,10 @@
 // `links/<replica-uuid>.sending`: the generation that is on its way to a replica, when it is much. It keeps that
 // generation over a restart, so that a push that was cut can go on. A hint only: what the replica kept, its hello says.
-import { readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { z } from "zod";
 import type { Logger } from "../../../shared/log.js";
 import { replaceFile } from "../../../shared/store/write-file.js";
+import { readHints } from "./read-hints.js";
 
 const schema = z.object({ replica: z.uuid(), name: z.string(), generation: z.number().int().positive() });
 type Sending = z.infer<typeof schema>;
@@ -25,7 +25,7 @@ export class SendingNote {
 
   /** Generations that were on their way to replicas of this name when the daemon stopped. */
   async load(): Promise<number[]> {
-    const found = await readSending(this.#dir, this.#name);
+    const found = await readHints(this.#dir, ".sending", schema, this.#name);
     const last = found.at(-1);
     if (last) {
       this.#noted = { path: this.#pathOf(last.replica), generation: last.generation, written: Promise.resolve() };
@@ -50,24 +50,5 @@ export class SendingNote {
     this.#noted = undefined;
     await noted?.written;
     if (noted) await rm(noted.path, { force: true });
-  }
-}
-
-/** A file that cannot be read says nothing. */
-async function readSending(dir: string, name: string): Promise<Sending[]> {
-  const found: Sending[] = [];
-  for (const file of await readdir(dir)) {
-    if (!file.endsWith(".sending")) continue;
-    const parsed = schema.safeParse(await readJson(join(dir, file)));
-    if (parsed.success && parsed.data.name === name) found.push(parsed.data);
-  }
-  return found;
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch {
-    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 // The last text of small files, from which diffs are made: redacted text only, in a file that only root can read. Derived
 // and disposable: without it the next change of a file has no diff.
-import { chmodSync, closeSync, openSync, rmSync } from "node:fs";
-import Database from "better-sqlite3";
+import { chmodSync, closeSync, openSync } from "node:fs";
+import type Database from "better-sqlite3";
+import { openDerived } from "../../../shared/store/open-derived.js";
 
 const SCHEMA_VERSION = 1;
 /** All of /etc is a tenth of this. */
@@ -37,12 +38,22 @@ export class TextCache {
 
   /** Opens the file, or starts an empty one where it is missing, damaged or of another version. */
   static open(path: string, maxBytes = MAX_BYTES): TextCache {
-    try {
-      return new TextCache(openDatabase(path), maxBytes);
-    } catch {
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-      return new TextCache(openDatabase(path), maxBytes);
-    }
+    return openDerived(
+      {
+        path,
+        version: SCHEMA_VERSION,
+        schema: SCHEMA,
+        synchronous: "OFF",
+        // A text whose file has become secret is wiped, and not only forgotten.
+        pragmas: ["secure_delete = ON"],
+        // SQLite gives its other files the mode of this one.
+        prepare: () => {
+          closeSync(openSync(path, "a", 0o600));
+          chmodSync(path, 0o600);
+        },
+      },
+      (db) => new TextCache(db, maxBytes),
+    );
   }
 
   /** The text of the content with this digest, if that is what was kept. */
@@ -76,34 +87,8 @@ export class TextCache {
   }
 }
 
-function openDatabase(path: string): Database.Database {
-  // SQLite gives its other files the mode of this one.
-  closeSync(openSync(path, "a", 0o600));
-  chmodSync(path, 0o600);
-  const db = new Database(path);
-  try {
-    db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = OFF");
-    // A text whose file has become secret is wiped, and not only forgotten.
-    db.pragma("secure_delete = ON");
-    const version = db.pragma("user_version", { simple: true });
-    if (version === 0) createSchema(db);
-    else if (version !== SCHEMA_VERSION) throw new Error(`texts of version ${version}`);
-    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error("damaged texts");
-    return db;
-  } catch (cause) {
-    db.close();
-    throw cause;
-  }
-}
-
-function createSchema(db: Database.Database): void {
-  db.transaction(() => {
-    db.exec(`
-      CREATE TABLE texts (element_id TEXT PRIMARY KEY, digest TEXT NOT NULL, text TEXT NOT NULL, bytes INTEGER NOT NULL,
-        turn INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE INDEX texts_by_turn ON texts (turn);
-    `);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  })();
-}
+const SCHEMA = `
+  CREATE TABLE texts (element_id TEXT PRIMARY KEY, digest TEXT NOT NULL, text TEXT NOT NULL, bytes INTEGER NOT NULL,
+    turn INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX texts_by_turn ON texts (turn);
+`;

@@ -1,9 +1,9 @@
 // What the ledger last knew of each element, by source: sources compare the present with it when they (re)start, and write
 // only what differs. An SQLite file beside the other derived data: deleted or damaged, it is read anew from the ledger.
-import { rmSync } from "node:fs";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { canonicalise, type JsonValue } from "../../../shared/format/canonical-json.js";
 import type { Logger } from "../../../shared/log.js";
+import { openDerived } from "../../../shared/store/open-derived.js";
 import type { AppendedEvent } from "../../event.js";
 import type { JsonObject } from "./element-change.js";
 
@@ -66,12 +66,10 @@ export class KnownElements {
   /** Opens the file, or starts an empty one where it is missing, damaged or of another version. */
   static open(options: KnownElementsOptions): KnownElements {
     const { path } = options;
-    try {
-      return new KnownElements(openDatabase(path), options);
-    } catch {
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
-      return new KnownElements(openDatabase(path), options);
-    }
+    return openDerived(
+      { path, version: SCHEMA_VERSION, schema: SCHEMA, synchronous: "NORMAL" },
+      (db) => new KnownElements(db, options),
+    );
   }
 
   /**
@@ -185,31 +183,10 @@ export function comparableState(stateJson: string): string {
   return canonicalise(state as JsonValue);
 }
 
-function openDatabase(path: string): Database.Database {
-  const db = new Database(path);
-  try {
-    db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = NORMAL");
-    const version = db.pragma("user_version", { simple: true });
-    if (version === 0) createSchema(db);
-    else if (version !== SCHEMA_VERSION) throw new Error(`known elements of version ${version}`);
-    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error("damaged known elements");
-    return db;
-  } catch (cause) {
-    db.close();
-    throw cause;
-  }
-}
-
-function createSchema(db: Database.Database): void {
-  db.transaction(() => {
-    db.exec(`
-      CREATE TABLE elements (source TEXT, element_id TEXT, element_type TEXT NOT NULL, state TEXT NOT NULL,
-        PRIMARY KEY (source, element_id)) WITHOUT ROWID;
-      CREATE TABLE sources (source TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID;
-      CREATE TABLE meta (size INTEGER NOT NULL, last TEXT NOT NULL);
-      INSERT INTO meta VALUES (0, '');
-    `);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-  })();
-}
+const SCHEMA = `
+  CREATE TABLE elements (source TEXT, element_id TEXT, element_type TEXT NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY (source, element_id)) WITHOUT ROWID;
+  CREATE TABLE sources (source TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE meta (size INTEGER NOT NULL, last TEXT NOT NULL);
+  INSERT INTO meta VALUES (0, '');
+`;

@@ -1,5 +1,7 @@
 // The table of event sources in `status`: one row a source, each watched service of the bus being one.
+
 import { type Column, formatTable } from "../../shared/cli/table.js";
+import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { SourceState } from "../sources/source.js";
 import { conditionOf, droppedOf, type SourceRow, sourceRows } from "../sources/source-rows.js";
 
@@ -9,7 +11,7 @@ const COLUMNS: Column<SourceRow>[] = [
   { title: "WRITTEN", value: ({ state }) => String(state.written ?? 0), right: true },
   { title: "DROPPED", value: ({ state }) => String(droppedOf(state)), right: true },
   { title: "GAPS", value: ({ state }) => String(state.gaps ?? "-"), right: true },
-  { title: "SEEN UNTIL", value: ({ state }) => String(state.seen_until ?? "-").replace(/\.\d+Z$/, "Z") },
+  { title: "SEEN UNTIL", value: ({ state }) => wholeSeconds(String(state.seen_until ?? "-")) },
   { title: "WHY", value: ({ state }) => whyOf(state), shrink: true },
 ];
 

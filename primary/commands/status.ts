@@ -1,4 +1,5 @@
 // `isochron-primary status`: once, or with `--watch` again and again.
+
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
@@ -9,6 +10,7 @@ import { showStatus, statusOptions } from "../../shared/cli/watch-status.js";
 import { formatRate } from "../../shared/config/parse-rate.js";
 import { formatMebibytes } from "../../shared/config/parse-size.js";
 import { PRIORITIES } from "../../shared/format/entry.js";
+import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { PrimaryStatus, VectorizeStatus } from "../answer-operator.js";
 import type { BusState } from "../bus/event-bus.js";
 import type { LinkStatus } from "../push/link-status.js";
@@ -27,7 +29,7 @@ const REPLICA_COLUMNS: Column<LinkStatus>[] = [
   { title: "HEALTH", value: ({ health }) => health },
   { title: "GENERATION", value: ({ generation }) => String(generation ?? "-"), right: true },
   { title: "ENTRIES", value: ({ size }) => String(size ?? "-"), right: true },
-  { title: "LAST ACK", value: ({ last_ack: ack }) => ack?.replace(/\.\d+Z$/, "Z") ?? "never" },
+  { title: "LAST ACK", value: ({ last_ack: ack }) => (ack === null ? "never" : wholeSeconds(ack)) },
   { title: "LAST PUSH", value: formatPush },
   { title: "LINK", value: formatBandwidth, right: true },
   { title: "WHY", value: ({ reason, hint }) => (hint ? `${reason} (${hint})` : reason), shrink: true },

@@ -1,7 +1,9 @@
 // `links/paused.json`: the replicas that an operator holds. A pause outlives the daemon: a replica that is being repaired
 // must not be pushed to because the primary was restarted meanwhile.
+
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { Logger } from "../../shared/log.js";
 import { replaceFile } from "../../shared/store/write-file.js";
 
@@ -35,7 +37,7 @@ export class PausedLinks {
   /** Why and since when it is held; `undefined` if it is not. */
   reason(name: string): string | undefined {
     const pause = Object.hasOwn(this.#pauses, name) ? this.#pauses[name] : undefined;
-    return pause && `${pause.reason} (since ${pause.since.replace(/\.\d+Z$/, "Z")})`;
+    return pause && `${pause.reason} (since ${wholeSeconds(pause.since)})`;
   }
 
   /** Resolves once it is durable. */

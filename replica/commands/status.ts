@@ -1,4 +1,5 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
+
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
@@ -9,6 +10,7 @@ import { visible } from "../../shared/cli/visible.js";
 import { showStatus, statusOptions } from "../../shared/cli/watch-status.js";
 import { formatMebibytes } from "../../shared/config/parse-size.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
+import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
 import type { HeldStatus } from "../agent/replica-stores.js";
@@ -111,5 +113,5 @@ function formatBehind(answered: StoreStatus | undefined): string {
 }
 
 function toSeconds(time: string | null): string | undefined {
-  return time?.replace(/\.\d+Z$/, "Z");
+  return time === null ? undefined : wholeSeconds(time);
 }

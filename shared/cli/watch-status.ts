@@ -1,8 +1,10 @@
 // `status --watch`: asks a daemon again and again and shows the answer, drawn over on a terminal, a block each time on a
 // pipe, until Ctrl-C, SIGTERM or a reader that went away. A daemon that is away is said and waited for.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WriteStream } from "node:tty";
 import type { Argv } from "yargs";
+import { wholeSeconds } from "../format/timestamp.js";
 import { AskError } from "./ask-socket.js";
 import { TerminalScreen } from "./terminal-screen.js";
 import { visible } from "./visible.js";
@@ -133,7 +135,7 @@ function awayLine(trouble: string, lastAt: string | undefined): string {
 }
 
 function now(): string {
-  return new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  return wholeSeconds(new Date().toISOString());
 }
 
 /** Fires at Ctrl-C, at SIGTERM, when the terminal goes away, and when whoever reads our output is gone. */

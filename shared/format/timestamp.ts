@@ -93,6 +93,11 @@ export function createNowMicros({ wallMs, steadyMs }: Clocks, startMs = wallMs()
   };
 }
 
+/** For people: `2026-11-20T10:05:00Z` of a time in stored form, or of an ISO 8601 one in UTC. */
+export function wholeSeconds(time: string): string {
+  return time.replace(/\.\d+Z$/, "Z");
+}
+
 /** Microseconds since 1970. */
 export const nowMicros = createNowMicros(
   { wallMs: () => Date.now(), steadyMs: () => performance.now() },

@@ -1,4 +1,5 @@
 // What a link says of a replica that nothing here is a base for. Pure.
+import { wholeSeconds } from "../../../shared/format/timestamp.js";
 import type { LostBase } from "./link-pins.js";
 
 export interface NeedsFull {
@@ -18,14 +19,12 @@ export interface NeedsFullFacts {
 
 export function needsFull({ replica, lost, planned, mode }: NeedsFullFacts): NeedsFull | undefined {
   if (!lost && planned === undefined) return undefined;
-  const why = lost && `its base, generation ${lost.generation}, was let go ${toSeconds(lost.atMs)}: ${lost.reason}`;
+  const why =
+    lost &&
+    `its base, generation ${lost.generation}, was let go ${wholeSeconds(new Date(lost.atMs).toISOString())}: ${lost.reason}`;
   const hint =
     mode === "ask"
       ? `\`isochron-primary resync ${replica} --full\` sends all of the store`
       : "all of the store is sent when it is reached; if it will not be back, take it out of `replicas`";
   return { reason: why ?? (planned as string), hint };
-}
-
-function toSeconds(timeMs: number): string {
-  return new Date(timeMs).toISOString().replace(/\.\d+Z$/, "Z");
 }

@@ -1,5 +1,6 @@
 // How a replica is doing, from what its link knows: one state, the reason in words and what to do. Pure: no clock, no
 // network. Every state a link can be in is here, and nowhere else.
+import { wholeSeconds } from "../../../shared/format/timestamp.js";
 import type { NeedsFull } from "../base/needs-full.js";
 import type { PushError, PushErrorCode } from "../push-error.js";
 
@@ -112,6 +113,6 @@ function assessLag({ behindSinceMs, nowMs, lagMs, doing }: LinkFacts): Assessmen
   if (behindSinceMs === undefined || nowMs - behindSinceMs < lagMs) {
     return { health: "healthy", reason: doing, code: undefined, hint: undefined };
   }
-  const since = new Date(behindSinceMs).toISOString().replace(/\.\d+Z$/, "Z");
+  const since = wholeSeconds(new Date(behindSinceMs).toISOString());
   return { health: "lagging", reason: `behind since ${since}; ${doing}`, code: "lagging", hint: undefined };
 }

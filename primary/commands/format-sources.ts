@@ -1,5 +1,4 @@
 // The table of event sources in `status`: one row a source, each watched service of the bus being one.
-
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { SourceState } from "../sources/source.js";

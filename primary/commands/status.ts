@@ -1,5 +1,4 @@
 // `isochron-primary status`: once, or with `--watch` again and again.
-
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";

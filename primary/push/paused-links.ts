@@ -1,6 +1,5 @@
 // `links/paused.json`: the replicas that an operator holds. A pause outlives the daemon: a replica that is being repaired
 // must not be pushed to because the primary was restarted meanwhile.
-
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { wholeSeconds } from "../../shared/format/timestamp.js";

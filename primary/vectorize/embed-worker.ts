@@ -1,6 +1,5 @@
 // A worker process of the vectorizer: events in, rows out, nothing kept. A crash here costs one job, which is done
 // again elsewhere; it can never reach the ledger.
-
 import { writeSync } from "node:fs";
 import {
   type EventToEmbed,

@@ -1,5 +1,4 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
-
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
 import { describeHistory } from "../../shared/cli/describe-history.js";
 import { formatFace } from "../../shared/cli/format-face.js";

@@ -1,6 +1,5 @@
 // `status --watch`: asks a daemon again and again and shows the answer, drawn over on a terminal, a block each time on a
 // pipe, until Ctrl-C, SIGTERM or a reader that went away. A daemon that is away is said and waited for.
-
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WriteStream } from "node:tty";
 import type { Argv } from "yargs";

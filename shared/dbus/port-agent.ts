@@ -1,6 +1,5 @@
 // `dev.ovs.PortAgent1`: the questions of an Open vSwitch port agent, under the names its clients know, answered from the
 // ledger. Every method gives one JSON string, and has a name in snake_case and one in CamelCase.
-
 import { askEveryStore } from "./ask-every-store.js";
 import type { AskQuery } from "./ask-queries.js";
 import { readNetworkState } from "./read-network-state.js";

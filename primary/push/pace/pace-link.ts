@@ -1,6 +1,5 @@
 // What one link knows of its own pace: how fast it is, what codecs do to its pushes, what its limits allow; and the choice
 // of a codec for each push. It shares nothing with other links but the limit on all of them.
-
 import type { Arrival } from "../wire/replica-client.js";
 import { type CodecChoice, type CodecQuestion, chooseCodec } from "./choose-codec.js";
 import type { Codec } from "./codec.js";

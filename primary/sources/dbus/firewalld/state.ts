@@ -1,5 +1,4 @@
 // What firewalld is as a whole: running or failed, in panic or not, and which zone is for what has none.
-
 import { plainValue } from "../../../../shared/dbus/plain-value.js";
 import type { JsonValue } from "../../../../shared/format/canonical-json.js";
 import type { JsonObject } from "../../watch/element-change.js";

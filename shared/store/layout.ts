@@ -39,6 +39,10 @@ export class RootLayout {
   get cosignKey(): string {
     return join(this.keys, "cosign-key.pem");
   }
+  /** Sentence models, one folder each, 0755: what makes vectors and what answers questions read them. */
+  get models(): string {
+    return join(this.root, "models");
+  }
   /** Replica: vkeys of the primaries it accepts, one a line. */
   get trustedKeys(): string {
     return join(this.root, "trusted-keys");

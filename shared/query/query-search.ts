@@ -7,9 +7,15 @@ import { badParameter } from "./query-error.js";
 import { spaceWith } from "./query-similar.js";
 import type { VectorIndex } from "./vector-index.js";
 
+/** Which legs answer: words, vectors, or both. */
+export const SEARCH_MODES = ["text", "semantic", "hybrid"] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
+
 export interface SearchQuery {
   words: string;
   limit: number;
+  /** By default `hybrid`. */
+  mode?: SearchMode;
 }
 
 export interface SearchAnswer {
@@ -23,14 +29,18 @@ const LEG_DEPTH = 100;
 const FEEDBACK_HITS = 5;
 
 /** @throws QueryError `bad-parameter` when `words` holds no letter and no digit */
-export async function querySearch(context: QueryContext, { words, limit }: SearchQuery): Promise<SearchAnswer> {
+export async function querySearch(
+  context: QueryContext,
+  { words, limit, mode = "hybrid" }: SearchQuery,
+): Promise<SearchAnswer> {
   // At control characters too: FTS5 takes a NUL for the end of the question.
   const wanted = words.split(/[\s\p{Cc}]+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
   if (wanted.length === 0) throw badParameter("q", words, "give at least one word, such as `wifi` or `eth0`");
   const depth = Math.max(LEG_DEPTH, limit);
   const text = context.layer.text(wanted, depth, context.size);
-  const { hits, said } = await vectorLeg(context, text, depth);
-  const results = fuse(text, hits, depth)
+  const { hits, said } =
+    mode === "text" ? { hits: [], said: "none: mode text" } : await vectorLeg(context, text, depth);
+  const results = fuse(mode === "semantic" ? [] : text, hits, depth)
     .slice(0, limit)
     .map((hit) => resultOf(context, hit));
   return { legs: { text: `bm25 over ${wanted.length} word(s), any of them`, vector: said }, results };

@@ -8,7 +8,7 @@ import type { ChainQuery } from "./query-chain.js";
 import type { ElementsQuery } from "./query-elements.js";
 import { badParameter } from "./query-error.js";
 import type { EventQuery } from "./query-event.js";
-import type { SearchQuery } from "./query-search.js";
+import { SEARCH_MODES, type SearchQuery } from "./query-search.js";
 import type { SimilarQuery } from "./query-similar.js";
 import type { StateQuery } from "./query-state.js";
 import type { TimelineQuery } from "./query-timeline.js";
@@ -89,7 +89,12 @@ const schemas = {
     cursor,
   }),
   similar: z.strictObject({ store, seq: seq.optional(), element: name.optional(), limit: limit(10) }),
-  search: z.strictObject({ store, q: name, limit: limit(10) }),
+  search: z.strictObject({
+    store,
+    q: name,
+    mode: z.enum(SEARCH_MODES, `give one of ${SEARCH_MODES.join(", ")}`).default("hybrid"),
+    limit: limit(10),
+  }),
   anomalies: z.strictObject({
     store,
     window: duration.optional(),
@@ -139,8 +144,8 @@ export const readParameters = {
     throw badParameter("seq", seq, "give either seq or element");
   },
   search(raw: unknown): Asked<SearchQuery> {
-    const { store, q, limit } = read("search", raw);
-    return { store, query: { words: q, limit } };
+    const { store, q, mode, limit } = read("search", raw);
+    return { store, query: { words: q, mode, limit } };
   },
   anomalies(raw: unknown): Asked<AnomaliesQuery> {
     const { store, window, from, to, limit } = read("anomalies", raw);

@@ -1,4 +1,4 @@
-// `npm run bench [-- NAME…] [--json FILE]`: runs the benches named, or all, one after another, and prints one table. Each
+// `npm run bench [-- NAME…] [--json FILE] [--data DIR]`: runs the benches named, or all, one after another, and prints one table. Each
 // bench measures its yardstick in the same run, because machines differ and are noisy: read the ratios.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -11,15 +11,17 @@ import { benchIngest } from "./ingest.js";
 import { benchLatency } from "./latency.js";
 import { benchNet } from "./net.js";
 import { benchPush } from "./push.js";
+import { benchRelevance } from "./relevance.js";
 import { benchSearch } from "./search.js";
 import { benchWire } from "./wire.js";
 
-const BENCHES: Record<string, () => Promise<BenchRow[]>> = {
+const BENCHES: Record<string, (dataDir?: string) => Promise<BenchRow[]>> = {
   ingest: benchIngest,
   latency: benchLatency,
   push: benchPush,
   wire: benchWire,
   search: () => benchSearch(),
+  relevance: benchRelevance,
   dbus: benchDbus,
   fleet: benchFleet,
   net: benchNet,
@@ -36,7 +38,10 @@ const COLUMNS: Column<BenchRow>[] = [
   { title: "MET", value: ({ met }) => (met === null ? "-" : met ? "yes" : "no") },
 ];
 
-const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: "string" }, data: { type: "string" } },
+  allowPositionals: true,
+});
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 const unknown = names.find((name) => !(name in BENCHES));
 if (unknown !== undefined) {
@@ -51,7 +56,7 @@ for (const name of names) {
   // What the bench before has written goes to the disk first, and not in the middle of this one.
   await execa("sync");
   process.stderr.write(`bench ${name}\n`);
-  rows.push(...(await (BENCHES[name] as () => Promise<BenchRow[]>)()));
+  rows.push(...(await (BENCHES[name] as (typeof BENCHES)[string])(values.data)));
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 }
 process.stdout.write(`${formatTable(rows, COLUMNS)}\n`);

@@ -145,9 +145,10 @@ export interface VectorRows {
   drained(uptoSeq: number, signal?: AbortSignal): Promise<void>;
   /**
    * Rows written since the last call, and exactly the events below `uptoSeq` that are to have one and have none yet.
-   * Undefined, and nothing is taken, where those are more than a seal can name.
+   * Undefined, and nothing is taken, where those are more than a seal can name. Once rows were taken, none is written until
+   * `stands` is settled.
    */
-  takeAdded(uptoSeq: number): Promise<TakenRows | undefined>;
+  takeAdded(uptoSeq: number, stands: Promise<unknown>): Promise<TakenRows | undefined>;
 }
 
 /** What a seal says of vectors. */

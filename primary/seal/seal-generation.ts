@@ -55,10 +55,11 @@ export interface SealedWithLate extends SealedGeneration {
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedWithLate> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
-  const sealed = await parts.ledger.held(async (ledger) => {
+  const standing: Promise<SealedWithLate> = parts.ledger.held(async (ledger) => {
     // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
     const definitions = await readDefinitions(parts.store.live);
-    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size));
+    // Until the snapshots stand, no row is written: it would be in this generation without being named by its seal.
+    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, standing));
     const event = sealEvent(parts.storeUuid, generation, taken, definitions);
     await times.stage("entry_ms", ledger.append(event));
     const ends = { generation, size: ledger.size, root: ledger.root(), late: taken.late };
@@ -67,6 +68,7 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
     await swapCurrent(parts.store, generation);
     return ends;
   });
+  const sealed = await standing;
   parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
 }
@@ -81,15 +83,19 @@ async function waitForVectors({ ledger, vectors, hurry, signal }: SealParts): Pr
 }
 
 /** All rows; in a hurry those that are there, unless more are late than a seal can name. */
-async function takeRows({ vectors, hurry, signal }: SealParts, size: number): Promise<TakenRows> {
+async function takeRows(
+  { vectors, hurry, signal }: SealParts,
+  size: number,
+  stands: Promise<unknown>,
+): Promise<TakenRows> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(MAX_HELD_WAIT_MS)]);
   await vectors.drained(size, AbortSignal.any([deadline, hurry])).catch((error: unknown) => {
     if (!hurry.aborted || deadline.aborted) throw error;
   });
-  const taken = await vectors.takeAdded(size);
+  const taken = await vectors.takeAdded(size, stands);
   if (taken) return taken;
   await vectors.drained(size, deadline);
-  return (await vectors.takeAdded(size)) as TakenRows;
+  return (await vectors.takeAdded(size, stands)) as TakenRows;
 }
 
 function sealEvent(

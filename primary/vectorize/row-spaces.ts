@@ -30,6 +30,8 @@ export interface SpacesToOpen {
 export class RowSpaces {
   readonly #options: RowSpacesOptions;
   readonly #byName = new Map<string, RowFiles>();
+  /** Rows were taken for a seal that is being made: its generation may hold no row that it does not name. */
+  #held: Promise<void> | undefined;
 
   constructor(options: RowSpacesOptions) {
     this.#options = options;
@@ -45,13 +47,15 @@ export class RowSpaces {
     return found;
   }
 
-  /** @throws VectorizeError `write-failed` */
-  append({ level, firstSeq, rows }: RowsOfLevel): Promise<void> {
+  /** Waits while rows are held. @throws VectorizeError `write-failed` */
+  async append({ level, firstSeq, rows }: RowsOfLevel): Promise<void> {
+    while (this.#held) await this.#held;
     return (this.#byName.get(spaceName(embedderOf(level).space)) as RowFiles).append(rows, firstSeq);
   }
 
-  /** The runs of rows since the last take, by space name. */
-  async take(): Promise<{ space: string; added: SealedRows[] }[]> {
+  /** The runs of rows since the last take, by space name. From now on none is written until `stands` is settled. */
+  async take(stands?: Promise<unknown>): Promise<{ space: string; added: SealedRows[] }[]> {
+    if (stands) this.#holdUntil(stands);
     const taken: { space: string; added: SealedRows[] }[] = [];
     for (const files of this.#byName.values()) {
       const added = await files.take();
@@ -62,6 +66,14 @@ export class RowSpaces {
 
   async close(): Promise<void> {
     for (const files of this.#byName.values()) await files.close();
+  }
+
+  #holdUntil(stands: Promise<unknown>): void {
+    const released = () => {
+      if (this.#held === held) this.#held = undefined;
+    };
+    const held = stands.then(released, released);
+    this.#held = held;
   }
 
   async #othersOnDisk(active: readonly string[]): Promise<Space[]> {

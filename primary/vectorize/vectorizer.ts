@@ -181,11 +181,11 @@ export class Vectorizer {
   }
 
   /** As `VectorRows` says. To be called with the ledger held, and for one seal that surely follows. */
-  takeAdded(uptoSeq: number): Promise<TakenRows | undefined> {
+  takeAdded(uptoSeq: number, stands?: Promise<unknown>): Promise<TakenRows | undefined> {
     return this.#inTurn(async () => {
       const late = this.#jobs ? this.#done.missing(uptoSeq, MOST_LATE_RANGES) : [];
       if (!late) return undefined;
-      const spaces = await this.#spaces.take();
+      const spaces = await this.#spaces.take(stands);
       this.#lateSinceStart += countSeqs(withoutSeqs(late, this.#late));
       this.#late = late;
       this.#lateWaiting = countSeqs(late);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare Debian machine (root, Node >= 20.19, git) to where `npm test`, `npm run quickstart` and `npm run bench`
-# can run: Debian packages, node_modules, dist. Does only what is missing, says one line per step, and nothing else.
+# can run: Debian packages, node_modules, dist; with --models also the runtime of embedding models. Does only what is
+# missing, says one line per step, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -12,6 +13,7 @@ main() {
   check_node
   install_packages
   install_modules
+  [ "${1:-}" != --models ] || add_runtime
   build
 }
 
@@ -108,6 +110,20 @@ native_modules_load() {
   node -e 'new (require("better-sqlite3"))(":memory:").close(); new (require("hnswlib-node").HierarchicalNSW)("ip", 2).initIndex(2)'
 }
 
+# Large, so users add it when they want a model. Another version than the one named, or none: added anew.
+add_runtime() {
+  local lock=shared/embed/runtime/package-lock.json there=shared/embed/runtime/node_modules/.package-lock.json
+  if [ ! -e "$there" ] || ! same_versions "$lock" "$there"; then
+    step "npm run add-runtime (the runtime of embedding models)" "check the network, then run this again" npm run add-runtime
+  fi
+}
+
+# same_versions LOCK INSTALLED: npm ci writes the second last, after all that it lists.
+same_versions() {
+  node -e 'const [lock, there] = process.argv.slice(1).map((path) => JSON.parse(fs.readFileSync(path, "utf8")).packages);
+    process.exit(Object.entries(there).every(([name, { version }]) => lock[name]?.version === version) ? 0 : 1)' "$@"
+}
+
 compiler_settings() {
   # The distance loops of hnswlib use AVX2 only when told to: 1.3 to 1.5 times the speed.
   if grep -qw avx2 /proc/cpuinfo; then
@@ -130,8 +146,8 @@ build() {
 
 # A folder is newer too when a file in it was removed.
 changed_sources() {
-  find package.json tsconfig.json primary replica shared test \( -name '*.ts' -o -name '*.json' -o -type d \) \
-    -newer dist/.built -print -quit
+  find package.json tsconfig.json primary replica shared test -name node_modules -prune -o \
+    \( -name '*.ts' -o -name '*.json' -o -type d \) -newer dist/.built -print -quit
 }
 
-main
+main "$@"

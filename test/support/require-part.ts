@@ -2,6 +2,7 @@
 // is missing and how to get it.
 import type { TestContext } from "node:test";
 import { execa } from "execa";
+import { runtimeVersion } from "../../shared/embed/onnx/load-runtime.js";
 
 export interface Part {
   /** What is missing, such as `the program sshd`. */
@@ -37,4 +38,11 @@ export const ROOT: Part = {
   name: "root",
   howToGet: "run the tests as root",
   isThere: () => process.geteuid?.() === 0,
+};
+
+/** What runs embedding models, which is not part of the plain install. */
+export const MODEL_RUNTIME: Part = {
+  name: "the runtime of embedding models",
+  howToGet: "npm run add-runtime",
+  isThere: () => runtimeVersion() !== undefined,
 };

@@ -88,7 +88,7 @@ export class EmbedJobs {
     try {
       const { rows } = await this.#surely(seqs[0] as number, events.length, async () => {
         const reply = await worker.embed({ level, seqs, texts });
-        const bytes = events.length * rowBytes(embedderOf(level).space.dimensions);
+        const bytes = events.length * rowBytes(embedderOf(level).space);
         if (reply.rows[0]?.rows.length === bytes) return reply;
         throw new WorkerDied("embedding worker gave rows of another length");
       });
@@ -130,7 +130,7 @@ export class EmbedJobs {
     });
     const { space, embed } = embedderOf(level);
     const [vector] = await embed([{ entry, state: {} }]);
-    return formatRows([{ seq, vector: vector as Float32Array }], space.dimensions);
+    return formatRows([{ seq, vector: vector as Float32Array }], space);
   }
 }
 

@@ -71,7 +71,7 @@ async function formatLevel(level: RowLevel, events: readonly NumberedEvent[]): P
   const { space, embed } = embedderOf(level);
   const vectors = await embed(events);
   const rows = events.map(({ seq }, i) => ({ seq, vector: vectors[i] as Float32Array }));
-  return { level, firstSeq: (events[0] as NumberedEvent).seq, rows: formatRows(rows, space.dimensions) };
+  return { level, firstSeq: (events[0] as NumberedEvent).seq, rows: formatRows(rows, space) };
 }
 
 /** Read at the most for one reply: a job must end well before it counts as silent. */

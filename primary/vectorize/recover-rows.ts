@@ -3,9 +3,11 @@
 import { createHash } from "node:crypto";
 import { open, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { parseRows, rowBytes, type Space, spaceName, type VectorRow } from "../../shared/format/vector-row.js";
+import { type Space, spaceName } from "../../shared/format/space.js";
+import { parseRows, rowBytes } from "../../shared/format/vector-row.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import { listSegments } from "../../shared/store/read-lines.js";
+import { isSoundRow } from "./is-sound-row.js";
 import type { UnsealedRun } from "./row-files.js";
 import { VectorizeError } from "./vectorize-error.js";
 
@@ -50,7 +52,7 @@ async function recoverFile(
   recovered: RecoveredRows,
   seen: Set<number>,
 ): Promise<void> {
-  const width = rowBytes(options.space.dimensions);
+  const width = rowBytes(options.space);
   const first = options.sealedRows.get(file) ?? 0;
   const run: UnsealedRun = { file, first, rows: 0, hash: createHash("sha256") };
   const handle = await open(path, "r");
@@ -82,19 +84,12 @@ async function recoverFile(
 /** Rows before the first one that cannot be right; their events are added to `seen`. */
 function countSound(rows: Buffer, { space, isOpen }: RecoverOptions, seen: Set<number>): number {
   let sound = 0;
-  for (const row of parseRows(rows, space.dimensions)) {
-    if (!isOpen(row.seq) || seen.has(row.seq) || !isSound(row, space)) break;
+  for (const row of parseRows(rows, space)) {
+    if (!isOpen(row.seq) || seen.has(row.seq) || !isSoundRow(row, space)) break;
     seen.add(row.seq);
     sound += 1;
   }
   return sound;
-}
-
-/** A power cut can leave zeros where a row should be: such a row has no length. */
-function isSound({ vector }: VectorRow, space: Space): boolean {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  return Number.isFinite(squares) && (!space.normalised || Math.abs(squares - 1) < 1e-3);
 }
 
 function rowsMissing(path: string, sealed: number, found: number): VectorizeError {

@@ -5,7 +5,8 @@ import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SealedRows } from "../../shared/format/seal.js";
 import { firstSeqOf, SEGMENT_BYTES, segmentName } from "../../shared/format/segment-name.js";
-import { formatSpace, rowBytes, type Space, spaceName } from "../../shared/format/vector-row.js";
+import { formatSpace, type Space, spaceName } from "../../shared/format/space.js";
+import { rowBytes } from "../../shared/format/vector-row.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import { StoreError } from "../../shared/store/store-error.js";
 import { writeFileOnce } from "../../shared/store/write-file.js";
@@ -43,7 +44,7 @@ export class RowFiles {
   constructor(options: RowFilesOptions) {
     this.#options = options;
     this.name = spaceName(options.space);
-    this.#rowBytes = rowBytes(options.space.dimensions);
+    this.#rowBytes = rowBytes(options.space);
   }
 
   /** Makes the space's folder and `space.json` at first use. @throws VectorizeError `space-differs` */

@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
 import type { SealedRows } from "../../shared/format/seal.js";
-import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/vector-row.js";
+import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/space.js";
 import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { RowsOfLevel } from "./embed-protocol.js";

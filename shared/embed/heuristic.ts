@@ -18,7 +18,7 @@
 import type { JsonValue } from "../format/canonical-json.js";
 import type { Entry } from "../format/entry.js";
 import { sha256Hex } from "../format/hash.js";
-import type { Space } from "../format/vector-row.js";
+import type { Space } from "../format/space.js";
 import { addWords, hashText } from "./hash-words.js";
 import { measureState } from "./measure-state.js";
 import { roundToUnit } from "./round-to-unit.js";

@@ -2,7 +2,7 @@
 // space, and how a batch of events becomes vectors of it. Vectors of two levels are in two spaces and never compared.
 import type { JsonValue } from "../format/canonical-json.js";
 import type { Entry, Priority } from "../format/entry.js";
-import type { Space } from "../format/vector-row.js";
+import type { Space } from "../format/space.js";
 import { embedHeuristic, heuristicSpace } from "./heuristic.js";
 
 export const VECTOR_LEVELS = ["none", "heuristic"] as const;

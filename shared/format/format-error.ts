@@ -11,6 +11,8 @@ export type FormatErrorCode =
   | "bad-vkey"
   | "bad-checkpoint"
   | "bad-space"
+  | "newer-space"
+  | "bad-vector"
   | "bad-tree";
 
 export class FormatError extends Error {

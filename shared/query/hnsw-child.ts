@@ -95,13 +95,13 @@ async function load({ id, shape, path, sha256, added, first }: LoadRequest): Pro
   loaded.set(id, { index, first, ef: -1 });
 }
 
-async function build({ shape, rows, first, count, path, seqsPath }: BuildRequest): Promise<BuildAnswer> {
+async function build({ shape, rows, rowShape, first, count, path, seqsPath }: BuildRequest): Promise<BuildAnswer> {
   setPriority(BUILD_NICENESS);
   const index = new hnswlib.HierarchicalNSW(shape.metric, shape.dimensions);
   index.initIndex(count, shape.m, shape.efConstruction, RANDOM_SEED);
   const seqs = new Float64Array(count);
   const point = new Array<number>(shape.dimensions).fill(0);
-  for await (const chunk of readRowChunks(rows, shape.dimensions, first, first + count)) {
+  for await (const chunk of readRowChunks(rows, rowShape, first, first + count)) {
     for (let i = 0; i < chunk.rows; i += 1) {
       const label = chunk.first + i - first;
       const vector = vectorOfRow(chunk, i);

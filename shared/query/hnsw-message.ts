@@ -1,4 +1,5 @@
 // What the engine and its HNSW children say to each other over the fork channel (serialization `advanced`).
+import type { RowShape } from "../format/vector-row.js";
 import type { RowFiles } from "./vector-rows.js";
 
 export type HnswMetric = "ip" | "cosine";
@@ -15,6 +16,8 @@ export interface BuildRequest {
   call: number;
   shape: SegmentShape;
   rows: RowFiles;
+  /** How the rows stand on disk. The index itself holds singles, whatever they are. */
+  rowShape: RowShape;
   first: number;
   count: number;
   /** The finished file; its sequence numbers go beside it. */

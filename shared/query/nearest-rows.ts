@@ -123,3 +123,10 @@ export function toUnit(vector: Float32Array): Float32Array {
   const length = Math.sqrt(squares(vector, 0, vector.length));
   return length === 0 ? vector : vector.map((value) => value / length);
 }
+
+/** Brings the vector that begins at `at` to length 1, in its place. One without a length stays as it is. */
+export function scaleToUnit(floats: Float32Array, at: number, dimensions: number): void {
+  const factor = 1 / Math.sqrt(squares(floats, at, dimensions));
+  if (!Number.isFinite(factor)) return;
+  for (let i = at; i < at + dimensions; i += 1) floats[i] = (floats[i] as number) * factor;
+}

@@ -4,7 +4,7 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { openNote } from "../format/signed-note.js";
-import { isSpaceName, parseSpace } from "../format/vector-row.js";
+import { isSpaceName, parseSpace } from "../format/space.js";
 import type { Logger } from "../log.js";
 import { type StoreLayout, TreeLayout } from "../store/layout.js";
 import { clearQueryIndex, makeIndexFolder } from "../store/make-index-folder.js";

@@ -4,7 +4,8 @@ import { open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { z } from "zod";
 import { sha256Hex } from "../format/hash.js";
-import { rowBytes, type Space } from "../format/vector-row.js";
+import type { Space } from "../format/space.js";
+import { type RowShape, rowBytes } from "../format/vector-row.js";
 import type { BuildAnswer, SegmentShape } from "./hnsw-message.js";
 import type { RowRange } from "./plan-segments.js";
 import type { RowFiles } from "./vector-rows.js";
@@ -68,7 +69,7 @@ export async function sealSegment(
     first: range.first,
     rows: range.rows,
     ...built,
-    edgesSha256: await hashEdges(rows, space.dimensions, range),
+    edgesSha256: await hashEdges(rows, space, range),
   };
   await writeFile(`${sidecarPath}.new`, `${JSON.stringify(sidecar)}\n`);
   await rename(`${sidecarPath}.new`, sidecarPath);
@@ -105,7 +106,7 @@ async function readSegment(dir: string, name: string, space: Space, rows: RowFil
     (Object.keys(shape) as (keyof SegmentShape)[]).every((key) => sidecar[key] === shape[key]) &&
     sidecar.rows > 0 &&
     sidecar.first + sidecar.rows <= rows.rows &&
-    sidecar.edgesSha256 === (await hashEdges(rows, space.dimensions, sidecar));
+    sidecar.edgesSha256 === (await hashEdges(rows, space, sidecar));
   return fits ? { sidecar, path, seqs: await readSeqs(seqsPath, sidecar) } : undefined;
 }
 
@@ -115,15 +116,15 @@ async function readSeqs(path: string, sidecar: Sidecar): Promise<Float64Array> {
   return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-async function hashEdges(rows: RowFiles, dimensions: number, range: RowRange): Promise<string> {
+async function hashEdges(rows: RowFiles, shape: RowShape, range: RowRange): Promise<string> {
   const edges = [range.first, range.first + range.rows - 1];
-  return sha256Hex(Buffer.concat(await Promise.all(edges.map((position) => readRow(rows, dimensions, position)))));
+  return sha256Hex(Buffer.concat(await Promise.all(edges.map((position) => readRow(rows, shape, position)))));
 }
 
-async function readRow(rows: RowFiles, dimensions: number, position: number): Promise<Buffer> {
+async function readRow(rows: RowFiles, shape: RowShape, position: number): Promise<Buffer> {
   const file = rows.files.find(({ first, rows: length }) => position >= first && position < first + length);
   if (!file) throw new Error(`there is no row ${position}`);
-  const bytes = Buffer.alloc(rowBytes(dimensions));
+  const bytes = Buffer.alloc(rowBytes(shape));
   const handle = await open(join(rows.dir, file.name), "r");
   try {
     await handle.read(bytes, 0, bytes.length, (position - file.first) * bytes.length);

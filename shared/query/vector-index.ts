@@ -2,7 +2,7 @@
 // that no ready segment covers (the newest, and any whose segment is being built, loaded or rebuilt). The vectors on disk
 // are the truth; segments are derived. A row must never be missing from an answer without the answer waiting for it.
 import { mkdir } from "node:fs/promises";
-import type { Space } from "../format/vector-row.js";
+import type { Space } from "../format/space.js";
 import type { Logger } from "../log.js";
 import { HnswGone, type HnswHost } from "./hnsw-host.js";
 import type { HnswPool } from "./hnsw-pool.js";
@@ -93,7 +93,7 @@ export class VectorIndex {
   async open(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
     const { dir, space } = this.#options;
     await mkdir(dir, { recursive: true });
-    const files = await listRows(rowsDir, space.dimensions);
+    const files = await listRows(rowsDir, space);
     const found = await findSegments(dir, space, files);
     await this.#readSeqs(files, found, size);
     this.#files = files;
@@ -104,10 +104,10 @@ export class VectorIndex {
 
   /** Moves on to a later generation's rows. Once it resolves, answers hold them all. */
   async advance(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
-    const { dimensions } = this.#options.space;
-    const files = await listRows(rowsDir, dimensions);
+    const { space } = this.#options;
+    const files = await listRows(rowsDir, space);
     const leftOut = new LeftOut();
-    for await (const chunk of readRowChunks(files, dimensions, this.#table.rows, files.rows)) {
+    for await (const chunk of readRowChunks(files, space, this.#table.rows, files.rows)) {
       this.#addRows(chunk, size, leftOut);
       this.#tail.append(chunk);
     }
@@ -130,13 +130,12 @@ export class VectorIndex {
     }
   }
 
-  /** The event's vector as stored, or undefined if it has none in this space. */
+  /** The event's vector, or undefined if it has none in this space. */
   async vectorOf(seq: number): Promise<Float32Array | undefined> {
     const position = this.#table.positionOf(seq);
     if (position < 0) return undefined;
-    const { dimensions } = this.#options.space;
-    for await (const chunk of readRowChunks(this.#files, dimensions, position, position + 1))
-      return vectorOfRow(chunk, 0);
+    const { space } = this.#options;
+    for await (const chunk of readRowChunks(this.#files, space, position, position + 1)) return vectorOfRow(chunk, 0);
     return undefined;
   }
 
@@ -217,19 +216,19 @@ export class VectorIndex {
   }
 
   async #scan(files: RowFiles, range: RowRange, unit: Float32Array, best: BestHits): Promise<void> {
-    const { dimensions, normalised } = this.#options.space;
+    const { space } = this.#options;
     const end = range.first + range.rows;
     const block = this.#tail.block();
     const inMemory = { from: Math.max(range.first, block.first), to: Math.min(end, block.first + block.rows) };
     const parts = [range.first, Math.min(end, block.first), Math.max(range.first, block.first + block.rows), end];
-    scanBlock(block, inMemory.from, inMemory.to, unit, normalised, best);
+    scanBlock(block, inMemory.from, inMemory.to, unit, space.normalised, best);
     const [beforeFrom, beforeTo, afterFrom, afterTo] = block.rows > 0 ? parts : [range.first, end, end, end];
     for (const [from, to] of [
       [beforeFrom, beforeTo],
       [afterFrom, afterTo],
     ] as [number, number][]) {
-      for await (const { first, rows, stride, floats } of readRowChunks(files, dimensions, from, to)) {
-        scanBlock({ first, rows, stride, offset: 2, floats }, from, to, unit, normalised, best);
+      for await (const chunk of readRowChunks(files, space, from, to)) {
+        scanBlock(chunk, from, to, unit, space.normalised, best);
       }
     }
   }
@@ -240,10 +239,9 @@ export class VectorIndex {
 
   async #readSeqs(files: RowFiles, found: readonly SegmentFile[], size: number): Promise<void> {
     const leftOut = new LeftOut();
-    const { dimensions } = this.#options.space;
+    const { space } = this.#options;
     const add = async (to: number) => {
-      for await (const chunk of readRowChunks(files, dimensions, this.#table.rows, to))
-        this.#addRows(chunk, size, leftOut);
+      for await (const chunk of readRowChunks(files, space, this.#table.rows, to)) this.#addRows(chunk, size, leftOut);
     };
     for (const { sidecar, seqs } of found) {
       await add(sidecar.first);
@@ -325,7 +323,10 @@ export class VectorIndex {
     const { signal } = this.#closing;
     await this.#deleting;
     try {
-      const built = await pool.build({ shape: segmentShape(space), rows: files, first, count, path, seqsPath }, signal);
+      const built = await pool.build(
+        { shape: segmentShape(space), rows: files, rowShape: space, first, count, path, seqsPath },
+        signal,
+      );
       if (await this.#load(await sealSegment(dir, range, space, files, built))) this.#failures = 0;
     } catch (error) {
       // The generation it read from is gone: not a failure of the build, which starts again from the next one.
@@ -340,10 +341,10 @@ export class VectorIndex {
     const last = this.#segments.at(-1);
     const first = last ? last.first + last.rows : 0;
     this.#tail.startAt(first);
-    const { dimensions } = this.#options.space;
+    const { space } = this.#options;
     while (this.#tail.end < this.#table.rows && this.#tail.hasRoom) {
       const from = this.#tail.end;
-      for await (const chunk of readRowChunks(this.#files, dimensions, from, this.#table.rows)) {
+      for await (const chunk of readRowChunks(this.#files, space, from, this.#table.rows)) {
         this.#tail.append(chunk);
         if (!this.#tail.hasRoom) break;
       }

@@ -2,7 +2,9 @@
 // Positions never change, because the files only grow at the end.
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { rowBytes } from "../format/vector-row.js";
+import { VALUE_FORMATS, type Words, wordsOf } from "../format/row-values.js";
+import { type RowShape, rowBytes, SEQ_BYTES, seqAt } from "../format/vector-row.js";
+import { type RowBlock, scaleToUnit } from "./nearest-rows.js";
 
 export interface RowFiles {
   dir: string;
@@ -10,24 +12,21 @@ export interface RowFiles {
   rows: number;
 }
 
-/** Some rows as they stand on disk, read as words: two words of sequence number, then the floats. */
-export interface RowChunk {
-  first: number;
-  rows: number;
-  /** Words per row: dimensions + 2. */
-  stride: number;
-  floats: Float32Array;
-  words: Uint32Array;
+/** Some rows as they stand on disk, their vectors widened to singles. */
+export interface RowChunk extends RowBlock {
+  stored: Words;
+  /** Words of a stored row. */
+  storedStride: number;
 }
 
 const CHUNK_BYTES = 1024 * 1024;
-const BIG_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
+const SEQ_WORDS = SEQ_BYTES / 4;
 
-export async function listRows(dir: string, dimensions: number): Promise<RowFiles> {
+export async function listRows(dir: string, shape: RowShape): Promise<RowFiles> {
   const names = (await readdir(dir)).filter((name) => /^\d{20}\.vec$/.test(name)).sort();
   const list: RowFiles = { dir, files: [], rows: 0 };
   for (const name of names) {
-    const rows = Math.floor((await stat(join(dir, name))).size / rowBytes(dimensions));
+    const rows = Math.floor((await stat(join(dir, name))).size / rowBytes(shape));
     list.files.push({ name, first: list.rows, rows });
     list.rows += rows;
   }
@@ -37,11 +36,11 @@ export async function listRows(dir: string, dimensions: number): Promise<RowFile
 /** Rows of positions `from` (inclusive) to `to`, at most about 1 MiB at a time. */
 export async function* readRowChunks(
   list: RowFiles,
-  dimensions: number,
+  shape: RowShape,
   from: number,
   to: number,
 ): AsyncGenerator<RowChunk> {
-  const width = rowBytes(dimensions);
+  const width = rowBytes(shape);
   const most = Math.max(1, Math.floor(CHUNK_BYTES / width));
   for (const file of list.files) {
     const end = Math.min(to, file.first + file.rows);
@@ -54,7 +53,7 @@ export async function* readRowChunks(
         const bytes = Buffer.from(new ArrayBuffer(rows * width));
         const { bytesRead } = await handle.read(bytes, 0, bytes.length, (at - file.first) * width);
         if (bytesRead < bytes.length) throw new Error(`${file.name} is shorter than it was`);
-        yield chunkOf(bytes, at, rows, dimensions + 2);
+        yield chunkOf(wordsOf(bytes), at, rows, shape);
         at += rows;
       }
     } finally {
@@ -63,21 +62,33 @@ export async function* readRowChunks(
   }
 }
 
-function chunkOf(bytes: Buffer, first: number, rows: number, stride: number): RowChunk {
-  // Swapped by 32-bit words, both the floats and the two halves of the sequence number read right on any machine.
-  if (BIG_ENDIAN) bytes.swap32();
-  const { buffer } = bytes;
-  return { first, rows, stride, floats: new Float32Array(buffer), words: new Uint32Array(buffer) };
+function chunkOf(stored: Words, first: number, rows: number, shape: RowShape): RowChunk {
+  const storedStride = rowBytes(shape) / 4;
+  // Singles are searched where they are, between the sequence numbers.
+  if (shape.dtype === "f32") {
+    const { floats } = stored;
+    return { first, rows, stride: storedStride, offset: SEQ_WORDS, floats, stored, storedStride };
+  }
+  const stride = shape.dimensions;
+  const floats = new Float32Array(rows * stride);
+  for (let i = 0; i < rows; i += 1) {
+    VALUE_FORMATS[shape.dtype].read(stored, i * storedStride + SEQ_WORDS, stride, floats, i * stride);
+    // Narrower values have rounding errors, which must not count as a difference in length.
+    scaleToUnit(floats, i * stride, stride);
+  }
+  return { first, rows, stride, offset: 0, floats, stored, storedStride };
 }
 
 /** Sequence number of row `i` of the chunk. */
-export function seqOfRow({ words, stride }: RowChunk, i: number): number {
-  return (words[i * stride] as number) + (words[i * stride + 1] as number) * 2 ** 32;
+export function seqOfRow({ stored, storedStride }: RowChunk, i: number): number {
+  return seqAt(stored, i * storedStride);
 }
 
 /** The vector of row `i` of the chunk; a view, not a copy. */
-export function vectorOfRow({ floats, stride }: RowChunk, i: number): Float32Array {
-  return floats.subarray(i * stride + 2, (i + 1) * stride);
+export function vectorOfRow({ floats, stride, offset }: RowChunk, i: number): Float32Array {
+  const at = i * stride;
+  // A stored row ends with its vector, as a widened one does.
+  return floats.subarray(at + offset, at + stride);
 }
 
 export function isFiniteVector(vector: Float32Array): boolean {

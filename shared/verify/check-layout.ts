@@ -2,7 +2,7 @@
 // stream smuggles in beside them (links, devices, odd names) is refused before anything is read.
 import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { isSpaceName } from "../format/vector-row.js";
+import { isSpaceName } from "../format/space.js";
 import type { TreeLayout } from "../store/layout.js";
 import { allInOrder } from "./all-in-order.js";
 import { VerifyError } from "./verify-error.js";

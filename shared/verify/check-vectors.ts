@@ -5,7 +5,8 @@ import { open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex } from "../format/hash.js";
 import type { SealedRows } from "../format/seal.js";
-import { isSpaceName, parseSpace, rowBytes, spaceName } from "../format/vector-row.js";
+import { isSpaceName, parseSpace, spaceName } from "../format/space.js";
+import { rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
 import { checkLate, type LateBefore } from "./check-late.js";
@@ -59,7 +60,7 @@ async function readWidth(tree: TreeLayout, space: string, definition: string): P
 function widthOf(text: string, space: string, file: string): number {
   try {
     const parsed = parseSpace(text);
-    if (spaceName(parsed) === space) return rowBytes(parsed.dimensions);
+    if (spaceName(parsed) === space) return rowBytes(parsed);
     throw new VerifyError("tampered", { file }, `it defines the space ${spaceName(parsed)}`);
   } catch (cause) {
     if (cause instanceof VerifyError) throw cause;

@@ -4,8 +4,9 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { type NoteVerifier, openNote } from "../format/signed-note.js";
+import { parseSpace } from "../format/space.js";
 import { MerkleTree } from "../format/tree.js";
-import { parseSpace, rowBytes } from "../format/vector-row.js";
+import { rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
 import { readNewestSeal } from "../store/read-newest-seal.js";
@@ -51,11 +52,11 @@ export async function loadVerifiedState(
 /** Rows by `<space>/<file>`: all rows of a generation are sealed. */
 export async function countRows(tree: TreeLayout): Promise<Map<string, number>> {
   const rows = new Map<string, number>();
-  for (const space of await listSpaces(tree)) {
-    const { dimensions } = parseSpace(await readFile(tree.spaceFile(space), "utf8"));
-    for (const file of (await readdir(tree.space(space))).filter((name) => name.endsWith(".vec"))) {
-      const { size } = await stat(join(tree.space(space), file));
-      rows.set(`${space}/${file}`, Math.floor(size / rowBytes(dimensions)));
+  for (const name of await listSpaces(tree)) {
+    const width = rowBytes(parseSpace(await readFile(tree.spaceFile(name), "utf8")));
+    for (const file of (await readdir(tree.space(name))).filter((one) => one.endsWith(".vec"))) {
+      const { size } = await stat(join(tree.space(name), file));
+      rows.set(`${name}/${file}`, Math.floor(size / width));
     }
   }
   return rows;

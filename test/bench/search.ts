@@ -54,7 +54,7 @@ async function writeVectors(dir: string, rows: number, dimensions: number): Prom
       await file.write(
         formatRows(
           Array.from({ length }, (_, i) => ({ seq: at + i, vector: draw() })),
-          dimensions,
+          testSpace(dimensions),
         ),
       );
     }
@@ -160,9 +160,8 @@ async function measureBare(dir: string, queries: Float32Array[]): Promise<Omit<M
 async function exactNeighbours(rowsDir: string, queries: Float32Array[]): Promise<number[][]> {
   const dimensions = (queries[0] as Float32Array).length;
   const best = queries.map(() => new BestHits(K));
-  const files = await listRows(rowsDir, dimensions);
-  for await (const { first, rows, stride, floats } of readRowChunks(files, dimensions, 0, files.rows)) {
-    const block = { first, rows, stride, offset: 2, floats };
+  const files = await listRows(rowsDir, testSpace(dimensions));
+  for await (const block of readRowChunks(files, testSpace(dimensions), 0, files.rows)) {
     for (const [q, query] of queries.entries()) scanBlock(block, 0, files.rows, query, true, best[q] as BestHits);
   }
   return best.map((hits) => hits.sorted().map(({ position }) => position));

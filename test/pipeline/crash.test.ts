@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { execa } from "execa";
 import type { AckLine } from "../../primary/sources/lines/format-ack.js";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
-import { spaceName } from "../../shared/format/vector-row.js";
+import { spaceName } from "../../shared/format/space.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import type { StoreLayout } from "../../shared/store/layout.js";
 import {

@@ -9,7 +9,7 @@ import { execa } from "execa";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
 import { segmentName } from "../../shared/format/segment-name.js";
-import { spaceName } from "../../shared/format/vector-row.js";
+import { spaceName } from "../../shared/format/space.js";
 import { currentGeneration } from "../../shared/store/generations.js";
 import type { StoreLayout, TreeLayout } from "../../shared/store/layout.js";
 import {

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { execa } from "execa";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
-import { spaceName } from "../../shared/format/vector-row.js";
+import { spaceName } from "../../shared/format/space.js";
 import {
   expectConverged,
   ingest,

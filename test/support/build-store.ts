@@ -7,6 +7,7 @@ import { formatCheckpoint } from "../../shared/format/checkpoint.js";
 import { formatEntry, type Priority } from "../../shared/format/entry.js";
 import { GENESIS_HASH, leafHash, sha256Hex } from "../../shared/format/hash.js";
 import { formatPayload } from "../../shared/format/payload.js";
+import type { Dtype } from "../../shared/format/row-values.js";
 import {
   SEAL_ACTION,
   SEAL_ELEMENT_TYPE,
@@ -18,9 +19,10 @@ import {
 } from "../../shared/format/seal.js";
 import { rangesOf } from "../../shared/format/seq-ranges.js";
 import { generateSigner, KEY_TYPE, type NoteSigner, signNote } from "../../shared/format/signed-note.js";
+import { formatSpace, modelSpace, type Recipe, type Space, spaceName } from "../../shared/format/space.js";
 import { formatTimestamp } from "../../shared/format/timestamp.js";
 import { MerkleTree } from "../../shared/format/tree.js";
-import { formatRows, formatSpace, type Space, spaceName, type VectorRow } from "../../shared/format/vector-row.js";
+import { formatRows, type VectorRow } from "../../shared/format/vector-row.js";
 import { RootLayout, type StoreLayout, type TreeLayout } from "../../shared/store/layout.js";
 import { writeStoreFile } from "../../shared/store/store-file.js";
 
@@ -53,6 +55,8 @@ export interface BuildOptions {
   origin?: string;
   /** No space at all when undefined. */
   dimensions?: number;
+  /** Of format 1 when undefined. */
+  dtype?: Dtype;
   startMicros?: number;
 }
 
@@ -86,7 +90,7 @@ export class StoreBuilder {
     this.#live = this.layout.live;
     this.#atMicros = options.startMicros ?? Date.UTC(2026, 10, 20) * 1000;
     this.signer = generateSigner(this.origin, KEY_TYPE.ed25519);
-    this.space = options.dimensions === undefined ? undefined : testSpace(options.dimensions);
+    this.space = options.dimensions === undefined ? undefined : testSpace(options.dimensions, options.dtype);
   }
 
   static async create(options: BuildOptions): Promise<StoreBuilder> {
@@ -177,7 +181,7 @@ export class StoreBuilder {
   async #appendRows(rows: readonly VectorRow[]): Promise<SealedRows | undefined> {
     if (!this.space || rows.length === 0) return undefined;
     const path = this.#live.rows(spaceName(this.space), 0);
-    const bytes = formatRows(rows, this.space.dimensions);
+    const bytes = formatRows(rows, this.space);
     await appendFile(path, bytes);
     const first = this.#rows;
     this.#rows += rows.length;
@@ -220,7 +224,9 @@ class LineBuffer {
   }
 }
 
-export function testSpace(dimensions: number): Space {
+/** A space of format 1, or with `dtype` one of format 2. */
+export function testSpace(dimensions: number, dtype?: Dtype): Space {
+  if (dtype !== undefined) return modelSpace({ name: "Test-Model", recipe: testRecipe(), dimensions }, dtype);
   return {
     format: 1,
     model: "heuristic",
@@ -232,10 +238,19 @@ export function testSpace(dimensions: number): Space {
   };
 }
 
+export function testRecipe(): Recipe {
+  const hashes = { model_sha256: sha256Hex("test model"), tokenizer_sha256: sha256Hex("test tokenizer") };
+  return { ...hashes, weights: "fp32", pooling: "mean", max_tokens: 128, text: "test 1" };
+}
+
 /** A vector of length 1 near the centre that `group` names. */
 export function groupVector(dimensions: number, group: number, random: () => number, noise = 0.3): Float32Array {
   const centre = seededRandom(group + 1);
   const vector = Float32Array.from({ length: dimensions }, () => centre() - 0.5 + noise * (random() - 0.5));
+  return unitVector(vector);
+}
+
+export function unitVector(vector: Float32Array): Float32Array {
   const length = Math.hypot(...vector);
   return vector.map((value) => value / length);
 }

@@ -14,7 +14,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 function rowOf(seq: number): Uint8Array {
   const entry = { action: "modified", element_id: `interface:eth${seq}`, element_type: "NetworkInterface" };
   const vector = embedHeuristic({ ...entry, timestamp: "2026-11-20T10:05:00.123456Z" }, { mtu: 1500 + seq });
-  return formatRows([{ seq, vector }], heuristicSpace.dimensions);
+  return formatRows([{ seq, vector }], heuristicSpace);
 }
 
 async function withSpaces(body: (spaces: RowSpaces, tree: TreeLayout) => Promise<void>): Promise<void> {

@@ -11,12 +11,13 @@ import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload } from "../../../shared/format/payload.js";
 import { MOST_LATE_RANGES, type SealedRows } from "../../../shared/format/seal.js";
-import { parseRows, rowBytes, spaceName } from "../../../shared/format/vector-row.js";
+import { spaceName } from "../../../shared/format/space.js";
+import { parseRows, rowBytes } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { withFolder } from "../../support/with-folder.js";
 
 const SPACE = spaceName(heuristicSpace);
-const WIDTH = rowBytes(heuristicSpace.dimensions);
+const WIDTH = rowBytes(heuristicSpace);
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 const EVERY = { critical: "heuristic", high: "heuristic", medium: "heuristic", low: "heuristic" } as const;
@@ -94,7 +95,7 @@ class Fixture {
   async seqs(): Promise<number[]> {
     const seqs: number[] = [];
     for (const file of await this.files()) {
-      for (const { seq, vector } of parseRows(await readFile(this.path(file)), heuristicSpace.dimensions)) {
+      for (const { seq, vector } of parseRows(await readFile(this.path(file)), heuristicSpace)) {
         const { entry, stateJson } = this.events[seq] as AppendedEvent;
         assert.deepEqual(vector, embedHeuristic(entry, JSON.parse(stateJson)), `row of ${seq}`);
         seqs.push(seq);

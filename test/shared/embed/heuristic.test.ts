@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
 import type { JsonValue } from "../../../shared/format/canonical-json.js";
-import { formatSpace, isSpaceName, parseSpace, spaceName } from "../../../shared/format/vector-row.js";
+import { formatSpace, isSpaceName, parseSpace, spaceName } from "../../../shared/format/space.js";
 
 const base = {
   action: "modified",

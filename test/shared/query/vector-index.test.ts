@@ -39,7 +39,7 @@ async function writeRows(rows: readonly VectorRow[][], name = String(indexes++))
   await mkdir(dir, { recursive: true });
   let first = 0;
   for (const part of rows) {
-    await writeFile(join(dir, `${String(first).padStart(20, "0")}.vec`), formatRows(part, DIMENSIONS));
+    await writeFile(join(dir, `${String(first).padStart(20, "0")}.vec`), formatRows(part, testSpace(DIMENSIONS)));
     first += part.length;
   }
   return dir;

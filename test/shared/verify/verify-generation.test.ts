@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { test } from "node:test";
 import { generateSigner, KEY_TYPE, signNote } from "../../../shared/format/signed-note.js";
-import { type Space, spaceName } from "../../../shared/format/vector-row.js";
+import { type Space, spaceName } from "../../../shared/format/space.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { loadVerifiedState } from "../../../shared/verify/load-verified-state.js";
 import { MapHeads } from "../../../shared/verify/map-heads.js";

@@ -47,9 +47,13 @@ export interface SealedWithLate extends SealedGeneration {
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedWithLate> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
-  const standing: Promise<SealedWithLate> = parts.ledger.held(async (ledger) => {
+  let settle = () => {};
+  const stands = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  const made = parts.ledger.held(async (ledger) => {
     // Until the snapshots stand, no row is written: it would be in this generation without being named by its seal.
-    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, standing));
+    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, stands));
     const event = sealEvent(parts.storeUuid, generation, taken);
     await times.stage("entry_ms", ledger.append(event));
     const ends = { generation, size: ledger.size, root: ledger.root(), late: taken.late };
@@ -58,7 +62,7 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
     await swapCurrent(parts.store, generation);
     return ends;
   });
-  const sealed = await standing;
+  const sealed = await made.finally(settle);
   parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
 }

@@ -5,17 +5,25 @@
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
 // and only `current` may lag: the start swaps it.
-import { rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { canonicalise } from "../../shared/format/canonical-json.js";
 import { formatCheckpoint } from "../../shared/format/checkpoint.js";
-import { SEAL_ACTION, SEAL_ELEMENT_TYPE, sealElementId, sealState } from "../../shared/format/seal.js";
+import { sha256Hex } from "../../shared/format/hash.js";
+import {
+  SEAL_ACTION,
+  SEAL_ELEMENT_TYPE,
+  type SealedSpace,
+  sealElementId,
+  sealState,
+} from "../../shared/format/seal.js";
 import { countSeqs, type SeqRanges } from "../../shared/format/seq-ranges.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
-import { type StoreLayout, SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
+import { type StoreLayout, SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
+import { listSpaces } from "../../shared/store/list-spaces.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, TakenRows, VectorRows } from "../event.js";
 
@@ -47,14 +55,12 @@ export interface SealedWithLate extends SealedGeneration {
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedWithLate> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
-  let settle = () => {};
-  const stands = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  const made = parts.ledger.held(async (ledger) => {
+  const standing: Promise<SealedWithLate> = parts.ledger.held(async (ledger) => {
+    // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
+    const definitions = await readDefinitions(parts.store.live);
     // Until the snapshots stand, no row is written: it would be in this generation without being named by its seal.
-    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, stands));
-    const event = sealEvent(parts.storeUuid, generation, taken);
+    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, standing));
+    const event = sealEvent(parts.storeUuid, generation, taken, definitions);
     await times.stage("entry_ms", ledger.append(event));
     const ends = { generation, size: ledger.size, root: ledger.root(), late: taken.late };
     await times.stage("ends_ms", writeEnds(parts, ends));
@@ -62,7 +68,7 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
     await swapCurrent(parts.store, generation);
     return ends;
   });
-  const sealed = await made.finally(settle);
+  const sealed = await standing;
   parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
 }
@@ -92,8 +98,18 @@ async function takeRows(
   return (await vectors.takeAdded(size, stands)) as TakenRows;
 }
 
-function sealEvent(storeUuid: string, generation: number, { spaces, late: lateSeqs }: TakenRows): AdmittedEvent {
-  const late = lateSeqs.length > 0 ? { late: lateSeqs } : {};
+function sealEvent(
+  storeUuid: string,
+  generation: number,
+  taken: TakenRows,
+  definitions: ReadonlyMap<string, string>,
+): AdmittedEvent {
+  const spaces: SealedSpace[] = taken.spaces.map(({ space, added }) => ({
+    space,
+    definition: definitions.get(space) as string,
+    added,
+  }));
+  const late = taken.late.length > 0 ? { late: taken.late } : {};
   return {
     elementId: sealElementId(storeUuid),
     elementType: SEAL_ELEMENT_TYPE,
@@ -104,6 +120,12 @@ function sealEvent(storeUuid: string, generation: number, { spaces, late: lateSe
     source: "seal",
     stateJson: canonicalise(sealState({ generation, spaces, ...late })),
   };
+}
+
+/** SHA-256 of each space's definition. */
+async function readDefinitions(live: TreeLayout): Promise<Map<string, string>> {
+  const read = async (space: string) => [space, sha256Hex(await readFile(live.spaceFile(space)))] as const;
+  return new Map(await Promise.all((await listSpaces(live)).map(read)));
 }
 
 /** The generation's number into `vector`, then the checkpoint into `timing`: written last. */

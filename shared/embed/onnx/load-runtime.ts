@@ -57,8 +57,8 @@ export function loadRuntime(folder: string = runtimeFolder()): Runtime {
   const load = createRequire(join(folder, "package.json"));
   try {
     const onnx = load("onnxruntime-node") as OnnxRuntime;
-    // Its warnings are about graphs that it could have made faster; they would go to the daemon's own output.
-    onnx.env.logLevel = "error";
+    // What fails is thrown as well; its own lines would go into the daemon's output.
+    onnx.env.logLevel = "fatal";
     const { Tokenizer } = load("@huggingface/tokenizers") as Pick<Runtime, "Tokenizer">;
     return { version, InferenceSession: onnx.InferenceSession, Tensor: onnx.Tensor, Tokenizer };
   } catch (error) {

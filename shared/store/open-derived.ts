@@ -15,27 +15,45 @@ export interface DerivedFile {
   pragmas?: readonly string[];
   /** Called before each opening. */
   prepare?: () => void;
+  /** The file is not read through at its opening: its owner checks what it reads of it. */
+  unchecked?: true;
 }
 
-/** What `use` makes of the open file. @throws what opening a file that was just made fails with */
+/**
+ * What `use` makes of the open file. Several processes may open one file at once.
+ *
+ * @throws what opening a file that was just made fails with, or SQLITE_BUSY where others hold it for 5 s
+ */
 export function openDerived<T>(file: DerivedFile, use: (db: Database.Database) => T): T {
   try {
     return openOnce(file, use);
-  } catch {
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(file.path + suffix, { force: true });
+  } catch (error) {
+    // Held by others is not damaged: they would go on in a file that nobody else sees.
+    if (isBusy(error)) throw error;
+    removeDerived(file.path);
     return openOnce(file, use);
   }
 }
 
-function openOnce<T>({ path, version, schema, synchronous, pragmas = [], prepare }: DerivedFile, use: Use<T>): T {
+/** Removes the file and those that SQLite has beside it. A process that has it open goes on in what it has, alone. */
+export function removeDerived(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+}
+
+/** Whether an operation failed only because another process held the file. */
+export function isBusy(error: unknown): boolean {
+  return String((error as { code?: unknown })?.code).startsWith("SQLITE_BUSY");
+}
+
+function openOnce<T>(file: DerivedFile, use: Use<T>): T {
+  const { path, version, schema, synchronous, pragmas = [], prepare, unchecked } = file;
   prepare?.();
   const db = new Database(path);
   try {
     for (const pragma of ["journal_mode = WAL", `synchronous = ${synchronous}`, ...pragmas]) db.pragma(pragma);
-    const found = db.pragma("user_version", { simple: true });
-    if (found === 0) createSchema(db, schema, version);
-    else if (found !== version) throw new Error(`${path} is of version ${found}`);
-    if (db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error(`${path} is damaged`);
+    if (versionOf(db) === 0) createSchema(db, schema, version);
+    if (versionOf(db) !== version) throw new Error(`${path} is of version ${versionOf(db)}`);
+    if (!unchecked && db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error(`${path} is damaged`);
     return use(db);
   } catch (cause) {
     db.close();
@@ -45,9 +63,15 @@ function openOnce<T>({ path, version, schema, synchronous, pragmas = [], prepare
 
 type Use<T> = (db: Database.Database) => T;
 
+function versionOf(db: Database.Database): unknown {
+  return db.pragma("user_version", { simple: true });
+}
+
+/** Another process may have made it meanwhile. */
 function createSchema(db: Database.Database, schema: string, version: number): void {
   db.transaction(() => {
+    if (versionOf(db) !== 0) return;
     db.exec(schema);
     db.pragma(`user_version = ${version}`);
-  })();
+  }).immediate();
 }

@@ -295,7 +295,7 @@ export class StoreReplica {
     this.#parts.onReceived({
       kind: base === undefined ? "full" : "increment",
       result: refusal?.code ?? "ok",
-      unverified: refusal?.cause instanceof VerifyError,
+      unverified: refusal?.cause instanceof VerifyError && refusal.code !== "newer-format",
       receiveMs: ms.receive_ms,
       verifyMs: ms.verify_ms,
     });
@@ -442,6 +442,10 @@ function describeDamage({ verdict, message, place }: VerifyError): string {
 
 function refusalOf(error: unknown): ReceiveError {
   if (error instanceof ReceiveError) return error;
+  if (error instanceof VerifyError && error.verdict === "newer") {
+    const hint = "upgrade this replica: replicas are upgraded before their primary";
+    return new ReceiveError("newer-format", describeDamage(error), { cause: error, hint });
+  }
   if (error instanceof VerifyError) {
     const code = error.verdict === "stale" ? "regressed" : /diverged/.test(error.message) ? "diverged" : "not-verified";
     return new ReceiveError(code, describeDamage(error), {

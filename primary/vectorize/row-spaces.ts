@@ -2,6 +2,7 @@
 // but what no seal has named of theirs is named by the next.
 import { readdir, readFile } from "node:fs/promises";
 import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
+import { FormatError } from "../../shared/format/format-error.js";
 import type { SealedRows } from "../../shared/format/seal.js";
 import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/space.js";
 import type { Logger } from "../../shared/log.js";
@@ -9,6 +10,7 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { RowsOfLevel } from "./embed-protocol.js";
 import { recoverRows } from "./recover-rows.js";
 import { RowFiles } from "./row-files.js";
+import { VectorizeError } from "./vectorize-error.js";
 
 /** Rows that seals cover: by space, by file, a count. */
 export type SealedRowCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -37,7 +39,7 @@ export class RowSpaces {
     this.#options = options;
   }
 
-  /** Takes up what is on disk; returns the events whose rows were found. @throws VectorizeError `space-differs`, `rows-missing` */
+  /** Takes up what is on disk; returns the events whose rows were found. @throws VectorizeError `space-differs`, `space-unreadable`, `rows-missing` */
   async open({ levels, ...options }: SpacesToOpen): Promise<number[]> {
     const active = levels.map((level) => embedderOf(level).space);
     const found: number[] = [];
@@ -83,7 +85,7 @@ export class RowSpaces {
       const { name } = entry;
       if (!entry.isDirectory() || !isSpaceName(name) || active.includes(name)) continue;
       const text = await readFile(tree.spaceFile(name), "utf8").catch(() => undefined);
-      if (text !== undefined) spaces.push(parseSpace(text));
+      if (text !== undefined) spaces.push(parseSpaceOf(tree.spaceFile(name), text));
     }
     return spaces;
   }
@@ -98,5 +100,18 @@ export class RowSpaces {
     files.resume(last, runs);
     this.#byName.set(files.name, files);
     return seqs;
+  }
+}
+
+/** What is not understood can't be gone on with: the next seal names the rows of every space. */
+function parseSpaceOf(path: string, text: string): Space {
+  try {
+    return parseSpace(text);
+  } catch (cause) {
+    const isNewer = cause instanceof FormatError && cause.code === "newer-space";
+    const hint = isNewer
+      ? "go back to the later version"
+      : "restore it from a generation, or remove its folder if none has it";
+    throw new VectorizeError("space-unreadable", `${path}: ${(cause as Error).message}`, { cause, hint });
   }
 }

@@ -1,6 +1,6 @@
 // What stops the vectorizer. `hint` is the operator's next step.
 
-export type VectorizeErrorCode = "space-differs" | "rows-missing" | "stopped" | "write-failed";
+export type VectorizeErrorCode = "space-differs" | "space-unreadable" | "rows-missing" | "stopped" | "write-failed";
 
 export class VectorizeError extends Error {
   readonly code: VectorizeErrorCode;

@@ -2,6 +2,7 @@
 // that the daemon's loop goes on. One at a time: it reads the whole store.
 import { getPriority, setPriority } from "node:os";
 import { execa } from "execa";
+import { VERDICT_EXIT_CODES } from "../verify/verify-error.js";
 
 export interface VerifyTarget {
   /** The compiled bin, `main.js`. */
@@ -13,7 +14,7 @@ export interface VerifyTarget {
   generation(store: string | undefined): number;
 }
 
-const VERDICTS = new Set([0, 3, 4, 5, 6]);
+const VERDICTS = new Set<number>(Object.values(VERDICT_EXIT_CODES));
 const NICENESS = 10;
 const TRIES = 3;
 

@@ -120,6 +120,7 @@ export const REFUSALS = {
   regressed: { status: 409, retry: false },
   diverged: { status: 409, retry: false },
   "not-verified": { status: 422, retry: false },
+  "newer-format": { status: 422, retry: false },
   "bad-stream": { status: 422, retry: true },
   "base-missing": { status: 412, retry: true },
   "partial-missing": { status: 412, retry: true },

@@ -3,8 +3,9 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
+import { FormatError } from "../format/format-error.js";
 import { openNote } from "../format/signed-note.js";
-import { isSpaceName, parseSpace } from "../format/space.js";
+import { isSpaceName, parseSpace, type Space } from "../format/space.js";
 import type { Logger } from "../log.js";
 import { type StoreLayout, TreeLayout } from "../store/layout.js";
 import { clearQueryIndex, makeIndexFolder } from "../store/make-index-folder.js";
@@ -180,11 +181,23 @@ export class QueryStore {
         await known.advance(tree.space(name), size);
         continue;
       }
-      const space = parseSpace(await readFile(tree.spaceFile(name), "utf8"));
+      const space = await this.#readSpace(tree, name);
+      if (!space) continue;
       const index = new VectorIndex({ dir: layout.segments(name), space, pool, log });
       // Before it is open, so that it is closed with the others if it cannot be opened whole.
       this.#spaces.set(name, index);
       await index.open(tree.space(name), size);
+    }
+  }
+
+  /** A space that a later version wrote answers nothing here, and keeps no other from answering. */
+  async #readSpace(tree: TreeLayout, name: string): Promise<Space | undefined> {
+    try {
+      return parseSpace(await readFile(tree.spaceFile(name), "utf8"));
+    } catch (error) {
+      if (!(error instanceof FormatError) || error.code !== "newer-space") throw error;
+      this.#options.log.warn("a space is left out", { store: this.#options.uuid, space: name, error });
+      return undefined;
     }
   }
 

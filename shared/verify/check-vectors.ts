@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { FormatError } from "../format/format-error.js";
 import { sha256Hex } from "../format/hash.js";
 import type { SealedRows } from "../format/seal.js";
 import { isSpaceName, parseSpace, spaceName } from "../format/space.js";
@@ -23,7 +24,7 @@ export interface SealedVectors extends LateBefore {
   rows: RowCounts;
 }
 
-/** @throws VerifyError `tampered` or `incomplete`, naming file and byte, or the seal */
+/** @throws VerifyError `tampered`, `incomplete` or `newer`, naming file and byte, or the seal */
 export async function checkVectors(
   tree: TreeLayout,
   seals: readonly FoundSeal[],
@@ -64,7 +65,8 @@ function widthOf(text: string, space: string, file: string): number {
     throw new VerifyError("tampered", { file }, `it defines the space ${spaceName(parsed)}`);
   } catch (cause) {
     if (cause instanceof VerifyError) throw cause;
-    throw new VerifyError("tampered", { file }, (cause as Error).message, { cause });
+    const verdict = cause instanceof FormatError && cause.code === "newer-space" ? "newer" : "tampered";
+    throw new VerifyError(verdict, { file }, (cause as Error).message, { cause });
   }
 }
 

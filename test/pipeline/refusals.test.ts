@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LinkStatus } from "../../primary/push/link-status.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
+import { formatSpace, type Space, spaceName } from "../../shared/format/space.js";
 import { syncFilesystem } from "../../shared/store/btrfs.js";
 import { RootLayout } from "../../shared/store/layout.js";
+import { testSpace } from "../support/build-store.js";
 import {
   expectConverged,
   ingest,
@@ -76,6 +78,27 @@ describe("refused, and told", () => {
         body: hello,
       });
       assert.equal(answer.holds, null);
+    });
+  });
+
+  test("a space of a later version than the replica's, until it can read all that is there", async () => {
+    await withFleet(SMALL, async (fleet) => {
+      const { live } = await storeOf(fleet, "primary");
+      const later = { ...testSpace(3), format: 3, model: "later" } as unknown as Space;
+      await mkdir(live.space(spaceName(later)));
+      await writeFile(live.spaceFile(spaceName(later)), formatSpace(later));
+      await ingest(fleet, someEvents(3));
+      await seal(fleet);
+      const link = await linkBecomes(fleet, ({ code }) => code === "newer-format");
+      assert.equal(link.health, "version-mismatch");
+      assert.match(link.reason, /space\.json's format is 3, which a later version.*vector\/later-/);
+      assert.match(link.hint ?? "", /upgrade this replica/);
+      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
+      await rm(live.space(spaceName(later)), { recursive: true });
+      await ingest(fleet, someEvents(3, "after"));
+      await seal(fleet);
+      await wakeLink(fleet);
+      await expectConverged(fleet);
     });
   });
 

@@ -22,7 +22,7 @@ import { generateSigner, KEY_TYPE, type NoteSigner, signNote } from "../../share
 import { formatSpace, modelSpace, type Recipe, type Space, spaceName } from "../../shared/format/space.js";
 import { formatTimestamp } from "../../shared/format/timestamp.js";
 import { MerkleTree } from "../../shared/format/tree.js";
-import { formatRows, type VectorRow } from "../../shared/format/vector-row.js";
+import { formatRows, type RowShape, type VectorRow } from "../../shared/format/vector-row.js";
 import { RootLayout, type StoreLayout, type TreeLayout } from "../../shared/store/layout.js";
 import { writeStoreFile } from "../../shared/store/store-file.js";
 
@@ -55,8 +55,10 @@ export interface BuildOptions {
   origin?: string;
   /** No space at all when undefined. */
   dimensions?: number;
-  /** Of format 1 when undefined. */
-  dtype?: Dtype;
+  /** Stands for the one that `dimensions` would give. */
+  space?: Space;
+  /** How its rows are written, where the space itself does not say so. */
+  rowShape?: RowShape;
   startMicros?: number;
 }
 
@@ -75,6 +77,7 @@ export class StoreBuilder {
   readonly origin: string;
   readonly space: Space | undefined;
   readonly signer: NoteSigner;
+  readonly #rowShape: RowShape | undefined;
   readonly #live: TreeLayout;
   readonly #tree = new MerkleTree();
   readonly #heads = new Map<string, { height: number; hash: string }>();
@@ -90,7 +93,8 @@ export class StoreBuilder {
     this.#live = this.layout.live;
     this.#atMicros = options.startMicros ?? Date.UTC(2026, 10, 20) * 1000;
     this.signer = generateSigner(this.origin, KEY_TYPE.ed25519);
-    this.space = options.dimensions === undefined ? undefined : testSpace(options.dimensions, options.dtype);
+    this.space = options.space ?? (options.dimensions === undefined ? undefined : testSpace(options.dimensions));
+    this.#rowShape = options.rowShape ?? this.space;
   }
 
   static async create(options: BuildOptions): Promise<StoreBuilder> {
@@ -179,9 +183,9 @@ export class StoreBuilder {
   }
 
   async #appendRows(rows: readonly VectorRow[]): Promise<SealedRows | undefined> {
-    if (!this.space || rows.length === 0) return undefined;
+    if (!this.space || !this.#rowShape || rows.length === 0) return undefined;
     const path = this.#live.rows(spaceName(this.space), 0);
-    const bytes = formatRows(rows, this.space);
+    const bytes = formatRows(rows, this.#rowShape);
     await appendFile(path, bytes);
     const first = this.#rows;
     this.#rows += rows.length;

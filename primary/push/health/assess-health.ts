@@ -64,6 +64,7 @@ const HEALTH_OF_CODE: Record<PushErrorCode, LinkHealth> = {
   "foreign-store": "foreign",
   "untrusted-origin": "foreign",
   "protocol-mismatch": "version-mismatch",
+  "newer-format": "version-mismatch",
   "bad-answer": "version-mismatch",
   "bad-request": "version-mismatch",
   regressed: "diverged",

@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { formatRows, type VectorRow } from "../../../shared/format/vector-row.js";
+import { DTYPES } from "../../../shared/format/row-values.js";
+import { formatRows, parseRows, rowBytes, type VectorRow } from "../../../shared/format/vector-row.js";
 import { createLogger } from "../../../shared/log.js";
 import { HnswPool } from "../../../shared/query/hnsw-pool.js";
 import { VectorIndex } from "../../../shared/query/vector-index.js";
-import { flipByte, groupVector, seededRandom, testSpace } from "../../support/build-store.js";
+import { flipByte, groupVector, seededRandom, testSpace, unitVector } from "../../support/build-store.js";
 
 const DIMENSIONS = 16;
 const TAIL_FLOATS = 500 * DIMENSIONS;
@@ -34,20 +35,24 @@ function someRows(count: number, seed: number, firstSeq = 0): VectorRow[] {
   }));
 }
 
-async function writeRows(rows: readonly VectorRow[][], name = String(indexes++)): Promise<string> {
+async function writeRows(
+  rows: readonly VectorRow[][],
+  name = String(indexes++),
+  space = testSpace(DIMENSIONS),
+): Promise<string> {
   const dir = join(folder, name, "rows");
   await mkdir(dir, { recursive: true });
   let first = 0;
   for (const part of rows) {
-    await writeFile(join(dir, `${String(first).padStart(20, "0")}.vec`), formatRows(part, testSpace(DIMENSIONS)));
+    await writeFile(join(dir, `${String(first).padStart(20, "0")}.vec`), formatRows(part, space));
     first += part.length;
   }
   return dir;
 }
 
-function indexOf(rowsDir: string): VectorIndex {
+function indexOf(rowsDir: string, space = testSpace(DIMENSIONS)): VectorIndex {
   const dir = join(rowsDir, "..", "index");
-  return new VectorIndex({ dir, space: testSpace(DIMENSIONS), pool, log, tailFloats: TAIL_FLOATS });
+  return new VectorIndex({ dir, space, pool, log, tailFloats: TAIL_FLOATS });
 }
 
 function exact(rows: readonly VectorRow[], query: Float32Array, k: number): number[] {
@@ -186,5 +191,59 @@ test("a row that is not finite is nobody's neighbour and harms no other", async 
   await index.idle();
   assert.equal(index.status().state, "ready");
   assert.ok((await recallAt10(index, others)) >= 0.98);
+  await index.close();
+});
+
+for (const dtype of DTYPES) {
+  test(`${dtype} rows of a model answer from disk, from the tail, from segments and after a restart, as singles of length 1`, async () => {
+    const space = testSpace(DIMENSIONS, dtype);
+    const rows = someRows(1600, 10);
+    const dir = await writeRows([rows.slice(0, 900), rows.slice(900)], undefined, space);
+    const read = await Promise.all(
+      [0, 1].map((part) => readFile(join(dir, `${String(part * 900).padStart(20, "0")}.vec`))),
+    );
+    // What is stored is the truth: answers are compared with it, and it with what was to be stored.
+    const stored = read.flatMap((bytes) => [...parseRows(bytes, space)]);
+    const scaled = stored.map(({ seq, vector }) => ({ seq, vector: unitVector(vector) }));
+    const index = indexOf(dir, space);
+    await index.open(dir);
+    assert.equal(await recallAt10(index, scaled), 1);
+    await index.idle();
+    assert.equal(index.status().state, "ready");
+    assert.ok((await recallAt10(index, scaled)) >= 0.98);
+    assert.ok((await recallAt10(index, rows)) >= 0.93);
+    await index.close();
+    const again = indexOf(dir, space);
+    await again.open(dir);
+    assert.equal(again.status().segments, index.status().segments);
+    for (const seq of [0, 899, 900, 1599]) {
+      const vector = (await again.vectorOf(seq)) as Float32Array;
+      assert.ok(Math.abs(Math.hypot(...vector) - 1) < 1e-6, `${seq}`);
+      const [nearest] = await again.nearest(vector, 1);
+      assert.equal(nearest?.seq, seq);
+      assert.ok(Math.abs((nearest?.cosine as number) - 1) < 1e-6);
+    }
+    await again.close();
+  });
+}
+
+test("a zero row and a row of infinities in f16 are nobody's neighbour and harm no other", async () => {
+  const space = testSpace(DIMENSIONS, "f16");
+  const rows = someRows(1100, 12);
+  const dir = await writeRows([rows], undefined, space);
+  const path = join(dir, `${"0".repeat(20)}.vec`);
+  const bytes = await readFile(path);
+  const width = rowBytes(space);
+  bytes.fill(0, 9 * width + 8, 10 * width);
+  bytes.writeUInt16LE(0x7c00, 10 * width + 8);
+  bytes.writeUInt16LE(0x7e00, 11 * width + 8);
+  await writeFile(path, bytes);
+  const index = indexOf(dir, space);
+  await index.open(dir);
+  const others = rows.filter(({ seq }) => seq < 9 || seq > 11);
+  assert.ok((await recallAt10(index, others)) >= 0.98);
+  await index.idle();
+  assert.equal(index.status().state, "ready");
+  assert.ok((await recallAt10(index, others)) >= 0.96);
   await index.close();
 });

@@ -94,6 +94,7 @@ describe("health of a link", () => {
     ["regressed", "diverged"],
     ["diverged", "diverged"],
     ["not-verified", "diverged"],
+    ["newer-format", "version-mismatch"],
     ["bad-ack", "diverged"],
     ["no-space", "full"],
     ["needs-full", "needs-full"],

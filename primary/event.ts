@@ -1,7 +1,7 @@
 // The words that the primary's stages hand to each other. Stages import this file and never each other.
 import type { JsonValue } from "../shared/format/canonical-json.js";
 import type { Entry, Priority } from "../shared/format/entry.js";
-import type { SealedRows } from "../shared/format/seal.js";
+import type { SealedSpace } from "../shared/format/seal.js";
 import type { SeqRanges } from "../shared/format/seq-ranges.js";
 
 /** An event inside admission: parsed, sound and complete, not yet canonical. Interceptors may change it. */
@@ -153,8 +153,8 @@ export interface VectorRows {
 
 /** What a seal says of vectors. */
 export interface TakenRows {
-  /** By space name; each run with the SHA-256 of its bytes. */
-  spaces: { space: string; added: SealedRows[] }[];
+  /** In the order of their names. */
+  spaces: SealedSpace[];
   late: SeqRanges;
 }
 

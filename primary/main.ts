@@ -8,6 +8,7 @@ import { drain, pause, resume } from "./commands/hold-replica.js";
 import { ingestCommand } from "./commands/ingest.js";
 import { init } from "./commands/init.js";
 import { key } from "./commands/key.js";
+import { model } from "./commands/model.js";
 import { resync } from "./commands/resync.js";
 import { seal } from "./commands/seal.js";
 import { serve } from "./commands/serve.js";
@@ -36,6 +37,7 @@ await runCommands(
       resume,
       drain,
       key,
+      model,
       config,
     ],
   },

@@ -30,6 +30,7 @@ import { LateFollower } from "./seal/follow-late.js";
 import { SealSchedule, type SealScheduleState } from "./seal/schedule-seals.js";
 import { sealGeneration } from "./seal/seal-generation.js";
 import type { SealStrategy } from "./seal/seal-strategy.js";
+import type { LevelPlan } from "./vectorize/level-plan.js";
 import type { SealedRowCounts } from "./vectorize/row-spaces.js";
 import { type SealedVectors, Vectorizer, type VectorizerState } from "./vectorize/vectorizer.js";
 
@@ -40,6 +41,7 @@ export interface PublisherOptions {
   ledger: LedgerLimits;
   vectorize: {
     levels: LevelOfPriority;
+    plan: LevelPlan;
     workers: number;
     urgentWorkers: number;
     maxQueuedEvents: number;

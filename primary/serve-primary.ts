@@ -39,6 +39,7 @@ import { ReplicaLink } from "./push/replica-link.js";
 import { SharedSends } from "./push/wire/shared-sends.js";
 import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
+import { LevelPlan } from "./vectorize/level-plan.js";
 
 export interface PrimaryDaemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */
@@ -196,6 +197,7 @@ async function openPublisher(
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
     vectorize: {
       levels: levelsOf(vectorize),
+      plan: new LevelPlan([], parts.log),
       workers: vectorize.workers,
       urgentWorkers: vectorize.urgent_workers,
       maxQueuedEvents: vectorize.max_queued_events,

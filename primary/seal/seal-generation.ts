@@ -5,25 +5,17 @@
 // Crash points: until both snapshots are there, `openLedger` cuts the seal entry off and `sweepStore` removes the half
 // generation, and the seal is made anew. After the second snapshot (each commits the filesystem) the generation stands,
 // and only `current` may lag: the start swaps it.
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { canonicalise } from "../../shared/format/canonical-json.js";
 import { formatCheckpoint } from "../../shared/format/checkpoint.js";
-import { sha256Hex } from "../../shared/format/hash.js";
-import {
-  SEAL_ACTION,
-  SEAL_ELEMENT_TYPE,
-  type SealedSpace,
-  sealElementId,
-  sealState,
-} from "../../shared/format/seal.js";
+import { SEAL_ACTION, SEAL_ELEMENT_TYPE, sealElementId, sealState } from "../../shared/format/seal.js";
 import { countSeqs, type SeqRanges } from "../../shared/format/seq-ranges.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
-import { type StoreLayout, SUBVOLUMES, type Subvolume, type TreeLayout } from "../../shared/store/layout.js";
-import { listSpaces } from "../../shared/store/list-spaces.js";
+import { type StoreLayout, SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, TakenRows, VectorRows } from "../event.js";
 
@@ -55,12 +47,14 @@ export interface SealedWithLate extends SealedGeneration {
 export async function sealGeneration(parts: SealParts, generation: number): Promise<SealedWithLate> {
   const times = new StageTimes();
   await times.stage("wait_ms", waitForVectors(parts));
-  const standing: Promise<SealedWithLate> = parts.ledger.held(async (ledger) => {
-    // Before the rows are taken: taken rows that no seal then names would make every later generation a bad one.
-    const definitions = await readDefinitions(parts.store.live);
+  let settle = () => {};
+  const stands = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  const made = parts.ledger.held(async (ledger) => {
     // Until the snapshots stand, no row is written: it would be in this generation without being named by its seal.
-    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, standing));
-    const event = sealEvent(parts.storeUuid, generation, taken, definitions);
+    const taken = await times.stage("vectors_ms", takeRows(parts, ledger.size, stands));
+    const event = sealEvent(parts.storeUuid, generation, taken);
     await times.stage("entry_ms", ledger.append(event));
     const ends = { generation, size: ledger.size, root: ledger.root(), late: taken.late };
     await times.stage("ends_ms", writeEnds(parts, ends));
@@ -68,7 +62,7 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
     await swapCurrent(parts.store, generation);
     return ends;
   });
-  const sealed = await standing;
+  const sealed = await made.finally(settle);
   parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
 }
@@ -98,18 +92,8 @@ async function takeRows(
   return (await vectors.takeAdded(size, stands)) as TakenRows;
 }
 
-function sealEvent(
-  storeUuid: string,
-  generation: number,
-  taken: TakenRows,
-  definitions: ReadonlyMap<string, string>,
-): AdmittedEvent {
-  const spaces: SealedSpace[] = taken.spaces.map(({ space, added }) => ({
-    space,
-    definition: definitions.get(space) as string,
-    added,
-  }));
-  const late = taken.late.length > 0 ? { late: taken.late } : {};
+function sealEvent(storeUuid: string, generation: number, { spaces, late: lateSeqs }: TakenRows): AdmittedEvent {
+  const late = lateSeqs.length > 0 ? { late: lateSeqs } : {};
   return {
     elementId: sealElementId(storeUuid),
     elementType: SEAL_ELEMENT_TYPE,
@@ -120,12 +104,6 @@ function sealEvent(
     source: "seal",
     stateJson: canonicalise(sealState({ generation, spaces, ...late })),
   };
-}
-
-/** SHA-256 of each space's definition. */
-async function readDefinitions(live: TreeLayout): Promise<Map<string, string>> {
-  const read = async (space: string) => [space, sha256Hex(await readFile(live.spaceFile(space)))] as const;
-  return new Map(await Promise.all((await listSpaces(live)).map(read)));
 }
 
 /** The generation's number into `vector`, then the checkpoint into `timing`: written last. */

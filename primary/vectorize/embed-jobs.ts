@@ -1,9 +1,12 @@
 // Jobs for the embedding processes, most urgent first: batches of events of one priority. A job whose worker died is done
-// again. A job that kills three workers is split into single events, and an event that kills three more is embedded here
-// without its state: a real vector of who, what and when, said loudly in the log. So nothing waits for ever, nothing gets
-// a made-up vector, and one poisonous state cannot stop the seal of everything else.
-import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
+// again. A job that kills three workers is split into single events, and an event that kills three more is embedded
+// without its state: a real vector of who, what and when, said loudly in the log. A model that cannot be used, or kills
+// workers whatever it is given, is told to the plan, and its events are embedded as the plan then says. So nothing waits
+// for ever, nothing gets a made-up vector, and one poisonous state cannot stop the seal of everything else.
+import { HEURISTIC_SPEC, openEmbedder } from "../../shared/embed/embedder.js";
+import type { RowLevel } from "../../shared/embed/levels.js";
 import type { Priority } from "../../shared/format/entry.js";
+import { spaceName } from "../../shared/format/space.js";
 import { formatRows, rowBytes } from "../../shared/format/vector-row.js";
 import type { Logger } from "../../shared/log.js";
 import type { AppendedEvent } from "../event.js";
@@ -11,19 +14,25 @@ import {
   type EmbedReply,
   type EventPlace,
   type RangeToEmbed,
-  type RowsOfLevel,
+  type RowsOfSpace,
+  type SpecOfPriority,
   STRINGS_PER_EVENT,
 } from "./embed-protocol.js";
+import { joinRows } from "./embed-range.js";
+import type { LevelPlan } from "./level-plan.js";
 import { URGENT, WorkerPool } from "./worker-pool.js";
-import { WorkerDied, type WorkerProcess } from "./worker-process.js";
+import { ModelFailure, WorkerDied, type WorkerProcess } from "./worker-process.js";
 
 export interface EmbedJobsOptions {
+  plan: LevelPlan;
   workers: number;
   /** Further ones, for critical and high events only. */
   urgentWorkers: number;
   log: Logger;
   /** A worker that says nothing for so long is ended. */
   jobTimeoutMs: number;
+  openTimeoutMs: number;
+  maxRssBytes: number;
 }
 
 const URGENCY: Record<Priority, number> = { critical: 3, high: 2, medium: 1, low: 0 };
@@ -34,14 +43,38 @@ export class EmbedJobs {
   readonly #options: EmbedJobsOptions;
   readonly #stop = new AbortController();
   readonly #pool: WorkerPool;
+  /** Processes that ended while they opened a model, in a row, by its space. */
+  readonly #diedOpening = new Map<string, number>();
   /** Events embedded without their state, since the start. */
   degraded = 0;
   /** Workers that ended while they had a job, since the start. */
   deaths = 0;
+  /** Workers that were replaced because of their size, since the start. */
+  outgrown = 0;
 
   constructor(options: EmbedJobsOptions) {
     this.#options = options;
-    this.#pool = new WorkerPool({ ...options, stop: this.#stop.signal });
+    const { plan } = options;
+    this.#pool = new WorkerPool({
+      ...options,
+      prepare: () => plan.specs(),
+      stop: this.#stop.signal,
+      told: {
+        opened: (space) => this.#diedOpening.delete(space),
+        diedOpening: (space) => this.#noteDiedOpening(space),
+        modelFailed: (failure) => plan.failed(failure.space, failure),
+        outgrown: () => {
+          this.outgrown += 1;
+        },
+      },
+    });
+  }
+
+  /** Loads what is slow to load before there is a job for it. */
+  start(): void {
+    const { plan } = this.#options;
+    plan.onChange(() => this.#pool.outdate());
+    if (plan.specs().some(({ kind }) => kind !== "heuristic")) this.#pool.prepareFirst();
   }
 
   /** Whether few jobs that this one could wait behind wait for a worker themselves: no more than there are workers for it. */
@@ -55,25 +88,50 @@ export class EmbedJobs {
     return this.#pool.pids;
   }
 
-  /** The rows of `events`, as they are stored. Rejects only once `close` was called. */
-  embed(events: readonly AppendedEvent[], priority: Priority, level: RowLevel): Promise<RowsOfLevel> {
-    return this.#pool.run(URGENCY[priority], async (worker) => {
-      const rows = await this.#embedSurely(worker, events, level);
-      return { level, firstSeq: (events[0] as AppendedEvent).seq, rows };
-    });
+  /**
+   * The rows of `events`, as they are stored, or of the first of them, at least one: ask for the others with `again`. Rejects
+   * only once `close` was called.
+   */
+  async embed(
+    events: readonly AppendedEvent[],
+    priority: Priority,
+    level: RowLevel,
+    { again = false } = {},
+  ): Promise<RowsOfSpace> {
+    const job = { events, level, urgency: URGENCY[priority], again };
+    for (;;) {
+      try {
+        return await this.#embedSurely(job);
+      } catch (error) {
+        if (!(error instanceof ModelFailure)) throw error;
+        this.#options.plan.failed(error.space, error);
+      }
+    }
   }
 
   /**
-   * The rows of a range of the ledger, read by the worker itself, behind all jobs that carry their events. `known` is
-   * asked when a worker is free: by then the job before may have said how far it got.
+   * The rows of a range of the ledger, read by the worker itself, behind all jobs that carry their events. `known` and
+   * `specs` are asked when a worker is free: by then the job before may have said how far it got.
    *
    * @throws WorkerDied after three workers: embed the events one by one then
    */
-  embedRange(range: Omit<RangeToEmbed, "known">, known: () => EventPlace | undefined): Promise<EmbedReply> {
-    const work = (worker: WorkerProcess) =>
-      this.#surely(range.from, range.to - range.from, () => worker.embed({ range: { ...range, known: known() } }));
+  async embedRange(
+    range: Omit<RangeToEmbed, "known" | "specs">,
+    specs: () => SpecOfPriority,
+    known: () => EventPlace | undefined,
+  ): Promise<EmbedReply> {
     this.#pool.prepareUrgent();
-    return this.#pool.run(RANGE_URGENCY, work);
+    for (;;) {
+      try {
+        return await this.#surely(
+          { urgency: RANGE_URGENCY, firstSeq: range.from, events: range.to - range.from },
+          (worker) => worker.embed({ range: { ...range, specs: specs(), known: known() } }),
+        );
+      } catch (error) {
+        if (!(error instanceof ModelFailure)) throw error;
+        this.#options.plan.failed(error.space, error);
+      }
+    }
   }
 
   /** Ends the workers; jobs under way and waiting are rejected. */
@@ -82,56 +140,120 @@ export class EmbedJobs {
     await this.#pool.close();
   }
 
-  async #embedSurely(worker: WorkerProcess, events: readonly AppendedEvent[], level: RowLevel): Promise<Uint8Array> {
-    const seqs = events.map(({ seq }) => seq);
-    const texts = textsOf(events);
+  async #embedSurely(job: EventJob): Promise<RowsOfSpace> {
+    const { events } = job;
     try {
-      const { rows } = await this.#surely(seqs[0] as number, events.length, async () => {
-        const reply = await worker.embed({ level, seqs, texts });
-        const bytes = events.length * rowBytes(embedderOf(level).space);
-        if (reply.rows[0]?.rows.length === bytes) return reply;
-        throw new WorkerDied("embedding worker gave rows of another length");
-      });
-      return (rows[0] as RowsOfLevel).rows;
+      return await this.#embedOnce(job);
     } catch (error) {
       if (!(error instanceof WorkerDied)) throw error;
-      return events.length === 1
-        ? this.#embedWithoutState(events[0] as AppendedEvent, level)
-        : this.#embedApart(worker, events, level);
+      return events.length === 1 ? this.#embedWithoutState(job) : this.#embedApart(job);
     }
   }
 
-  /** Tries up to three times. @throws WorkerDied if each ended a worker */
-  async #surely(firstSeq: number, events: number, attempt: () => Promise<EmbedReply>): Promise<EmbedReply> {
-    for (let deaths = 1; ; deaths += 1) {
+  /** @throws WorkerDied after three workers, ModelFailure */
+  async #embedOnce({ events, level, urgency, again }: EventJob): Promise<RowsOfSpace> {
+    const seqs = events.map(({ seq }) => seq);
+    const texts = textsOf(events);
+    const about = { urgency, firstSeq: seqs[0] as number, events: events.length, again };
+    const { rows } = await this.#surely(about, async (worker) => {
+      const spec = this.#options.plan.specOf(level);
+      const reply = await worker.embed({ spec, seqs, texts });
+      const { count = 0, bytes } = reply.rows[0] ?? {};
+      const isWhole = bytes?.length === count * rowBytes(spec.space);
+      if (isWhole && count > 0 && count <= events.length) return reply;
+      throw new WorkerDied("embedding worker gave rows of another length");
+    });
+    return rows[0] as RowsOfSpace;
+  }
+
+  /** Tries until three workers ended over it. @throws WorkerDied, ModelFailure */
+  async #surely(
+    about: { urgency: number; firstSeq: number; events: number; again?: boolean },
+    attempt: (worker: WorkerProcess) => Promise<EmbedReply>,
+  ): Promise<EmbedReply> {
+    const { urgency, firstSeq, events } = about;
+    for (let deaths = 0; ; ) {
       try {
-        return await attempt();
+        return await this.#pool.run(urgency, attempt, { again: about.again === true || deaths > 0 });
       } catch (error) {
         this.#stop.signal.throwIfAborted();
         if (!(error instanceof WorkerDied)) throw error;
         this.deaths += 1;
-        this.#options.log.warn("embedding worker died, its job is done again", { error, events, first_seq: firstSeq });
+        const fields = { error, events, first_seq: firstSeq };
+        this.#options.log.warn("embedding worker died, its job is done again", fields);
+        // What ends a worker that opens a model is the model, which the plan hears of.
+        if (error.opening === undefined) deaths += 1;
         if (deaths >= MOST_DEATHS) throw error;
       }
     }
   }
 
-  async #embedApart(worker: WorkerProcess, events: readonly AppendedEvent[], level: RowLevel): Promise<Uint8Array> {
-    const rows: Uint8Array[] = [];
-    for (const event of events) rows.push(await this.#embedSurely(worker, [event], level));
-    return Buffer.concat(rows);
+  async #embedApart(job: EventJob): Promise<RowsOfSpace> {
+    const parts: RowsOfSpace[] = [];
+    for (const event of job.events) {
+      const part = await this.#embedSurely({ ...job, events: [event], again: true });
+      // The level has fallen back meanwhile: the others are asked for again, and get rows of one space.
+      if (spaceName(part.space) !== spaceName((parts[0] ?? part).space)) break;
+      parts.push(part);
+    }
+    return joinRows(parts);
   }
 
-  async #embedWithoutState({ seq, entry }: AppendedEvent, level: RowLevel): Promise<Uint8Array> {
+  /** Its state is left out. A model that even then ends three workers ends them over anything. */
+  async #embedWithoutState(job: EventJob): Promise<RowsOfSpace> {
+    const event = job.events[0] as AppendedEvent;
+    const { plan, log } = this.#options;
+    const spec = plan.specOf(job.level);
+    const row = spec.kind === "heuristic" ? await embedHere(event) : await this.#embedBare(job, event);
     this.degraded += 1;
-    this.#options.log.error("event embedded without its state: its state ended three workers", {
-      seq,
-      element: entry.element_id,
+    log.error("event embedded without its state: its state ended three workers", {
+      seq: event.seq,
+      element: event.entry.element_id,
     });
-    const { space, embed } = embedderOf(level);
-    const [vector] = await embed([{ entry, state: {} }]);
-    return formatRows([{ seq, vector: vector as Float32Array }], space);
+    return row;
   }
+
+  async #embedBare(job: EventJob, event: AppendedEvent): Promise<RowsOfSpace> {
+    const space = spaceName(this.#options.plan.specOf(job.level).space);
+    try {
+      return await this.#embedOnce({ ...job, events: [{ ...event, stateJson: "{}" }], again: true });
+    } catch (error) {
+      if (!(error instanceof WorkerDied)) throw error;
+      throw modelDied(space, "six workers in a row ended over one event, with its state and without");
+    }
+  }
+
+  #noteDiedOpening(space: string): void {
+    const deaths = (this.#diedOpening.get(space) ?? 0) + 1;
+    this.#diedOpening.set(space, deaths);
+    if (deaths < MOST_DEATHS) return;
+    this.#diedOpening.delete(space);
+    this.#options.plan.failed(space, modelDied(space, "three workers in a row ended while they loaded the model"));
+  }
+}
+
+interface EventJob {
+  events: readonly AppendedEvent[];
+  level: RowLevel;
+  urgency: number;
+  again: boolean;
+}
+
+function modelDied(space: string, message: string): ModelFailure {
+  return new ModelFailure({
+    space,
+    code: "encoder-died",
+    message,
+    hint: "`isochron-primary model test NAME` runs it by itself; is there memory enough for it?",
+  });
+}
+
+/** Without a model this costs nothing and cannot fail. */
+async function embedHere({ seq, entry }: AppendedEvent): Promise<RowsOfSpace> {
+  const { space, embed } = await openEmbedder(HEURISTIC_SPEC);
+  const [vector] = await embed([{ entry, state: {} }]);
+  const bytes = formatRows([{ seq, vector: vector as Float32Array }], space);
+  return { space, firstSeq: seq, count: 1, bytes };
 }
 
 function textsOf(events: readonly AppendedEvent[]): string[] {

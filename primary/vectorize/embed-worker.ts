@@ -1,31 +1,29 @@
 // A worker process of the vectorizer: events in, rows out, nothing kept. A crash here costs one job, which is done
 // again elsewhere; it can never reach the ledger.
 import { writeSync } from "node:fs";
-import {
-  type EventToEmbed,
-  embedderOf,
-  isRowLevel,
-  type LevelOfPriority,
-  type RowLevel,
-} from "../../shared/embed/levels.js";
+import type { EmbedderSpec } from "../../shared/embed/embedder.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
-import type { Entry } from "../../shared/format/entry.js";
-import { stateTextOf } from "../../shared/format/payload.js";
-import { formatRows } from "../../shared/format/vector-row.js";
-import { readEventBatches, type StoredEvent } from "../../shared/store/read-events.js";
 import {
   type EmbedReply,
   type EmbedRequest,
-  type EventPlace,
   type EventsToEmbed,
+  type FromWorker,
   type RangeToEmbed,
-  type RowsOfLevel,
   STRINGS_PER_EVENT,
 } from "./embed-protocol.js";
-import { isSealEntry } from "./find-rowless.js";
+import { type EmbeddedRange, embedRange, formatVectors, type NumberedEvent } from "./embed-range.js";
+import { OpenEmbedders, SpaceFailed } from "./open-embedders.js";
+
+/** A job ends soon after it: what could not be done until then is given again, behind what is more urgent. */
+const SLICE_MS = 250;
+
+const embedders = new OpenEmbedders({
+  opening: (space) => send({ opening: space }),
+  opened: (space) => send({ opened: space }),
+});
 
 process.on("message", (request: EmbedRequest) => {
-  void answer(request).then(send);
+  void ("prepare" in request ? prepare(request.prepare) : answer(request));
 });
 // The parent's end closes this one's reason to be.
 process.on("disconnect", () => process.exit(0));
@@ -42,19 +40,43 @@ process.on("unhandledRejection", (error) => {
   throw error;
 });
 
-function send(reply: EmbedReply): void {
+function send(message: FromWorker): void {
   // A parent that closed meanwhile wants no answer.
-  process.send?.(reply, undefined, undefined, (error) => error && process.exit(0));
+  process.send?.(message, undefined, undefined, (error) => error && process.exit(0));
 }
 
-async function answer(request: EmbedRequest): Promise<EmbedReply> {
-  const { id } = request;
-  if ("range" in request) return { id, ...(await embedRange(request.range)) };
-  return { id, rows: [await formatLevel(request.level, eventsOf(request))] };
+/** A model that cannot be opened is said, and is no reason not to serve the other levels. */
+async function prepare(specs: readonly EmbedderSpec[]): Promise<void> {
+  for (const spec of specs) await orFailed(undefined, () => embedders.get(spec));
+  send({ ready: true, rssBytes: process.memoryUsage.rss() });
 }
 
-interface NumberedEvent extends EventToEmbed {
-  seq: number;
+async function answer(request: Exclude<EmbedRequest, { prepare: unknown }>): Promise<void> {
+  await orFailed(request.id, async () => {
+    const made = "range" in request ? await rangeOf(request.range) : await eventsToRows(request);
+    send({ id: request.id, ...made, rssBytes: process.memoryUsage.rss() });
+  });
+}
+
+async function orFailed(id: number | undefined, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof SpaceFailed)) throw error;
+    const { code, message, hint } = error.cause;
+    send({ id, failed: { space: error.space, code, message, hint } });
+  }
+}
+
+function rangeOf(range: RangeToEmbed): Promise<EmbeddedRange> {
+  return embedRange(range, (spec) => embedders.get(spec), SLICE_MS);
+}
+
+async function eventsToRows(request: EventsToEmbed): Promise<Pick<EmbedReply, "rows">> {
+  const events = eventsOf(request);
+  const embedder = await embedders.get(request.spec);
+  const vectors = await embedder.embed(events, SLICE_MS);
+  return { rows: [formatVectors(embedder, events.slice(0, vectors.length), vectors)] };
 }
 
 function eventsOf({ seqs, texts }: EventsToEmbed): NumberedEvent[] {
@@ -66,52 +88,3 @@ function eventsOf({ seqs, texts }: EventsToEmbed): NumberedEvent[] {
 }
 
 type Strings = [action: string, elementId: string, elementType: string, timestamp: string, state: string];
-
-async function formatLevel(level: RowLevel, events: readonly NumberedEvent[]): Promise<RowsOfLevel> {
-  const { space, embed } = embedderOf(level);
-  const vectors = await embed(events);
-  const rows = events.map(({ seq }, i) => ({ seq, vector: vectors[i] as Float32Array }));
-  return { level, firstSeq: (events[0] as NumberedEvent).seq, rows: formatRows(rows, space) };
-}
-
-/** Read at the most for one reply: a job must end well before it counts as silent. */
-const MOST_RANGE_BYTES = 16 * 1024 * 1024;
-
-async function embedRange(range: RangeToEmbed): Promise<Omit<EmbedReply, "id">> {
-  const skip = new Set(range.skip);
-  const events = new Map<RowLevel, NumberedEvent[]>();
-  let last: EventPlace | undefined;
-  let bytes = 0;
-  const enough = () => last?.entry.seq === range.to - 1 || bytes >= MOST_RANGE_BYTES;
-  for await (const batch of readEventBatches(range, range.from, range.known)) {
-    if (!Array.isArray(batch)) break;
-    for (const event of batch) {
-      last = { entry: placeOf(event.entry), payload: placeOf(event.payload) };
-      bytes += event.payload.bytes.length;
-      if (!skip.has(event.seq)) addStored(events, event, range.levels);
-      if (enough()) break;
-    }
-    if (enough()) break;
-  }
-  if (!enough()) throw new Error("the ledger ends before the range");
-  return { rows: await Promise.all([...events].map(([level, ofLevel]) => formatLevel(level, ofLevel))), last };
-}
-
-/** These lines were written by this primary: they are not checked again. */
-function addStored(
-  events: Map<RowLevel, NumberedEvent[]>,
-  { seq, entry: line, payload }: StoredEvent,
-  levels: LevelOfPriority,
-): void {
-  const entry = JSON.parse(line.bytes.toString()) as Entry;
-  const level = levels[entry.priority];
-  if (isSealEntry(entry) || !isRowLevel(level)) return;
-  const event = { seq, entry, state: JSON.parse(stateTextOf(payload.bytes.toString())) as JsonValue };
-  const ofLevel = events.get(level);
-  if (ofLevel) ofLevel.push(event);
-  else events.set(level, [event]);
-}
-
-function placeOf({ seq, file, offset }: EventPlace["entry"]): EventPlace["entry"] {
-  return { seq, file, offset };
-}

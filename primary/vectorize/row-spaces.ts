@@ -1,13 +1,13 @@
 // The rows of all spaces in `live/vector`: each level in force appends to its own; spaces of other levels get no new rows,
 // but what no seal has named of theirs is named by the next.
 import { readdir, readFile } from "node:fs/promises";
-import { embedderOf, type RowLevel } from "../../shared/embed/levels.js";
 import { FormatError } from "../../shared/format/format-error.js";
-import type { SealedRows } from "../../shared/format/seal.js";
+import { sha256Hex } from "../../shared/format/hash.js";
+import type { SealedSpace } from "../../shared/format/seal.js";
 import { isSpaceName, parseSpace, type Space, spaceName } from "../../shared/format/space.js";
 import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
-import type { RowsOfLevel } from "./embed-protocol.js";
+import type { RowsOfSpace } from "./embed-protocol.js";
 import { recoverRows } from "./recover-rows.js";
 import { RowFiles } from "./row-files.js";
 import { VectorizeError } from "./vectorize-error.js";
@@ -23,7 +23,8 @@ export interface RowSpacesOptions {
 }
 
 export interface SpacesToOpen {
-  levels: readonly RowLevel[];
+  /** Of the levels in force. */
+  spaces: readonly Space[];
   sealedRows: SealedRowCounts;
   /** Whether a row that no seal covers may be this event's. */
   isOpen: (seq: number) => boolean;
@@ -40,8 +41,8 @@ export class RowSpaces {
   }
 
   /** Takes up what is on disk; returns the events whose rows were found. @throws VectorizeError `space-differs`, `space-unreadable`, `rows-missing` */
-  async open({ levels, ...options }: SpacesToOpen): Promise<number[]> {
-    const active = levels.map((level) => embedderOf(level).space);
+  async open({ spaces, ...options }: SpacesToOpen): Promise<number[]> {
+    const active = [...new Map(spaces.map((space) => [spaceName(space), space])).values()];
     const found: number[] = [];
     for (const space of [...active, ...(await this.#othersOnDisk(active.map(spaceName)))]) {
       found.push(...(await this.#recover(space, options)));
@@ -49,19 +50,21 @@ export class RowSpaces {
     return found;
   }
 
-  /** Waits while rows are held. @throws VectorizeError `write-failed` */
-  async append({ level, firstSeq, rows }: RowsOfLevel): Promise<void> {
+  /** A space that is not there yet is made. Waits while rows are held. @throws VectorizeError `write-failed`, `space-differs` */
+  async append({ space, firstSeq, bytes }: RowsOfSpace): Promise<void> {
     while (this.#held) await this.#held;
-    return (this.#byName.get(spaceName(embedderOf(level).space)) as RowFiles).append(rows, firstSeq);
+    await (this.#byName.get(spaceName(space)) ?? (await this.#make(space))).append(bytes, firstSeq);
   }
 
   /** The runs of rows since the last take, by space name. From now on none is written until `stands` is settled. */
-  async take(stands?: Promise<unknown>): Promise<{ space: string; added: SealedRows[] }[]> {
+  async take(stands?: Promise<unknown>): Promise<SealedSpace[]> {
     if (stands) this.#holdUntil(stands);
-    const taken: { space: string; added: SealedRows[] }[] = [];
-    for (const files of this.#byName.values()) {
-      const added = await files.take();
-      if (added.length > 0) taken.push({ space: files.name, added });
+    // Before any is taken: taken rows that no seal then names would make every later generation a bad one.
+    const definitions = await this.#readDefinitions();
+    const taken: SealedSpace[] = [];
+    for (const [space, definition] of definitions) {
+      const added = await (this.#byName.get(space) as RowFiles).take();
+      if (added.length > 0) taken.push({ space, definition, added });
     }
     return taken.sort((a, b) => (a.space < b.space ? -1 : 1));
   }
@@ -78,6 +81,16 @@ export class RowSpaces {
     this.#held = held;
   }
 
+  /** SHA-256 of each `space.json`, as it stands on disk. */
+  async #readDefinitions(): Promise<[space: string, definition: string][]> {
+    const { tree } = this.#options;
+    const read = async (space: string): Promise<[string, string]> => [
+      space,
+      sha256Hex(await readFile(tree.spaceFile(space))),
+    ];
+    return Promise.all([...this.#byName.keys()].map(read));
+  }
+
   async #othersOnDisk(active: readonly string[]): Promise<Space[]> {
     const { tree } = this.#options;
     const spaces: Space[] = [];
@@ -90,7 +103,16 @@ export class RowSpaces {
     return spaces;
   }
 
-  async #recover(space: Space, { sealedRows, isOpen }: Omit<SpacesToOpen, "levels">): Promise<number[]> {
+  /** What was on disk is open since the start. */
+  async #make(space: Space): Promise<RowFiles> {
+    const { tree, segmentBytes } = this.#options;
+    const files = new RowFiles({ tree, space, segmentBytes });
+    await files.prepare();
+    this.#byName.set(files.name, files);
+    return files;
+  }
+
+  async #recover(space: Space, { sealedRows, isOpen }: Omit<SpacesToOpen, "spaces">): Promise<number[]> {
     const { tree, segmentBytes, log } = this.#options;
     const files = new RowFiles({ tree, space, segmentBytes });
     await files.prepare();

@@ -4,7 +4,13 @@
 // and done once its row is written, or was never to be. What is in the ledger and not claimed (too much for memory, or
 // left by a crash) the workers read themselves.
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRowLevel, type LevelOfPriority, type RowLevel, rowLevelsOf } from "../../shared/embed/levels.js";
+import {
+  isRowLevel,
+  type LevelOfPriority,
+  type RowLevel,
+  rowLevelsOf,
+  type VectorLevel,
+} from "../../shared/embed/levels.js";
 import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
 import { MOST_LATE_RANGES } from "../../shared/format/seal.js";
 import { countSeqs, hasSeq, type SeqRanges, withoutSeqs } from "../../shared/format/seq-ranges.js";
@@ -12,8 +18,9 @@ import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { AppendedEvent, TakenRows } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
-import type { EventPlace, RowsOfLevel } from "./embed-protocol.js";
+import type { EventPlace, RowsOfSpace, SpecOfPriority } from "./embed-protocol.js";
 import { findRowless, isSealEntry } from "./find-rowless.js";
+import type { LevelPlan, LevelState } from "./level-plan.js";
 import { PendingEvents, type TakenEvents } from "./pending-events.js";
 import { PriorityBacklog } from "./priority-backlog.js";
 import { RowSpaces, type SealedRowCounts } from "./row-spaces.js";
@@ -25,6 +32,8 @@ export interface VectorizerOptions {
   /** `live` of the store. */
   tree: TreeLayout;
   levels: LevelOfPriority;
+  /** How those levels make their rows. */
+  plan: LevelPlan;
   /** Worker processes. */
   workers: number;
   /** Further ones, for critical and high events only. */
@@ -43,6 +52,10 @@ export interface VectorizerOptions {
   segmentBytes?: number;
   /** A worker that is silent for so long is ended. Default 60000. */
   jobTimeoutMs?: number;
+  /** The same while it opens a model. Default 180000. */
+  openTimeoutMs?: number;
+  /** A worker that takes more memory is replaced between two jobs. Default: any. */
+  maxWorkerRssBytes?: number;
 }
 
 /** What a start is told of the newest generation. */
@@ -62,6 +75,9 @@ export interface VectorizerState {
   /** Events embedded without their state, since the start. */
   degraded: number;
   workerDeaths: number;
+  /** Workers replaced because of their size, since the start. */
+  workersOutgrown: number;
+  inForce: LevelState[];
   workerPids: number[];
 }
 
@@ -77,7 +93,7 @@ const NOTHING_SEALED: SealedVectors = { size: 0, rows: new Map(), late: [] };
 /** Rows, and the events that have theirs now: some have none by decision. */
 interface Embedded {
   seqs: number[];
-  rows: RowsOfLevel[];
+  rows: RowsOfSpace[];
 }
 
 /** Of a range, up to but not including `end`. */
@@ -135,11 +151,13 @@ export class Vectorizer {
     for (const [from, to] of withoutSeqs([[first, size - 1]], late)) this.#finishAll(from, to);
     const levels = rowLevelsOf(late.length > 0 ? this.#levelsOfLate() : this.#options.levels);
     const isOpen = (seq: number) => seq < ledgerSize && (seq >= size || hasSeq(late, seq));
-    for (const seq of await this.#spaces.open({ levels, sealedRows: rows, isOpen })) this.#finish(seq);
+    const { plan } = this.#options;
+    const spaces = levels.map((level) => plan.specOf(level).space);
+    for (const seq of await this.#spaces.open({ spaces, sealedRows: rows, isOpen })) this.#finish(seq);
     if (levels.length === 0) return;
     await this.#noteRowless(first);
-    const { workers, urgentWorkers, log, jobTimeoutMs = 60_000 } = this.#options;
-    this.#jobs = new EmbedJobs({ workers, urgentWorkers, log, jobTimeoutMs });
+    this.#jobs = this.#makeJobs();
+    this.#jobs.start();
     this.#pump();
   }
 
@@ -165,6 +183,8 @@ export class Vectorizer {
       late: { waiting: this.#lateWaiting, since_start: this.#lateSinceStart },
       degraded: jobs?.degraded ?? 0,
       workerDeaths: jobs?.deaths ?? 0,
+      workersOutgrown: jobs?.outgrown ?? 0,
+      inForce: this.#options.plan.state(),
       workerPids: jobs?.workerPids ?? [],
     };
   }
@@ -202,6 +222,17 @@ export class Vectorizer {
     await this.#spaces.close();
   }
 
+  #makeJobs(): EmbedJobs {
+    const { plan, workers, urgentWorkers, log } = this.#options;
+    const {
+      jobTimeoutMs = 60_000,
+      openTimeoutMs = 180_000,
+      maxWorkerRssBytes = Number.POSITIVE_INFINITY,
+    } = this.#options;
+    const limits = { jobTimeoutMs, openTimeoutMs, maxRssBytes: maxWorkerRssBytes };
+    return new EmbedJobs({ plan, workers, urgentWorkers, log, ...limits });
+  }
+
   /** A late event is to get its row, as its seal says: even if the level of its priority is `none` by now. */
   #levelsOfLate(): LevelOfPriority {
     const levels = { ...this.#options.levels };
@@ -211,6 +242,12 @@ export class Vectorizer {
 
   #levelsAt(seq: number): LevelOfPriority {
     return seq < this.#sealedBefore ? this.#levelsOfLate() : this.#options.levels;
+  }
+
+  #specsAt(seq: number): SpecOfPriority {
+    const levels = Object.entries(this.#levelsAt(seq)) as [Priority, VectorLevel][];
+    const withRows = levels.flatMap(([priority, level]) => (isRowLevel(level) ? [[priority, level] as const] : []));
+    return Object.fromEntries(withRows.map(([priority, level]) => [priority, this.#options.plan.specOf(level)]));
   }
 
   async #noteRowless(from: number): Promise<void> {
@@ -281,9 +318,16 @@ export class Vectorizer {
 
   /** Embeds and writes one job, for as long as it takes. Never rejects. */
   async #runJob(jobs: EmbedJobs, taken: TakenEvents, priority: Priority): Promise<void> {
-    const seqs = taken.events.map(({ seq }) => seq);
     const level = this.#options.levels[priority] as RowLevel;
-    await this.#untilWritten(async () => ({ seqs, rows: [await jobs.embed(taken.events, priority, level)] }));
+    for (let left: readonly AppendedEvent[] = taken.events; left.length > 0; ) {
+      const again = left !== taken.events;
+      const events = left;
+      const part = await this.#untilWritten(async () => {
+        const rows = await jobs.embed(events, priority, level, { again });
+        return { seqs: events.slice(0, rows.count).map(({ seq }) => seq), rows: [rows] };
+      });
+      left = part ? events.slice(part.seqs.length) : [];
+    }
     this.#pending.release(taken);
   }
 
@@ -309,8 +353,9 @@ export class Vectorizer {
   /** A range, or as much of it as the worker takes in one go. */
   async #embedRange(jobs: EmbedJobs, { from, to, skip }: SeqsToEmbed): Promise<EmbeddedPart> {
     const { entries, payloads } = this.#options.tree;
-    const range = { entries, payloads, from, to, skip, levels: this.#levelsAt(from) };
-    const { rows, last } = await jobs.embedRange(range, () => this.#placeBefore(from));
+    const range = { entries, payloads, from, to, skip };
+    const specs = () => this.#specsAt(from);
+    const { rows, last } = await jobs.embedRange(range, specs, () => this.#placeBefore(from));
     this.#place = last;
     const end = last ? last.entry.seq + 1 : to;
     return { seqs: seqsBetween(from, end, skip), rows, end };
@@ -325,10 +370,14 @@ export class Vectorizer {
     const wanted = new Set(seqs);
     const levels = this.#levelsAt(from);
     const events = read.filter((event) => wanted.has(event.seq) && !isSealEntry(event.entry));
-    const rows: RowsOfLevel[] = [];
+    const rows: RowsOfSpace[] = [];
     for (const level of rowLevelsOf(levels)) {
-      const ofLevel = events.filter(({ entry }) => levels[entry.priority] === level);
-      if (ofLevel.length > 0) rows.push(await jobs.embed(ofLevel, "low", level));
+      let left = events.filter(({ entry }) => levels[entry.priority] === level);
+      while (left.length > 0) {
+        const part = await jobs.embed(left, "low", level, { again: true });
+        rows.push(part);
+        left = left.slice(part.count);
+      }
     }
     return { seqs, rows, end };
   }

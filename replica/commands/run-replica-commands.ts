@@ -6,6 +6,7 @@ import { loadReplicaConfig, replicaSockets } from "../config.js";
 import { config } from "./config.js";
 import { init } from "./init.js";
 import { key } from "./key.js";
+import { model } from "./model.js";
 import { agentSocketOf, pipeToAgent } from "./receive.js";
 import { resync } from "./resync.js";
 import { serve } from "./serve.js";
@@ -30,6 +31,7 @@ export async function runReplicaCommands(args: string[]): Promise<void> {
         resync,
         trust,
         key,
+        model,
         config,
       ],
     },

@@ -32,6 +32,7 @@ export const MODEL_FILES = {
   model: "model.onnx",
   tokenizer: "tokenizer.json",
   tokenizerConfig: "tokenizer_config.json",
+  config: "config.json",
   /** Texts with the vectors they must have, for `model test`. */
   reference: "reference.json",
   licence: "LICENSE",
@@ -54,8 +55,8 @@ const manifestSchema = z.strictObject({
   dimensions: z.int().min(1).max(4096),
   pooling: z.literal("mean"),
   max_tokens: z.int().min(3).max(8192),
-  /** What was given to `model add`, for people. */
-  source: z.string(),
+  /** What was given to `model add`: its place, the path of the .onnx file in it, the digest of a whole archive. */
+  source: z.strictObject({ place: z.string(), file: z.string(), archive_sha256: sha256.optional() }),
   added: z.string(),
   /** By the names of `MODEL_FILES`. */
   files: z.record(z.string(), z.strictObject({ sha256, size_bytes: z.int().min(0) })),

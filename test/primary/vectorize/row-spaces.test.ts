@@ -22,7 +22,7 @@ async function withSpaces(body: (spaces: RowSpaces, tree: TreeLayout) => Promise
     const tree = new TreeLayout(join(folder, "live"));
     await mkdir(tree.vector, { recursive: true });
     const spaces = new RowSpaces({ tree, log });
-    await spaces.open({ levels: ["heuristic"], sealedRows: new Map(), isOpen: () => true });
+    await spaces.open({ spaces: [heuristicSpace], sealedRows: new Map(), isOpen: () => true });
     await body(spaces, tree).finally(() => spaces.close());
   });
 }
@@ -30,7 +30,8 @@ async function withSpaces(body: (spaces: RowSpaces, tree: TreeLayout) => Promise
 describe("the rows of all spaces", () => {
   test("are not written between the taking for a seal and the end of it, so that a generation holds no row that its seal does not name", () =>
     withSpaces(async (spaces) => {
-      const append = (seq: number) => spaces.append({ level: "heuristic", firstSeq: seq, rows: rowOf(seq) });
+      const append = (seq: number) =>
+        spaces.append({ space: heuristicSpace, firstSeq: seq, count: 1, bytes: rowOf(seq) });
       await append(0);
       let stand = () => {};
       const stands = new Promise<void>((resolve) => {

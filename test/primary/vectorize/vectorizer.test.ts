@@ -5,6 +5,7 @@ import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { AppendedEvent, TakenRows } from "../../../primary/event.js";
+import { LevelPlan } from "../../../primary/vectorize/level-plan.js";
 import { type SealedVectors, Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
 import { formatEntry, type Priority } from "../../../shared/format/entry.js";
@@ -62,6 +63,7 @@ class Fixture {
     return new Vectorizer({
       tree: this.tree,
       levels: EVERY,
+      plan: new LevelPlan([], log),
       workers: 1,
       urgentWorkers: 1,
       maxQueuedEvents: 10_000,
@@ -565,6 +567,27 @@ describe("urgent events", () => {
         await fixture.assertComplete();
       }));
   }
+
+  test("do not wait for a worker of their own that is still coming up when another is free before it", () =>
+    withVectors(async (fixture) => {
+      const vectorizer = fixture.make();
+      await running(vectorizer, [0], async () => {
+        vectorizer.appended(fixture.write(1));
+        await vectorizer.drained(1);
+        const [shared] = vectorizer.state().workerPids as [number];
+        process.kill(shared, "SIGSTOP");
+        vectorizer.appended(fixture.write(1));
+        vectorizer.appended(fixture.write(1, "critical"));
+        const own = vectorizer.state().workerPids[1] as number;
+        // It was forked for the critical event just now, and never comes up.
+        process.kill(own, "SIGSTOP");
+        process.kill(shared, "SIGCONT");
+        await becomes(() => vectorizer.backlog() === 0);
+        assert.deepEqual(vectorizer.state().workerPids, [shared, own]);
+        process.kill(own, "SIGCONT");
+      });
+      await fixture.assertComplete();
+    }));
 
   test("have no worker of their own until one would wait", () =>
     withVectors(async (fixture) => {

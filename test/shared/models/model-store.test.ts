@@ -113,7 +113,7 @@ async function writeModel(root: string, { name, weights }: { name: string; weigh
     dimensions: 8,
     pooling: "mean" as const,
     max_tokens: 16,
-    source: "a test",
+    source: { place: "a test", file: "model.onnx" },
     added: "2026-11-21T00:00:00.000000Z",
     files: Object.fromEntries(described),
   };

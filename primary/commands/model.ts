@@ -1,0 +1,20 @@
+// `isochron-primary model`
+import { modelCommand } from "../../shared/cli/model-command.js";
+import { loadPrimaryConfig } from "../config.js";
+
+export const model = modelCommand({
+  bin: "isochron-primary",
+  async rootOf(args) {
+    const { root } = (await loadPrimaryConfig(args)).config;
+    const [{ ensureMounted }, { loadPrimaryIdentity }] = await Promise.all([
+      import("../../shared/store/volume.js"),
+      import("../../shared/store/identity.js"),
+    ]);
+    await ensureMounted(root);
+    await loadPrimaryIdentity(root);
+    return root;
+  },
+  async levelsOf() {
+    return [];
+  },
+});

@@ -1,0 +1,82 @@
+// A model at a server, file by file: a hub's repository, or an .onnx file with its tokenizer beside it. There is no list
+// of files to ask for, so the names that such a model can have are tried.
+import type { Readable } from "node:stream";
+import { baseName, SIDE_FILES } from "./choose-files.js";
+import { fetchUrl, shownUrl } from "./fetch-url.js";
+import { ModelError } from "./model-error.js";
+import type { ModelSource, SourceFile } from "./model-source.js";
+
+export interface WebSourceOptions {
+  /** Folder that paths are relative to; ends with `/`. */
+  base: URL;
+  /** Paths of .onnx files to try. */
+  models: readonly string[];
+  /** Full address of a file, where it has more than base and path, such as a signature. */
+  exact?: ReadonlyMap<string, URL>;
+  names: readonly string[];
+}
+
+export class WebSource implements ModelSource {
+  readonly #options: WebSourceOptions;
+
+  constructor(options: WebSourceOptions) {
+    this.#options = options;
+  }
+
+  names(): string[] {
+    return [...this.#options.names];
+  }
+
+  async list(signal: AbortSignal): Promise<SourceFile[]> {
+    const { models } = this.#options;
+    // One after another: a hub counts requests, and these are about fifteen.
+    const files: SourceFile[] = [];
+    for (const path of [...models, ...sidePaths(models)]) {
+      const found = await this.#ask(path, signal);
+      if (found) files.push(found);
+    }
+    return files;
+  }
+
+  async open(path: string, signal: AbortSignal): Promise<Readable> {
+    const url = this.#urlOf(path);
+    const { status, body } = await fetchUrl(url, { signal });
+    if (status === 200) return body;
+    body.destroy();
+    throw answered(url, status);
+  }
+
+  async close(): Promise<void> {}
+
+  async #ask(path: string, signal: AbortSignal): Promise<SourceFile | undefined> {
+    const url = this.#urlOf(path);
+    const { status, sizeBytes, body } = await fetchUrl(url, { method: "HEAD", signal });
+    body.destroy();
+    if (status === 200) return { path, sizeBytes };
+    if (status === 404 || status === 410) return undefined;
+    throw answered(url, status);
+  }
+
+  #urlOf(path: string): URL {
+    return (
+      this.#options.exact?.get(path) ?? new URL(path.split("/").map(encodeURIComponent).join("/"), this.#options.base)
+    );
+  }
+}
+
+/** Beside the .onnx files, and above a folder `onnx`. */
+function sidePaths(models: readonly string[]): string[] {
+  const dirs = new Set<string>([""]);
+  for (const model of models) dirs.add(model.slice(0, -baseName(model).length));
+  const names = Object.values(SIDE_FILES).filter((name) => name !== SIDE_FILES.manifest);
+  return [...dirs].flatMap((dir) => names.map((name) => `${dir}${name}`));
+}
+
+function answered(url: URL, status: number): ModelError {
+  const isClosed = status === 401 || status === 403;
+  return new ModelError("transfer-failed", `${shownUrl(url)} was answered with ${status}`, {
+    hint: isClosed
+      ? "it is not there, or not for everyone: fetch it with the hub's own program and give the folder"
+      : "nothing was added; try again later",
+  });
+}

@@ -88,12 +88,13 @@ for (const dtype of DTYPES) {
       withRows(space, async ({ tree, bytes, width }) => {
         const spaces = new RowSpaces({ tree, log: createLogger("error", () => true) });
         const sealedRows = new Map([[spaceName(space), new Map([[FILE, SEALED]])]]);
-        await spaces.open({ levels: [], sealedRows, isOpen: (seq) => seq >= SEALED });
+        await spaces.open({ spaces: [], sealedRows, isOpen: (seq) => seq >= SEALED });
         const sha256 = createHash("sha256")
           .update(bytes.subarray(SEALED * width))
           .digest("hex");
         const added = [{ file: FILE, first: SEALED, rows: ROWS - SEALED, sha256 }];
-        assert.deepEqual(await spaces.take(), [{ space: spaceName(space), added }]);
+        const definition = sha256Hex(await readFile(tree.spaceFile(spaceName(space))));
+        assert.deepEqual(await spaces.take(), [{ space: spaceName(space), definition, added }]);
         await spaces.close();
       }));
   });
@@ -103,7 +104,7 @@ test("a start on a space that cannot be read is refused, naming its file and the
   withRows(testSpace(DIMENSIONS, "f16"), async ({ tree, space }) => {
     const path = tree.spaceFile(spaceName(space));
     const spaces = new RowSpaces({ tree, log: createLogger("error", () => true) });
-    const open = () => spaces.open({ levels: [], sealedRows: new Map(), isOpen: () => true });
+    const open = () => spaces.open({ spaces: [], sealedRows: new Map(), isOpen: () => true });
     const harms: [string, RegExp, RegExp][] = [
       [formatSpace({ ...space, format: 3 } as unknown as Space), /format is 3/, /go back to the later version/],
       [formatSpace({ ...space, dtype: "int8" } as Space), /fingerprint is/, /restore it/],

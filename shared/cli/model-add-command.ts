@@ -5,6 +5,7 @@ import type { AddedModel } from "../models/add-model.js";
 import { isAborted, ModelError } from "../models/model-error.js";
 import { MODEL_WEIGHTS, type ModelWeights } from "../models/stored-model.js";
 import type { ModelSide } from "./model-command.js";
+import { reportError } from "./report-error.js";
 import { defineCommand, type GlobalArguments } from "./run-commands.js";
 import { TransferLine } from "./transfer-line.js";
 import { visible } from "./visible.js";
@@ -67,7 +68,7 @@ export function modelAddCommand(side: ModelSide): CommandModule {
       const { source, name, weights, file, revision, pooling } = args;
       const wanted = { root, source, name, weights, file, revision, pooling, maxBytes, ...digests };
       const added = await withProgress(args.json, (more) => addModel({ ...wanted, ...more }));
-      process.stdout.write(args.json ? formatJson(added, digests) : formatText(added, digests));
+      if (added) process.stdout.write(args.json ? formatJson(added, digests) : formatText(added, digests));
     },
   });
 }
@@ -87,8 +88,8 @@ interface Running {
   onBytes(bytes: number): void;
 }
 
-/** Ctrl-C and SIGTERM stop it in order, so that nothing is left; a second one ends it as it would without us. */
-async function withProgress(json: boolean, body: (running: Running) => Promise<AddedModel>): Promise<AddedModel> {
+/** Undefined once Ctrl-C or SIGTERM has ended it in order, so that nothing is left; a second one would end it at once. */
+async function withProgress<T>(json: boolean, body: (running: Running) => Promise<T>): Promise<T | undefined> {
   const ending = new AbortController();
   const end = () => ending.abort();
   process.once("SIGINT", end).once("SIGTERM", end);
@@ -100,8 +101,10 @@ async function withProgress(json: boolean, body: (running: Running) => Promise<A
       onBytes: (bytes) => line.add(bytes),
     });
   } catch (error) {
-    if (isAborted(ending.signal)) process.once("exit", () => (process.exitCode = INTERRUPTED));
-    throw error;
+    if (!isAborted(ending.signal)) throw error;
+    line.end();
+    reportError(error, INTERRUPTED);
+    return undefined;
   } finally {
     line.end();
     process.removeListener("SIGINT", end).removeListener("SIGTERM", end);
@@ -115,7 +118,8 @@ interface Digests {
 
 function formatJson({ model, changed, archiveSha256 }: AddedModel, { sha256, tokenizerSha256 }: Digests): string {
   const { id, name, dir, modelSha256, weights, dimensions, pooling, maxTokens, sizeBytes } = model;
-  const checked = { source: sha256 !== undefined, tokenizer: (tokenizerSha256 ?? archiveSha256) !== undefined };
+  const isWhole = archiveSha256 !== undefined && sha256 !== undefined;
+  const checked = { source: sha256 !== undefined, tokenizer: isWhole || tokenizerSha256 !== undefined };
   const digests = { sha256: archiveSha256 ?? modelSha256, model_sha256: modelSha256 };
   const facts = { weights, dimensions, pooling, max_tokens: maxTokens, size_bytes: sizeBytes };
   const tokenizer = { tokenizer_sha256: model.tokenizerSha256 };

@@ -57,7 +57,9 @@ function refuseFurtherModules(modules: JsonValue | undefined): void {
   throw unfit(`modules.json names a module that is not run here: ${further.join(", ")}`, "take another model");
 }
 
-const INPUTS = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
+const INPUTS = ["input_ids", "attention_mask", "token_type_ids"];
+/** What exporters call the vectors of the tokens. */
+const TOKEN_OUTPUTS = ["last_hidden_state", "token_embeddings"];
 
 function requireInputs({ inputs, outputs }: OnnxFacts): void {
   const missing = INPUTS.slice(0, 2).filter((name) => !inputs.includes(name));
@@ -66,7 +68,7 @@ function requireInputs({ inputs, outputs }: OnnxFacts): void {
     const hint = "it must be an encoder, exported to ONNX for feature extraction";
     throw unfit(`the .onnx file takes ${inputs.join(", ") || "no inputs"}`, hint);
   }
-  if (outputs.some(({ rank }) => rank === 3 || rank === 0)) return;
+  if (outputs.some(({ name }) => TOKEN_OUTPUTS.includes(name))) return;
   const names = outputs.map(({ name }) => name).join(", ");
   throw unfit(`the .onnx file has no vector for each token, only ${names || "no output"}`, "export its hidden states");
 }
@@ -86,7 +88,7 @@ function weightsOf(onnx: OnnxFacts, asked: ModelWeights | undefined): ModelWeigh
 }
 
 function dimensionsOf({ outputs }: OnnxFacts, config: JsonValue | undefined): number {
-  const hidden = outputs.find(({ name }) => name === "last_hidden_state" || name === "token_embeddings") ?? outputs[0];
+  const hidden = outputs.find(({ name }) => TOKEN_OUTPUTS.includes(name));
   const said = wholeNumber(member(config, "hidden_size")) ?? wholeNumber(member(config, "dim"));
   const dimensions = hidden?.width ?? said;
   if (dimensions === undefined) throw unfit("nothing says how wide its vectors are", "add its config.json beside it");

@@ -27,12 +27,15 @@ export async function fetchUrl(url: URL, options: FetchOptions): Promise<Fetched
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
     const fetched = await fetchOnce(at, options);
     if (!(fetched instanceof URL)) return fetched;
-    if (at.protocol === "https:" && fetched.protocol !== "https:") {
-      throw failed(at, `it sends on to ${fetched.origin}, from https to ${fetched.protocol.slice(0, -1)}`);
-    }
-    at = fetched;
+    at = nextHop(at, fetched);
   }
   throw failed(url, `it sends on more than ${MAX_REDIRECTS} times`);
+}
+
+/** @throws ModelError `transfer-failed` for a way that leaves https */
+export function nextHop(from: URL, to: URL): URL {
+  if (from.protocol !== "https:" || to.protocol === "https:") return to;
+  throw failed(from, `it sends on to ${to.origin}, from https to ${to.protocol.slice(0, -1)}`);
 }
 
 /** The answer, or where it sends on to. */

@@ -8,7 +8,7 @@ import { type Field, ProtobufReader } from "./read-protobuf.js";
 export interface OnnxFacts {
   inputs: string[];
   /** Name and, where it is fixed, the last dimension of each output. */
-  outputs: { name: string; width: number | undefined; rank: number }[];
+  outputs: { name: string; width: number | undefined }[];
   /** Bytes of weights by type. */
   weightBytes: { fp32: number; int8: number; fp16: number; other: number };
   /** Operators that stand for weights of less than 8 bits. */
@@ -106,7 +106,7 @@ function readValueInfo(reader: ProtobufReader, info: Field): OnnxFacts["outputs"
     if (field.number === 1 && field.kind === "bytes") name = reader.text(field);
     if (field.number === 2 && field.kind === "bytes") dims = readShape(reader, field);
   }
-  return { name, width: dims.at(-1), rank: dims.length };
+  return { name, width: dims.at(-1) };
 }
 
 function readShape(reader: ProtobufReader, type: Field): (number | undefined)[] {

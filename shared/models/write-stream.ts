@@ -23,6 +23,8 @@ export async function writeStream(from: Readable, path: string, options: WriteOp
   const { maxBytes, what, signal, onBytes } = options;
   const hash = createHash("sha256");
   let sizeBytes = 0;
+  // What fails before the loop below listens would otherwise end the process; the loop hears of it all the same.
+  from.on("error", () => undefined);
   try {
     const file = await open(path, "wx", 0o644);
     try {

@@ -68,11 +68,11 @@ test("half precision, narrow weights and weights in another file are refused in 
   refused({ hasNarrowWeights: true }, /less than 8 bits/);
   refused({ hasExternalData: true }, /another file/);
   refused({ inputs: ["pixel_values"] }, /pixel_values/);
-  refused({ outputs: [{ name: "sentence_embedding", width: 384, rank: 2 }] }, /sentence_embedding/);
+  refused({ outputs: [{ name: "sentence_embedding", width: 384 }] }, /sentence_embedding/);
 });
 
 test("dimensions are those of the .onnx file or of config.json, and the two must agree", () => {
-  const open = onnx({ outputs: [{ name: "last_hidden_state", width: undefined, rank: 3 }] });
+  const open = onnx({ outputs: [{ name: "last_hidden_state", width: undefined }] });
   const named = { names: ["all-MiniLM-L6-v2"] };
   assert.equal(describe({ ...named, onnx: open, documents: { config: { hidden_size: 768 } } }).dimensions, 768);
   assert.equal(describe({ ...named, onnx: open, documents: { config: { dim: 312 } } }).dimensions, 312);
@@ -88,7 +88,7 @@ function describe(options: Partial<DescribeOptions>) {
 function onnx(facts: Partial<OnnxFacts>): OnnxFacts {
   return {
     inputs: ["input_ids", "attention_mask"],
-    outputs: [{ name: "last_hidden_state", width: 384, rank: 3 }],
+    outputs: [{ name: "last_hidden_state", width: 384 }],
     weightBytes: { fp32: 1000, int8: 0, fp16: 0, other: 0 },
     hasNarrowWeights: false,
     hasExternalData: false,

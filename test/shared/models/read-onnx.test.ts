@@ -22,8 +22,8 @@ test("inputs, outputs and the bytes of each kind of weights are read", async () 
   assert.deepEqual(facts, {
     inputs: ["input_ids", "attention_mask", "token_type_ids"],
     outputs: [
-      { name: "last_hidden_state", width: 384, rank: 3 },
-      { name: "pooler_output", width: 384, rank: 2 },
+      { name: "last_hidden_state", width: 384 },
+      { name: "pooler_output", width: 384 },
     ],
     weightBytes: { fp32: 40, int8: 5003, fp16: 0, other: 0 },
     hasNarrowWeights: false,
@@ -39,7 +39,7 @@ test("weights in another file, and weights of four bits, are seen", async () => 
 
 test("a width that is not fixed is unknown", async () => {
   const { outputs } = await factsOf({ outputs: [["last_hidden_state", [0, 0, 0]]] });
-  assert.deepEqual(outputs, [{ name: "last_hidden_state", width: undefined, rank: 3 }]);
+  assert.deepEqual(outputs, [{ name: "last_hidden_state", width: undefined }]);
 });
 
 test("a file that is cut anywhere is refused, and none is read past its end", async () => {

@@ -14,6 +14,7 @@ import type {
   EventLayer,
   EventRow,
   StoredEvent,
+  TextFilter,
   TextHit,
   TimelineFilter,
   TimeSpan,
@@ -125,10 +126,24 @@ export class CatalogLayer implements EventLayer {
     return this.#prepare(sql).pluck().get(values) as number;
   }
 
-  text(words: readonly string[], limit: number, below: number): TextHit[] {
+  text(words: readonly string[], limit: number, below: number, filter: TextFilter = {}): TextHit[] {
+    const { holding, among } = filter;
+    // `+rowid`, or FTS5 would look up the words, and count them all, once for each of the events.
     const sql = `SELECT rowid AS seq, -bm25(words, ${WORD_WEIGHTS}) AS score FROM words
-      WHERE words MATCH ? AND rowid < ? ORDER BY score DESC, rowid DESC LIMIT ?`;
-    return this.#prepare(sql).all(words.map(quoted).join(" OR "), below, limit) as TextHit[];
+      WHERE words MATCH ? AND rowid < ? ${among ? "AND +rowid IN (SELECT value FROM json_each(?))" : ""}
+      ORDER BY score DESC, rowid DESC LIMIT ?`;
+    const match = holding ? `(${anyOf(holding)}) AND (${anyOf(words)})` : anyOf(words);
+    return this.#prepare(sql).all(match, below, ...(among ? [JSON.stringify(among)] : []), limit) as TextHit[];
+  }
+
+  holding(words: readonly string[], limit: number, below: number): number[] {
+    const sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?";
+    return this.#prepare(sql).pluck().all(anyOf(words), below, limit) as number[];
+  }
+
+  countHolding(word: string, below: number): number {
+    const sql = "SELECT count(*) FROM words WHERE words MATCH ? AND rowid < ?";
+    return this.#prepare(sql).pluck().get(quoted(word), below) as number;
   }
 
   /** By common beginning first (a person often has the end wrong), then by words in common. */
@@ -181,6 +196,10 @@ export class CatalogLayer implements EventLayer {
     this.#statements.set(sql, statement);
     return statement;
   };
+}
+
+function anyOf(words: readonly string[]): string {
+  return words.map(quoted).join(" OR ");
 }
 
 /** An FTS5 string: what stands between the quotes is taken as words, never as operators. */

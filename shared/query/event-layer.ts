@@ -77,6 +77,14 @@ export interface TextHit {
   score: number;
 }
 
+/** What hits must be besides good. */
+export interface TextFilter {
+  /** Each hit holds one of these, to the letter. */
+  holding?: readonly string[] | undefined;
+  /** Only these events. */
+  among?: readonly number[] | undefined;
+}
+
 /** All answers leave out events with `seq >= below`. */
 export interface EventLayer {
   bySeq(seq: number, below: number): EventRow | undefined;
@@ -102,7 +110,11 @@ export interface EventLayer {
   /** The element's events before a time; with this action, if one is given. Stops at `most`: what is frequent costs little. */
   countBefore(element: string, action: string | undefined, beforeMicros: number, most: number, below: number): number;
   /** Best hits first. `words` are plain words, at least one. */
-  text(words: readonly string[], limit: number, below: number): TextHit[];
+  text(words: readonly string[], limit: number, below: number, filter?: TextFilter): TextHit[];
+  /** Events that hold one of `words`, newest first. */
+  holding(words: readonly string[], limit: number, below: number): number[];
+  /** How many events hold the word. */
+  countHolding(word: string, below: number): number;
   /** Elements whose names are near `element`, which is unknown. */
   near(element: string, limit: number, below: number): string[];
   /** Reads the stored bytes. */

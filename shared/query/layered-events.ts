@@ -6,6 +6,7 @@ import type {
   EventLayer,
   EventRow,
   StoredEvent,
+  TextFilter,
   TextHit,
   TimelineFilter,
   TimeSpan,
@@ -85,13 +86,25 @@ export class LayeredEvents implements EventLayer {
   }
 
   /** Each layer scores in its own way over its own events, so hits are taken in turn by rank, newest layer first. */
-  text(words: readonly string[], limit: number, below: number): TextHit[] {
+  text(words: readonly string[], limit: number, below: number, filter: TextFilter = {}): TextHit[] {
     return [...this.#layers]
       .reverse()
-      .flatMap((layer) => layer.text(words, limit, below).map((hit, rank) => ({ hit, rank })))
+      .flatMap((layer) => layer.text(words, limit, below, filter).map((hit, rank) => ({ hit, rank })))
       .sort((a, b) => a.rank - b.rank)
       .slice(0, limit)
       .map(({ hit }) => hit);
+  }
+
+  /** The layers hold runs of sequence numbers: newest layer first is newest event first. */
+  holding(words: readonly string[], limit: number, below: number): number[] {
+    return [...this.#layers]
+      .reverse()
+      .flatMap((layer) => layer.holding(words, limit, below))
+      .slice(0, limit);
+  }
+
+  countHolding(word: string, below: number): number {
+    return this.#layers.reduce((sum, layer) => sum + layer.countHolding(word, below), 0);
   }
 
   near(element: string, limit: number, below: number): string[] {

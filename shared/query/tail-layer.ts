@@ -6,6 +6,7 @@ import type {
   EventLayer,
   EventRow,
   StoredEvent,
+  TextFilter,
   TextHit,
   TimelineFilter,
   TimeSpan,
@@ -101,17 +102,22 @@ export class TailLayer implements EventLayer {
   }
 
   /** One point for each of the words that the event's own names or its state hold. */
-  text(words: readonly string[], limit: number, below: number): TextHit[] {
-    const wanted = words.map((word) => word.toLowerCase());
-    return this.#events
-      .filter(({ row }) => row.seq < below)
-      .map(({ row, stored }) => {
-        const text = `${row.element} ${row.type} ${row.action} ${row.actor} ${stored.payload}`.toLowerCase();
-        return { seq: row.seq, score: wanted.filter((word) => text.includes(word)).length };
-      })
+  text(words: readonly string[], limit: number, below: number, { holding, among }: TextFilter = {}): TextHit[] {
+    return this.#texts(below)
+      .filter(({ seq, text }) => (among?.includes(seq) ?? true) && (!holding || countIn(text, holding) > 0))
+      .map(({ seq, text }) => ({ seq, score: countIn(text, words) }))
       .filter((hit) => hit.score > 0)
       .sort((a, b) => b.score - a.score || b.seq - a.seq)
       .slice(0, limit);
+  }
+
+  holding(words: readonly string[], limit: number, below: number): number[] {
+    const seqs = this.#texts(below).flatMap(({ seq, text }) => (countIn(text, words) > 0 ? [seq] : []));
+    return seqs.reverse().slice(0, limit);
+  }
+
+  countHolding(word: string, below: number): number {
+    return this.holding([word], this.#events.length, below).length;
   }
 
   near(element: string, limit: number, below: number): string[] {
@@ -130,9 +136,21 @@ export class TailLayer implements EventLayer {
     return this.#rows(below).filter(({ atMicros }) => atMicros >= fromMicros && atMicros <= toMicros);
   }
 
+  #texts(below: number): { seq: number; text: string }[] {
+    return this.#events
+      .filter(({ row }) => row.seq < below)
+      .map(({ row: { seq, element, type, action, actor }, stored }) => {
+        return { seq, text: `${element} ${type} ${action} ${actor} ${stored.payload}`.toLowerCase() };
+      });
+  }
+
   #rows(below: number): EventRow[] {
     return this.#events.filter(({ row }) => row.seq < below).map(({ row }) => row);
   }
+}
+
+function countIn(text: string, words: readonly string[]): number {
+  return words.filter((word) => text.includes(word.toLowerCase())).length;
 }
 
 function isWanted(row: EventRow, { types, source, prefix, after }: ElementFilter): boolean {

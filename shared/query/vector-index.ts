@@ -6,6 +6,7 @@ import type { Space } from "../format/space.js";
 import type { Logger } from "../log.js";
 import { HnswGone, type HnswHost } from "./hnsw-host.js";
 import type { HnswPool } from "./hnsw-pool.js";
+import { nearRuns } from "./near-runs.js";
 import { BestHits, type RowHit, scanBlock, toUnit } from "./nearest-rows.js";
 import { MOST_TAIL_FLOATS, planSegments, type RowRange, uncovered } from "./plan-segments.js";
 import { RowTable } from "./row-table.js";
@@ -139,12 +140,34 @@ export class VectorIndex {
     return undefined;
   }
 
+  /** Cosines of `query` with the events of `seqs` that have a vector here. Exact. */
+  async cosinesOf(query: Float32Array, seqs: readonly number[]): Promise<Map<number, number>> {
+    const unit = toUnit(query);
+    const files = this.#files;
+    const held = seqs.filter((seq) => this.has(seq));
+    const seqAt = new Map(held.map((seq) => [this.#table.positionOf(seq), seq]));
+    const runs = nearRuns([...seqAt.keys()].sort((a, b) => a - b));
+    const hits = new BestHits(runs.reduce((sum, { rows }) => sum + rows, 0));
+    try {
+      for (const run of runs) await this.#scan(files, run, unit, hits);
+    } catch (error) {
+      if (isMissing(error) && this.#files !== files) return this.cosinesOf(query, seqs);
+      throw error;
+    }
+    const wanted = hits.sorted().filter(({ position }) => seqAt.has(position));
+    return new Map(wanted.map(({ position, cosine }) => [seqAt.get(position) as number, cosine]));
+  }
+
   has(seq: number): boolean {
     return this.#table.positionOf(seq) >= 0;
   }
 
   get rows(): number {
     return this.#table.rows;
+  }
+
+  get space(): Space {
+    return this.#options.space;
   }
 
   status(): VectorIndexStatus {

@@ -54,6 +54,13 @@ test("nothing at or above the asked size is answered", () => {
   assert.deepEqual(layers.text(["word6"], 5, 6), []);
 });
 
+test("hits can be bound to events that hold a name, and to some events", () => {
+  assert.deepEqual(seqs(layers.text(["payload"], 9, 8, { holding: ["word2", "word6"] })), [6, 2]);
+  assert.deepEqual(seqs(layers.text(["payload"], 9, 8, { among: [1, 7] })), [7, 1]);
+  assert.deepEqual(layers.holding(["odd"], 3, 8), [7, 5, 3]);
+  assert.deepEqual([layers.countHolding("odd", 8), layers.countHolding("odd", 6)], [4, 3]);
+});
+
 test("stored bytes come from the layer that gave the row", () => {
   for (const seq of [2, 6]) {
     const row = layers.bySeq(seq, 8);

@@ -4,14 +4,13 @@ import type { Argv, CommandModule } from "yargs";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
 import type { ElementSummary } from "../query/query-elements.js";
-import type { SearchAnswer } from "../query/query-search.js";
 import type { SimilarAnswer } from "../query/query-similar.js";
+import { SEARCH_MODES } from "../query/search/inquire.js";
 import { askSocket, pathWith } from "./ask-socket.js";
 import {
   type Answer,
   CHAIN_COLUMNS,
   EVENT_COLUMNS,
-  SEARCH_COLUMNS,
   SIMILAR_COLUMNS,
   showElements,
   showEvents,
@@ -19,6 +18,7 @@ import {
   showTable,
 } from "./show-answer.js";
 import { type AnomaliesShown, type StatsShown, showAnomalies, showStats } from "./show-overview.js";
+import { type SearchShown, showSearch } from "./show-search.js";
 
 export type Arguments = Record<string, unknown>;
 /** Finds the query socket for the options given on the command line. */
@@ -147,14 +147,20 @@ const COMMANDS: QueryCommand[] = [
   },
   {
     command: "search <words..>",
-    describe: "Events that plain words describe",
+    describe: "Events that words, names or a question describe",
     example: ['$0 search "wifi lost after update"', "Each result shows its rank and score by words and by vectors"],
     options: (yargs) =>
       yargs
         .positional("words", { type: "string", array: true, demandOption: true, describe: "Any of these words" })
+        .option("mode", { choices: SEARCH_MODES, default: "hybrid", describe: "By words, by meaning, or by both" })
+        .option("group", { type: "boolean", describe: "Events that say the same as one; the default unless --json" })
+        .option("explain", { type: "boolean", default: false, describe: "How each score came about" })
         .option("limit", limit),
-    ask: ({ words, limit }) => ["search", { q: (words as string[]).join(" "), limit }],
-    show: (answer) => showTable(answer as Answer<SearchAnswer["results"][number]>, SEARCH_COLUMNS),
+    ask: ({ words, mode, group, explain, json, limit }) => [
+      "search",
+      { q: (words as string[]).join(" "), mode, group: group ?? !json, explain, limit },
+    ],
+    show: (answer) => showSearch(answer as unknown as SearchShown),
   },
   {
     command: "anomalies",

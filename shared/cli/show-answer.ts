@@ -4,7 +4,6 @@ import type { Envelope } from "../query/engine.js";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
 import type { ElementSummary } from "../query/query-elements.js";
-import type { SearchAnswer } from "../query/query-search.js";
 import { type Column, formatTable, terminalWidth } from "./table.js";
 import { visible } from "./visible.js";
 
@@ -90,23 +89,10 @@ export function showElements(answer: Answer<ElementSummary>): void {
   showTable(answer, states ? [...ELEMENT_COLUMNS, STATE_COLUMN] : ELEMENT_COLUMNS);
 }
 
-type SearchResult = SearchAnswer["results"][number];
-
-export const SEARCH_COLUMNS: Column<SearchResult>[] = [
-  ...(EVENT_COLUMNS as Column<SearchResult>[]),
-  { title: "TEXT", value: ({ text }) => formatLeg(text), right: true },
-  { title: "VECTOR", value: ({ vector }) => formatLeg(vector), right: true },
-];
-
 export const SIMILAR_COLUMNS: Column<EventSummary & { cosine: number }>[] = [
   { title: "COSINE", value: ({ cosine }) => cosine.toFixed(4), right: true },
   ...EVENT_COLUMNS,
 ];
-
-/** `#rank score`, or a dash when the leg did not find it. */
-function formatLeg(place: SearchResult["text"]): string {
-  return place ? `#${place.rank} ${place.score.toFixed(2)}` : "-";
-}
 
 function formatChange(change: ChainEvent["changes"][number]): string {
   const field = visible(change.field || "(state)");

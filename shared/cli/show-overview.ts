@@ -34,6 +34,9 @@ export function showStats(answer: StatsShown): void {
     print(`root      ${root}`);
     print(`events    ${stats.events}, of ${stats.elements} elements`);
     print(`times     ${stats.first ?? "-"} to ${stats.last ?? "-"}`);
+    for (const { space, rows, questions } of stats.spaces) {
+      print(`vectors   ${rows} in ${visible(space)}; questions ${visible(questions.how)}`);
+    }
     for (const kind of ["types", "actions", "actors", "priorities", "sources"] as const) showNames(kind, stats[kind]);
     print("");
   }

@@ -35,11 +35,28 @@ export const QUERY_STATE_METRICS: readonly StateMetric<EngineStatus>[] = [
         ),
       ),
   },
+  ofSpaces(
+    "isochron_space_questions_embedded",
+    "1 while questions to the space are embedded here; 0 while they are answered by words, for want of its model.",
+    ({ questions }) => Number(questions.embedded),
+  ),
+  {
+    name: "isochron_question_embeddings_total",
+    type: "counter",
+    help: "Vectors wanted of questions: embedded by a model, remembered from before, or failed. Events are never embedded here.",
+    labels: ["result"],
+    read: ({ questions }) => Object.entries(questions).map(([result, count]): Sample => [{ result }, count]),
+  },
   single("isochron_query_process_resident_memory_bytes", "Memory of the query process.", (s) => s.memory.engine_bytes),
   single(
     "isochron_index_processes_resident_memory_bytes",
     "Memory of its index processes.",
     (s) => s.memory.index_bytes,
+  ),
+  single(
+    "isochron_question_process_resident_memory_bytes",
+    "Memory of the process that embeds questions; 0 before the first.",
+    (s) => s.memory.questions_bytes,
   ),
 ];
 

@@ -19,6 +19,8 @@ import { queryStats } from "./query-stats.js";
 import { isCatalogDamage, QueryStore } from "./query-store.js";
 import { queryTimeline, type TimelineQuery } from "./query-timeline.js";
 import { readResidentBytes } from "./read-resident-bytes.js";
+import { type Askable, tellAskable } from "./search/ask-spaces.js";
+import { type QuestionCounts, QuestionHost } from "./search/question-host.js";
 import type { VectorIndex } from "./vector-index.js";
 
 /** How far an answer is behind the primary, as far as is known. */
@@ -43,12 +45,13 @@ export interface Envelope {
 /** What `status` says of one store. */
 export type StoreStatus = Envelope & {
   ready: boolean;
-  spaces: { space: string; index: ReturnType<VectorIndex["status"]> }[];
+  spaces: { space: string; index: ReturnType<VectorIndex["status"]>; questions: Askable }[];
 };
 
 export interface EngineStatus {
   stores: StoreStatus[];
-  memory: { engine_bytes: number; index_bytes: number };
+  questions: QuestionCounts;
+  memory: { engine_bytes: number; index_bytes: number; questions_bytes: number };
 }
 
 export type EngineOptions = Pick<QueryOptions, "root" | "indexProcesses"> & { log: Logger };
@@ -63,6 +66,7 @@ interface HeldStore {
 export class QueryEngine {
   readonly #layout: RootLayout;
   readonly #pool: HnswPool;
+  readonly #questions: QuestionHost;
   readonly #log: Logger;
   readonly #stopping = new AbortController();
   readonly #stores = new Map<string, HeldStore>();
@@ -75,6 +79,7 @@ export class QueryEngine {
     this.#layout = new RootLayout(root);
     this.#log = log;
     this.#pool = new HnswPool(indexProcesses, log);
+    this.#questions = new QuestionHost({ root, log });
   }
 
   /** Opens every store with a current generation and catches up with it. A store that cannot be read is logged and left. */
@@ -95,6 +100,7 @@ export class QueryEngine {
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const { store } of this.#stores.values()) await store.close();
+    await this.#questions.stop();
     await this.#pool.stop();
   }
 
@@ -143,15 +149,25 @@ export class QueryEngine {
     return this.#answer(store, (context) => querySearch(context, query));
   }
 
-  /** All stores, ready or not, and the memory of this process and its children. */
+  /** All stores, ready or not, the questions embedded here, and the memory of this process and its children. */
   async status(): Promise<EngineStatus> {
+    const stores = await Promise.all([...this.#stores.values()].map((held) => this.#statusOf(held)));
     const children = await Promise.all(this.#pool.pids().map(readResidentBytes));
-    const stores = [...this.#stores.values()].map((held) => {
-      const spaces = [...held.store.spaces].map(([space, index]) => ({ space, index: index.status() }));
-      return { ...this.#envelope(held, held.store.answered), ready: held.store.answered !== undefined, spaces };
+    const { pid, counts } = this.#questions;
+    const memory = {
+      engine_bytes: process.memoryUsage.rss(),
+      index_bytes: children.reduce((a, b) => a + b, 0),
+      questions_bytes: pid === undefined ? 0 : await readResidentBytes(pid),
+    };
+    return { stores, questions: { ...counts }, memory };
+  }
+
+  async #statusOf(held: HeldStore): Promise<StoreStatus> {
+    const spaces = [...held.store.spaces].map(async ([space, index]) => {
+      return { space, index: index.status(), questions: await tellAskable(this.#questions, index.space) };
     });
-    const memory = { engine_bytes: process.memoryUsage.rss(), index_bytes: children.reduce((a, b) => a + b, 0) };
-    return { stores, memory };
+    const ready = held.store.answered !== undefined;
+    return { ...this.#envelope(held, held.store.answered), ready, spaces: await Promise.all(spaces) };
   }
 
   async #answer<A extends object>(asked: string | undefined, ask: (context: QueryContext) => A | Promise<A>) {
@@ -219,7 +235,14 @@ export class QueryEngine {
     const layout = this.#layout.store(uuid);
     const { origin } = await readStoreFile(layout.storeFile);
     const { signal } = this.#stopping;
-    const store = new QueryStore({ layout, uuid, pool: this.#pool, log: this.#log, signal });
+    const store = new QueryStore({
+      layout,
+      uuid,
+      pool: this.#pool,
+      questions: this.#questions,
+      log: this.#log,
+      signal,
+    });
     const held = { uuid, origin, store };
     this.#stores.set(uuid, held);
     return held;

@@ -4,6 +4,7 @@ import type { Entry } from "../format/entry.js";
 import { formatTimestamp } from "../format/timestamp.js";
 import type { EventLayer, EventRow } from "./event-layer.js";
 import { QueryError } from "./query-error.js";
+import type { Questions } from "./search/question-host.js";
 import type { VectorIndex } from "./vector-index.js";
 import type { VerifiedEvent } from "./verify-event.js";
 
@@ -16,6 +17,7 @@ export interface QueryContext {
   root: Buffer;
   /** By space name. */
   spaces: ReadonlyMap<string, VectorIndex>;
+  questions: Questions;
 }
 
 /** An event in a list: what the catalog knows of it. */

@@ -1,83 +1,111 @@
-// `search`: plain words. A text leg (bm25 over names, reasons and states) and a vector leg, fused by rank (see fuse.ts).
-// The spaces here cannot embed a question, so the vector leg looks around what the words found: its query is the mean of
-// the best text hits' vectors, the better hits counting for more. Without text hits there is nothing to look around.
-import { type FusedHit, fuse, type LegHit, type LegPlace } from "./fuse.js";
+// `search`: plain words. Reads the question, has it ranked as deep as the answer needs, and folds repeats where that is asked
+// for. What each leg did, and what could not be done here, stands in the answer: nothing is left out silently.
+import type { LegPlace } from "./fuse.js";
 import { type EventSummary, type QueryContext, rowOfSeq, summarise } from "./query-context.js";
 import { badParameter } from "./query-error.js";
-import { spaceWith } from "./query-similar.js";
-import type { VectorIndex } from "./vector-index.js";
-
-/** Which legs answer: words, vectors, or both. */
-export const SEARCH_MODES = ["text", "semantic", "hybrid"] as const;
-export type SearchMode = (typeof SEARCH_MODES)[number];
+import { type Folded, RepeatFolder, type Repeats } from "./search/fold-repeats.js";
+import {
+  type Inquiry,
+  inquire,
+  type RankedHit,
+  type Ranking,
+  type SearchMode,
+  type VectorPlace,
+} from "./search/inquire.js";
+import { rankByModel } from "./search/rank-by-model.js";
+import { rankByWords } from "./search/rank-by-words.js";
+import { readQuestion } from "./search/read-question.js";
 
 export interface SearchQuery {
   words: string;
   limit: number;
   /** By default `hybrid`. */
   mode?: SearchMode;
+  /** Folds events that say the same into one answer. */
+  group?: boolean;
+  /** Says how each score came about. */
+  explain?: boolean;
+}
+
+export interface SearchResult extends EventSummary {
+  score: number;
+  text?: LegPlace;
+  /** `space` where the question had a vector of its own. */
+  vector?: VectorPlace;
+  /** With `explain`: what the score is the sum of. */
+  parts?: RankedHit["parts"];
+  /** With `group`: what the answer stands for. */
+  repeats?: Repeats;
 }
 
 export interface SearchAnswer {
-  legs: { text: string; vector: string };
-  results: (EventSummary & { score: number; text?: LegPlace; vector?: LegPlace })[];
+  legs: Ranking["legs"];
+  /** With `explain`. */
+  explain?: { words: readonly string[]; names: readonly string[]; meaning: string; order: string };
+  /** With `group`: how many events were compared, and whether those were all that the question finds. */
+  grouped?: { looked_at: number; all: boolean };
+  results: SearchResult[];
 }
 
 /** Hits taken from each leg, unless more are asked for. */
 const LEG_DEPTH = 100;
-/** Text hits that the vector leg looks around. */
-const FEEDBACK_HITS = 5;
+/** Where a search for answers that differ goes no deeper. */
+const MOST_DEPTH = 1600;
 
 /** @throws QueryError `bad-parameter` when `words` holds no letter and no digit */
-export async function querySearch(
-  context: QueryContext,
-  { words, limit, mode = "hybrid" }: SearchQuery,
-): Promise<SearchAnswer> {
-  // At control characters too: FTS5 takes a NUL for the end of the question.
-  const wanted = words.split(/[\s\p{Cc}]+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
-  if (wanted.length === 0) throw badParameter("q", words, "give at least one word, such as `wifi` or `eth0`");
+export async function querySearch(context: QueryContext, query: SearchQuery): Promise<SearchAnswer> {
+  const { words, limit, mode = "hybrid", group = false, explain = false } = query;
+  const question = readQuestion(words);
+  if (question.words.length === 0) throw badParameter("q", words, "give at least one word, such as `wifi` or `eth0`");
+  const inquiry = await inquire(context, question, mode);
   const depth = Math.max(LEG_DEPTH, limit);
-  const text = context.layer.text(wanted, depth, context.size);
-  const { hits, said } =
-    mode === "text" ? { hits: [], said: "none: mode text" } : await vectorLeg(context, text, depth);
-  const results = fuse(mode === "semantic" ? [] : text, hits, depth)
-    .slice(0, limit)
-    .map((hit) => resultOf(context, hit));
-  return { legs: { text: `bm25 over ${wanted.length} word(s), any of them`, vector: said }, results };
-}
-
-async function vectorLeg(
-  context: QueryContext,
-  text: LegHit[],
-  depth: number,
-): Promise<{ hits: LegHit[]; said: string }> {
-  if (context.spaces.size === 0) return { hits: [], said: "none: the store has no vectors (level none)" };
-  const found = text.slice(0, FEEDBACK_HITS).map(({ seq }) => spaceWith(context, seq));
-  const first = found.find((one) => one !== undefined);
-  if (!first) return { hits: [], said: "none: no text hit with a vector to look around" };
-  const centre = await meanVector(first.index, text.slice(0, FEEDBACK_HITS));
-  if (!centre) return { hits: [], said: "none: no text hit with a vector to look around" };
-  const near = await first.index.nearest(centre, depth, context.size);
-  const { state } = first.index.status();
-  const how = `${first.space}, around the best ${Math.min(FEEDBACK_HITS, text.length)} text hits`;
+  const { ranking, folded } = group
+    ? await rankUntilFilled(context, inquiry, limit, depth)
+    : { ranking: await rank(context, inquiry, depth), folded: undefined };
+  const answers: (Partial<Folded> & { hit: RankedHit })[] = folded ?? ranking.hits.map((hit) => ({ hit }));
   return {
-    hits: near.map(({ seq, cosine }) => ({ seq, score: cosine })),
-    said: state === "ready" ? how : `${how} (index ${state})`,
+    legs: ranking.legs,
+    ...(explain ? { explain: explained(inquiry, ranking) } : {}),
+    ...(folded ? { grouped: { looked_at: ranking.hits.length, all: ranking.exhausted } } : {}),
+    results: answers.slice(0, limit).map(({ hit, repeats }) => resultOf(context, hit, explain, repeats)),
   };
 }
 
-async function meanVector(index: VectorIndex, hits: readonly LegHit[]): Promise<Float32Array | undefined> {
-  let mean: Float32Array | undefined;
-  for (const [i, { seq }] of hits.entries()) {
-    const vector = await index.vectorOf(seq);
-    if (!vector) continue;
-    mean ??= new Float32Array(vector.length);
-    for (let d = 0; d < vector.length; d += 1) mean[d] = (mean[d] as number) + (vector[d] as number) / (i + 1);
-  }
-  return mean;
+function rank(context: QueryContext, inquiry: Inquiry, depth: number): Promise<Ranking> {
+  return inquiry.asked.spaces.length > 0 ? rankByModel(context, inquiry, depth) : rankByWords(context, inquiry, depth);
 }
 
-function resultOf(context: QueryContext, { seq, score, text, vector }: FusedHit): SearchAnswer["results"][number] {
-  const summary = summarise(rowOfSeq(context, seq));
-  return { ...summary, score, ...(text ? { text } : {}), ...(vector ? { vector } : {}) };
+/** Looks deeper until there are `limit` answers that differ, there is no more, or it has looked deep enough. */
+async function rankUntilFilled(
+  context: QueryContext,
+  inquiry: Inquiry,
+  limit: number,
+  leastDepth: number,
+): Promise<{ ranking: Ranking; folded: Folded[] }> {
+  const folder = new RepeatFolder(context);
+  for (let depth = leastDepth; ; depth = Math.min(MOST_DEPTH, depth * 4)) {
+    const ranking = await rank(context, inquiry, depth);
+    const folded = await folder.fold(ranking.hits);
+    if (folded.length >= limit || ranking.exhausted || depth >= MOST_DEPTH) return { ranking, folded };
+  }
+}
+
+function explained({ question, names }: Inquiry, { order }: Ranking): Required<SearchAnswer>["explain"] {
+  return { words: question.words, names: names.known, meaning: question.meaning, order };
+}
+
+function resultOf(
+  context: QueryContext,
+  { seq, score, text, vector, parts }: RankedHit,
+  explain: boolean,
+  repeats: Repeats | undefined,
+): SearchResult {
+  return {
+    ...summarise(rowOfSeq(context, seq)),
+    score,
+    ...(text ? { text } : {}),
+    ...(vector ? { vector } : {}),
+    ...(explain ? { parts } : {}),
+    ...(repeats ? { repeats } : {}),
+  };
 }

@@ -3,6 +3,7 @@
 import { formatTimestamp } from "../format/timestamp.js";
 import type { TimelineFilter } from "./event-layer.js";
 import type { QueryContext } from "./query-context.js";
+import { type Askable, tellAskable } from "./search/ask-spaces.js";
 import type { Frequent, NameTally } from "./tallies.js";
 
 export interface StoreStats {
@@ -16,6 +17,8 @@ export interface StoreStats {
   actors: Frequent;
   priorities: Frequent;
   sources: Frequent;
+  /** `questions`: whether a search can be put to the space here. */
+  spaces: { space: string; rows: number; questions: Askable }[];
 }
 
 export interface StatsAnswer {
@@ -28,7 +31,8 @@ export interface StatsAnswer {
 const MOST_NAMES = 50;
 const ALWAYS = { fromMicros: Number.MIN_SAFE_INTEGER, toMicros: Number.MAX_SAFE_INTEGER };
 
-export function queryStats({ layer, size, root }: QueryContext): StatsAnswer {
+export async function queryStats(context: QueryContext): Promise<StatsAnswer> {
+  const { layer, size, root } = context;
   const tallies = layer.tallies(size);
   const most = (kind: NameTally) => tallies.frequent(kind, MOST_NAMES);
   const endOf = (filter: TimelineFilter) => {
@@ -45,6 +49,14 @@ export function queryStats({ layer, size, root }: QueryContext): StatsAnswer {
     actors: most("actor"),
     priorities: most("priority"),
     sources: most("source"),
+    spaces: await spacesOf(context),
   };
   return { root: root.toString("base64"), results: [stats] };
+}
+
+async function spacesOf({ spaces, questions }: QueryContext): Promise<StoreStats["spaces"]> {
+  const all = [...spaces].map(async ([space, index]) => {
+    return { space, rows: index.rows, questions: await tellAskable(questions, index.space) };
+  });
+  return Promise.all(all);
 }

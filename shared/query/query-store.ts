@@ -18,6 +18,7 @@ import type { QueryContext } from "./query-context.js";
 import { QueryError } from "./query-error.js";
 import type { Promoted } from "./query-message.js";
 import { StoredReader } from "./read-stored.js";
+import type { Questions } from "./search/question-host.js";
 import { TailLayer } from "./tail-layer.js";
 import { VectorIndex } from "./vector-index.js";
 
@@ -25,6 +26,7 @@ export interface QueryStoreOptions {
   layout: StoreLayout;
   uuid: string;
   pool: HnswPool;
+  questions: Questions;
   log: Logger;
   signal: AbortSignal;
 }
@@ -79,14 +81,14 @@ export class QueryStore {
 
   /** @throws QueryError `not-ready` */
   context(): QueryContext {
-    const { uuid } = this.#options;
+    const { uuid, questions } = this.#options;
     if (!this.#answering) {
       throw new QueryError("not-ready", `store ${uuid} is being indexed`, {
         hint: "ask again in a moment; `status` shows how far it is",
       });
     }
     const { layer, size, root } = this.#answering;
-    return { store: uuid, layer, size, root, spaces: this.#spaces };
+    return { store: uuid, layer, size, root, spaces: this.#spaces, questions };
   }
 
   /** Starts over from the generation on disk: the catalog was found to be wrong while answering. */

@@ -8,10 +8,11 @@ import type { ChainQuery } from "./query-chain.js";
 import type { ElementsQuery } from "./query-elements.js";
 import { badParameter } from "./query-error.js";
 import type { EventQuery } from "./query-event.js";
-import { SEARCH_MODES, type SearchQuery } from "./query-search.js";
+import type { SearchQuery } from "./query-search.js";
 import type { SimilarQuery } from "./query-similar.js";
 import type { StateQuery } from "./query-state.js";
 import type { TimelineQuery } from "./query-timeline.js";
+import { SEARCH_MODES } from "./search/inquire.js";
 
 export const MOST_RESULTS = 1000;
 const MOST_TYPES = 32;
@@ -93,6 +94,8 @@ const schemas = {
     store,
     q: name,
     mode: z.enum(SEARCH_MODES, `give one of ${SEARCH_MODES.join(", ")}`).default("hybrid"),
+    group: flag.default(false),
+    explain: flag.default(false),
     limit: limit(10),
   }),
   anomalies: z.strictObject({
@@ -144,8 +147,8 @@ export const readParameters = {
     throw badParameter("seq", seq, "give either seq or element");
   },
   search(raw: unknown): Asked<SearchQuery> {
-    const { store, q, mode, limit } = read("search", raw);
-    return { store, query: { words: q, mode, limit } };
+    const { store, q, ...query } = read("search", raw);
+    return { store, query: { words: q, ...query } };
   },
   anomalies(raw: unknown): Asked<AnomaliesQuery> {
     const { store, window, from, to, limit } = read("anomalies", raw);

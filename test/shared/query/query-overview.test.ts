@@ -137,6 +137,7 @@ test("stats count what there is, and say which root it is signed under", async (
         actors: { names: 3, most: [name("dhcp", 40), name("admin", 20), name("isochron", 1)] },
         priorities: { names: 1, most: [name("medium", 61)] },
         sources: { names: 1, most: [name("test", 61)] },
+        spaces: [],
       },
     ]);
     await more(Array.from({ length: 70 }, (_, i) => ({ element: "many", actor: `actor ${100 + i}`, state: {} })));

@@ -68,7 +68,7 @@ export function modelAddCommand(side: ModelSide): CommandModule {
       const { source, name, weights, file, revision, pooling } = args;
       const wanted = { root, source, name, weights, file, revision, pooling, maxBytes, ...digests };
       const added = await withProgress(args.json, (more) => addModel({ ...wanted, ...more }));
-      if (added) process.stdout.write(args.json ? formatJson(added, digests) : formatText(added, digests));
+      if (added) process.stdout.write(args.json ? formatJson(added, digests) : formatText(added, digests, side));
     },
   });
 }
@@ -126,8 +126,8 @@ function formatJson({ model, changed, archiveSha256 }: AddedModel, { sha256, tok
   return `${JSON.stringify({ changed, id, name, dir, ...digests, ...tokenizer, checked, ...facts })}\n`;
 }
 
-function formatText({ model, changed, archiveSha256 }: AddedModel, given: Digests): string {
-  const { id, dir, weights, dimensions, maxTokens, sizeBytes, modelSha256, tokenizerSha256 } = model;
+function formatText({ model, changed, archiveSha256 }: AddedModel, given: Digests, { bin }: ModelSide): string {
+  const { id, name, dir, weights, dimensions, maxTokens, sizeBytes, modelSha256, tokenizerSha256 } = model;
   const archive = archiveSha256 === undefined ? [] : [`archive    ${archiveSha256}  ${was(given.sha256)}`];
   const ofModel = archiveSha256 === undefined ? was(given.sha256) : "in the archive";
   const ofTokenizer =
@@ -138,6 +138,7 @@ function formatText({ model, changed, archiveSha256 }: AddedModel, given: Digest
     ...archive,
     `model      ${modelSha256}  ${ofModel}`,
     `tokenizer  ${tokenizerSha256}  ${ofTokenizer}`,
+    `next       ${bin} model test ${name}`,
   ].join("\n")}\n`;
 }
 

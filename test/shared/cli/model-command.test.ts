@@ -52,6 +52,20 @@ test("a wrong digest is exit code 1, with what was found and what was said", asy
   });
 });
 
+test("trying a model names the command that adds the runtime, and a model that is not there", async (t) => {
+  await withRoot(t, "replica", async (root, folder) => {
+    const dir = await writeFiles(join(folder, "mini"), modelFiles());
+    const model = (...args: string[]) =>
+      runCli("replica", ["model", ...args, "--root", root], { env: { ISOCHRON_RUNTIME: join(folder, "nowhere") } });
+    assert.match((await model("test")).stderr, /there are no models\nhint: .*model add/);
+    await model("add", dir);
+    const { exitCode, stderr } = await model("test", "mini");
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /not installed[\s\S]*npm run add-runtime/);
+    assert.match((await model("test", "maxi")).stderr, /there is no model maxi[\s\S]*model list/);
+  });
+});
+
 test("a root of nobody is refused before anything is fetched", async (t) => {
   if (!(await requirePart(t, ROOT))) return;
   await withVolume(async (root) => {

@@ -101,6 +101,7 @@ export class Publisher implements EventSink, LinkSource {
       keep: options.keep,
       isNeeded: (generation) => this.#isNeeded(generation),
       onDelete: (generation) => this.#local.delete(generation),
+      spares: options.spares,
       log: options.log,
     });
     this.#schedule = new SealSchedule({
@@ -184,7 +185,7 @@ export class Publisher implements EventSink, LinkSource {
     const unknown = this.local().filter(isUnknown);
     await Promise.all(
       unknown.map((local) =>
-        learnUuids(local, this.tree(local.generation)).catch((error: unknown) => {
+        learnUuids(local, this.tree(local.generation), this.#options.spares).catch((error: unknown) => {
           // One that was deleted meanwhile is nobody's base.
           if (this.#local.has(local.generation)) throw error;
         }),
@@ -307,8 +308,9 @@ async function learnAllUuids(all: readonly LocalGeneration[], store: StoreLayout
   }
 }
 
-async function learnUuids(local: LocalGeneration, tree: TreeLayout): Promise<void> {
-  const [timing, vector] = await Promise.all([showSubvolume(tree.timing), showSubvolume(tree.vector)]);
+async function learnUuids(local: LocalGeneration, tree: TreeLayout, spares: SpareProcesses): Promise<void> {
+  const [timing, vector] = await Promise.all([tree.timing, tree.vector].map((path) => showSubvolume(path, { spares })));
+  if (!timing || !vector) return;
   Object.assign(local, { timing: timing.uuid, vector: vector.uuid });
 }
 

@@ -50,7 +50,7 @@ export interface PrimaryDaemon {
 /** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
 const QUERY_NICENESS = 10;
 /** A seal and one push: two snapshots, two sends. */
-const SPARES = 4;
+const SPARES = { spares: 2, shells: 2 };
 const ANNOUNCE_DELAY_MS = 100;
 /** A push that takes longer waits for its link, and costs next to nothing. */
 const PUSH_TURN_MS = 2000;

@@ -116,6 +116,7 @@ export class StoreReplica {
       store: parts.layout,
       keep: parts.keep,
       isNeeded: (generation) => generation >= this.#state.generation,
+      spares: parts.spares,
       log: parts.log,
     });
     this.#partial = new PartialKeeper(parts.layout, parts.keepPartialMs, parts.log);

@@ -27,7 +27,7 @@ export interface ReplicaDaemon {
 }
 
 /** One push: the receive, and beside its verification a list and a sync. */
-const SPARES = 3;
+const SPARES = { spares: 1, shells: 2 };
 
 /** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
 export function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {

@@ -191,12 +191,18 @@ function spawnBtrfs(args: readonly string[], { spares, signal }: CommandOptions)
 }
 
 async function runBtrfs(args: readonly string[], path: string, options: CommandOptions): Promise<string> {
-  const started = spawnBtrfs(args, options);
-  started.stdin.end();
-  const [stdout, result] = await Promise.all([text(started.stdout), started]);
+  const { stdout, ...result } =
+    (await options.spares?.run(args, options.signal)) ?? (await runInProcess(args, options));
   options.signal?.throwIfAborted();
   requireSuccess(result, path);
   return stdout;
+}
+
+async function runInProcess(args: readonly string[], options: CommandOptions) {
+  const started = spawnBtrfs(args, options);
+  started.stdin.end();
+  const [stdout, result] = await Promise.all([text(started.stdout), started]);
+  return { ...result, stdout };
 }
 
 const FAILURES: readonly [pattern: RegExp, code: StoreErrorCode, reason: string, hint?: string][] = [

@@ -2,7 +2,7 @@
 // A generation is whole when both its subvolumes are there, read-only; anything else in the folder is a crash's leavings.
 import { mkdir, readdir, readlink, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { deleteSubvolume, isSubvolume } from "./btrfs.js";
+import { type CommandOptions, deleteSubvolume, isSubvolume } from "./btrfs.js";
 import { type StoreLayout, SUBVOLUMES } from "./layout.js";
 import { StoreError } from "./store-error.js";
 import { swapSymlink } from "./write-file.js";
@@ -47,14 +47,18 @@ export async function swapCurrent(store: StoreLayout, generation: number): Promi
  * crash. One that cannot go keeps none of the others; what each of those failed with is the answer, such as a StoreError
  * `busy` while a send reads it.
  */
-export async function removeGenerations(store: StoreLayout, names: readonly string[]): Promise<Map<string, unknown>> {
+export async function removeGenerations(
+  store: StoreLayout,
+  names: readonly string[],
+  options: CommandOptions = {},
+): Promise<Map<string, unknown>> {
   const failed = new Map<string, unknown>();
   const dirs = names.map((name) => ({ name, dir: join(store.generations, name) }));
   const paths = dirs.flatMap(({ dir }) => SUBVOLUMES.map((name) => join(dir, name)));
   const there = await Promise.all(paths.map(isSubvolume));
   const subvolumes = paths.filter((_, i) => there[i]);
   // One command and one commit for all of them. It goes on past one that fails; which one that was is asked below.
-  if (subvolumes.length > 0) await deleteSubvolume(subvolumes).catch(() => undefined);
+  if (subvolumes.length > 0) await deleteSubvolume(subvolumes, options).catch(() => undefined);
   for (const { name, dir } of dirs) {
     await deletePair(dir).catch((error: unknown) => failed.set(name, error));
   }

@@ -1,8 +1,10 @@
-// Processes that were started in a quiet moment and wait to become a `btrfs` command. To start one, a daemon of 130 MiB
-// has its page tables copied, and stands still for 4 ms; a seal and its push need seven. A spare is a shell that reads its
+// Processes that were started in a quiet moment and wait for a `btrfs` command. To start one, a daemon of 130 MiB has its
+// page tables copied, and stands still for 4 ms; a seal and its push need seven commands. Those without a stream run in
+// shells that stay (command-shell.ts). One with a stream needs pipes of its own: a spare is a shell that reads its
 // arguments from its stdin and replaces itself (exec) by the command: same pid, same pipes, same exit code. Each ends with a
 // zero byte and the list with a mark, so that no half of a list ever runs: not even when the daemon is killed.
 import { execa, type Options, type ResultPromise } from "execa";
+import { type CommandAnswer, CommandShell } from "./command-shell.js";
 
 /** Every command under LC_ALL=C, with the same pipes, whether it was a spare or not. */
 export const PROCESS_OPTIONS = {
@@ -31,15 +33,22 @@ exit 125`;
 /** A seal and its push are over before the next spare costs its 4 ms. */
 const QUIET_MS = 40;
 
+export interface SpareOptions {
+  /** Processes that wait for a command with a stream; each is a shell of about 3 MiB. */
+  spares: number;
+  /** Shells for commands without; as many of those run at once. Likewise. */
+  shells: number;
+}
+
 export class SpareProcesses {
-  readonly #count: number;
+  readonly #options: SpareOptions;
   #spares: BtrfsProcess[] = [];
+  #shells: CommandShell[] = [];
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** `count`: processes that wait; each is a shell of about 3 MiB. */
-  constructor(count: number) {
-    this.#count = count;
+  constructor(options: SpareOptions) {
+    this.#options = options;
   }
 
   start(): void {
@@ -60,26 +69,41 @@ export class SpareProcesses {
     }
   }
 
+  /** Runs `btrfs ARGS`, which reads no stdin, in a shell that is free; `undefined` if none is. Aborting ends the command. */
+  run(args: readonly string[], signal?: AbortSignal): Promise<CommandAnswer> | undefined {
+    if (this.#stopped) return undefined;
+    this.#shells = this.#shells.filter(({ pid }) => pid !== undefined);
+    const shell = this.#shells.find(({ isFree }) => isFree);
+    if (!shell) this.#refillWhenQuiet();
+    return shell && runUntilAborted(shell, args, signal);
+  }
+
   pids(): number[] {
     return this.#spares.flatMap(({ pid }) => pid ?? []);
   }
 
-  /** Resolves when no spare is left. Those that were taken go on. */
+  shellPids(): number[] {
+    return this.#shells.flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** Resolves when no spare and no shell is left. What was taken goes on; what a shell runs comes to its end. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     const spares = this.#spares;
     this.#spares = [];
     for (const spare of spares) spare.kill("SIGKILL");
-    await Promise.all(spares);
+    await Promise.all([...spares, ...this.#shells.map((shell) => shell.stop())]);
   }
 
   /** One at a time, and each take puts it off. */
   #refillWhenQuiet(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#spares.length >= this.#count) return;
-      this.#spares.push(spawnSpare());
+      const { spares, shells } = this.#options;
+      if (this.#shells.length < shells) this.#shells.push(new CommandShell());
+      else if (this.#spares.length < spares) this.#spares.push(spawnSpare());
+      else return;
       this.#refillWhenQuiet();
     }, QUIET_MS);
     this.#timer.unref();
@@ -89,4 +113,19 @@ export class SpareProcesses {
 /** A shell that becomes `btrfs` once its arguments have come, and ends without running anything if they break off. */
 export function spawnSpare(): BtrfsProcess {
   return execa("bash", ["-c", SCRIPT], PROCESS_OPTIONS);
+}
+
+async function runUntilAborted(
+  shell: CommandShell,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<CommandAnswer> {
+  const kill = () => shell.kill();
+  signal?.addEventListener("abort", kill, { once: true });
+  if (signal?.aborted) kill();
+  try {
+    return await shell.run(args);
+  } finally {
+    signal?.removeEventListener("abort", kill);
+  }
 }

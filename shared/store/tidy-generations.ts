@@ -7,6 +7,7 @@ import { removeGenerations, scanGenerations } from "./generations.js";
 import type { StoreLayout } from "./layout.js";
 import { readSealedMs } from "./read-sealed-time.js";
 import { type DatedGeneration, KEEP_CURRENT, type KeepRule, needsTimes, selectKept } from "./select-kept.js";
+import type { SpareProcesses } from "./spare-processes.js";
 
 const QUIET_MS = 1000;
 /** Under steady traffic there is no quiet: then after this long. */
@@ -26,6 +27,8 @@ export interface TidierOptions {
    */
   onDelete?: (generation: number) => void;
   retryFirstMs?: number;
+  /** Processes for its commands. */
+  spares?: SpareProcesses | undefined;
   log: Logger;
 }
 
@@ -85,7 +88,7 @@ export class GenerationTidier {
   }
 
   async #run(): Promise<void> {
-    const { store, isNeeded, onDelete } = this.#options;
+    const { store, isNeeded, onDelete, spares } = this.#options;
     const { whole, half } = await scanGenerations(store);
     const dated = await this.#date(whole);
     const kept = selectKept(dated, this.#keep);
@@ -95,7 +98,7 @@ export class GenerationTidier {
     const unneeded = whole.filter((generation) => !kept.has(generation) && !isNeeded(generation));
     for (const generation of unneeded) onDelete?.(generation);
     const names = [...unneeded.map(String), ...half].filter(isDue);
-    const failed = await removeGenerations(store, names);
+    const failed = await removeGenerations(store, names, { spares });
     for (const name of names) this.#note(name, failed.get(name));
     for (const generation of unneeded) this.#sealedMs.delete(generation);
   }

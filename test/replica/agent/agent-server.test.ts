@@ -66,7 +66,7 @@ describe("the agent", { skip }, () => {
       keepPartialMs: 3_600_000,
       room: new ReplicaRoom(volume.root, 0),
       keep: KEEP_CURRENT,
-      spares: new SpareProcesses(0),
+      spares: new SpareProcesses({ spares: 0, shells: 0 }),
       onPromoted: () => undefined,
       onReceived: () => undefined,
       log,

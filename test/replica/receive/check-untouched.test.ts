@@ -134,7 +134,7 @@ describe("an increment beside its base", { skip }, () => {
       base: on && { timing: said("timing"), vector: said("vector") },
       stallMs: 60_000,
       room: new ReplicaRoom(volume.root, 0),
-      spares: new SpareProcesses(0),
+      spares: new SpareProcesses({ spares: 0, shells: 0 }),
       ...NOTHING_KEPT,
     });
     await arrived.settled;

@@ -83,7 +83,7 @@ describe("a push that is cut", { skip }, () => {
         stallMs: 60_000,
         room: new ReplicaRoom(store.staging, 0),
         onEnd: () => undefined,
-        spares: new SpareProcesses(0),
+        spares: new SpareProcesses({ spares: 0, shells: 0 }),
         ...(more.encoding ? { encoding: more.encoding } : {}),
         ...(more.rule ? { rule: more.rule } : {}),
       });

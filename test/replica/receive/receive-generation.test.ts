@@ -23,7 +23,7 @@ interface Push {
 }
 
 function receive(root: string, { minFreeBytes = 0, ...more }: Push) {
-  const spares = new SpareProcesses(0);
+  const spares = new SpareProcesses({ spares: 0, shells: 0 });
   const common = {
     encoding: "identity",
     base: undefined,

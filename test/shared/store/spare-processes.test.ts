@@ -66,7 +66,7 @@ describe("spare processes", () => {
 });
 
 async function withSpares(count: number, body: (spares: SpareProcesses) => Promise<void>): Promise<void> {
-  const spares = new SpareProcesses(count);
+  const spares = new SpareProcesses({ spares: count, shells: 0 });
   spares.start();
   try {
     await body(spares);

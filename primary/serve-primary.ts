@@ -36,6 +36,7 @@ import { SendSizes } from "./push/pace/estimate-size.js";
 import { PausedLinks } from "./push/paused-links.js";
 import { PushTurns } from "./push/push-turns.js";
 import { ReplicaLink } from "./push/replica-link.js";
+import { measureSend } from "./push/wire/measure-send.js";
 import { SharedSends } from "./push/wire/shared-sends.js";
 import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
@@ -49,8 +50,8 @@ export interface PrimaryDaemon {
 
 /** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
 const QUERY_NICENESS = 10;
-/** A seal and one push: two snapshots, two sends. */
-const SPARES = { spares: 2, shells: 2 };
+/** A seal and one push: two snapshots, two sends, and two that count for the choice of a codec. */
+const SPARES = { spares: 4, shells: 2 };
 const ANNOUNCE_DELAY_MS = 100;
 /** A push that takes longer waits for its link, and costs next to nothing. */
 const PUSH_TURN_MS = 2000;
@@ -221,7 +222,7 @@ async function makeLinks(
   const { paused, counted, ...common } = parts;
   const turns = new PushTurns(push.concurrency, PUSH_TURN_MS);
   const paceOf = await makePaces(config, parts.log);
-  const sizes = new SendSizes();
+  const sizes = new SendSizes((tree, base) => measureSend(tree, base, { compressedData: true, spares: parts.spares }));
   return config.replicas.map(
     ({ name, host, port, user, host_key: hostKey, limit }) =>
       new ReplicaLink(publisher, {

@@ -45,6 +45,7 @@ export async function pushAtPace(connection: SshConnection, push: PacedPush): Pr
     rawBytes,
     { ...abilitiesOf(answer, versions), goesOnAs: kindOf(from) },
     probe,
+    () => sizes.extents(trees.tree, trees.base),
   );
   push.onChosen(estimatedBytes);
   const meter = new WireMeter();

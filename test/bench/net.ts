@@ -29,12 +29,12 @@ const shape = (rateMbit: number, roundTripMs: number, lossPercent: number, event
 const SHAPES: readonly Shape[] = [
   shape(10, 1, 0, 10_000, 1),
   shape(10, 80, 0, 10_000, 1),
-  shape(100, 1, 0, 10_000, 1),
-  shape(100, 80, 0, 10_000, 1),
-  shape(1000, 1, 0, 10_000, 3),
-  shape(1000, 80, 0, 10_000, 3),
-  shape(100, 1, 1, 10_000, 1),
-  shape(10, 80, 1, 2000, 1),
+  shape(100, 1, 0, 10_000, 3),
+  shape(100, 80, 0, 10_000, 3),
+  shape(1000, 1, 0, 10_000, 5),
+  shape(1000, 80, 0, 10_000, 5),
+  shape(100, 1, 1, 10_000, 3),
+  shape(10, 80, 1, 2000, 5),
 ];
 
 const FIXED: Readonly<Record<string, object>> = {

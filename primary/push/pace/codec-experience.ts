@@ -10,7 +10,7 @@ interface Prior {
   halfBytes: number;
   /** Raw bytes a millisecond, from the send here to the receive there, over a link that is no hindrance. */
   bytesPerMs: number;
-  /** Until the programs are there: one more at each end with zstd, whose tables grow with its level. */
+  /** Until the programs are there: one more at each end with zstd, to be started and ended, whose tables grow with its level. */
   startMs: number;
 }
 
@@ -22,14 +22,16 @@ interface Prior {
 const PRIORS: Record<string, Prior> = {
   raw: { ratio: 1, halfBytes: 0, bytesPerMs: 180e3, startMs: 0 },
   extents: { ratio: 3.5, halfBytes: 70e3, bytesPerMs: 1000e3, startMs: 0 },
-  "extents+zstd-1": { ratio: 5.3, halfBytes: 28e3, bytesPerMs: 600e3, startMs: 10 },
-  "zstd-1": { ratio: 6.1, halfBytes: 28e3, bytesPerMs: 150e3, startMs: 10 },
-  "zstd-3": { ratio: 5.7, halfBytes: 28e3, bytesPerMs: 120e3, startMs: 11 },
-  "zstd-9": { ratio: 6.0, halfBytes: 28e3, bytesPerMs: 45e3, startMs: 20 },
-  "zstd-19": { ratio: 6.9, halfBytes: 28e3, bytesPerMs: 1e3, startMs: 75 },
+  "extents+zstd-1": { ratio: 5.3, halfBytes: 28e3, bytesPerMs: 600e3, startMs: 25 },
+  "zstd-1": { ratio: 6.1, halfBytes: 28e3, bytesPerMs: 150e3, startMs: 25 },
+  "zstd-3": { ratio: 5.7, halfBytes: 28e3, bytesPerMs: 120e3, startMs: 26 },
+  "zstd-9": { ratio: 6.0, halfBytes: 28e3, bytesPerMs: 45e3, startMs: 35 },
+  "zstd-19": { ratio: 6.9, halfBytes: 28e3, bytesPerMs: 1e3, startMs: 90 },
 };
 /** A level that only the configuration names. */
-const OTHER_ZSTD: Prior = { ratio: 5.5, halfBytes: 28e3, bytesPerMs: 20e3, startMs: 30 };
+const OTHER_ZSTD: Prior = { ratio: 5.5, halfBytes: 28e3, bytesPerMs: 20e3, startMs: 45 };
+/** Of the shorter of the programs' and the link's time, the part that the other does not hide: they fill and empty in turn. */
+const NOT_HIDDEN = 0.3;
 /** What a push takes besides: snapshots' trees compared, received, synced, verified, promoted. */
 const PUSH_MS = 25;
 
@@ -66,7 +68,15 @@ export class CodecExperience {
   estimateMs(codec: Codec, rawBytes: number, path: LinkPath): number {
     const { startMs, bytesPerMs } = priorOf(codec);
     const programsMs = rawBytes / (bytesPerMs * Math.exp(correction(this.#speeds, codec)));
-    return PUSH_MS + startMs + Math.max(programsMs, transferMs(rawBytes / this.ratio(codec, rawBytes), path));
+    const wireMs = transferMs(rawBytes / this.ratio(codec, rawBytes), path);
+    return PUSH_MS + startMs + Math.max(programsMs, wireMs) + NOT_HIDDEN * Math.min(programsMs, wireMs);
+  }
+
+  /** What the very bytes of the next push come to. */
+  counted(codec: Codec, rawBytes: number, wireBytes: number): void {
+    const ratio = Math.max(1, rawBytes / wireBytes);
+    const shared = this.#ratios.get(kinOf(codec)) ?? 0;
+    this.#ratios.set(codec.name, Math.log(ratio / priorRatio(codec, rawBytes)) - shared);
   }
 
   note(codec: Codec, { rawBytes, wireBytes, ms, boundByPrograms }: CodecSample): void {

@@ -10,16 +10,33 @@ const BLOCK_BYTES = 4096;
 const FILE_STREAM_BYTES = 400;
 const SUBVOLUME_STREAM_BYTES = 200;
 
-const MOST_KEPT = 32;
+const MOST_KEPT = 64;
 
-/** Sizes that were estimated lately: many links push the same increment. */
+type Measure = (tree: TreeLayout, base: TreeLayout | undefined) => Promise<number>;
+
+/** Sizes that were looked at lately: many links push the same increment. */
 export class SendSizes {
+  readonly #countExtents: Measure;
   readonly #sizes = new Map<string, Promise<number>>();
+
+  /** `countExtents`: bytes of the streams with extents as they are on disk. */
+  constructor(countExtents: Measure) {
+    this.#countExtents = countExtents;
+  }
 
   /** Bytes of the raw streams of both subvolumes, within a few per cent. */
   estimate(tree: TreeLayout, base: TreeLayout | undefined): Promise<number> {
-    const key = `${base?.dir ?? ""} ${tree.dir}`;
-    const size = this.#sizes.get(key) ?? estimateSendBytes(tree, base);
+    return this.#once("raw", estimateSendBytes, tree, base);
+  }
+
+  /** Bytes of the streams with extents as they are on disk, counted: they depend on how the files were written. */
+  extents(tree: TreeLayout, base: TreeLayout | undefined): Promise<number> {
+    return this.#once("extents", this.#countExtents, tree, base);
+  }
+
+  #once(kind: string, measure: Measure, tree: TreeLayout, base: TreeLayout | undefined): Promise<number> {
+    const key = `${kind} ${base?.dir ?? ""} ${tree.dir}`;
+    const size = this.#sizes.get(key) ?? measure(tree, base);
     this.#sizes.delete(key);
     this.#sizes.set(key, size);
     size.catch(() => this.#sizes.delete(key));

@@ -57,6 +57,8 @@ const FASTEST_BPS = 10e9;
 const STALE_FACTOR = 8;
 /** A probe takes half a second at the most on most links: it is made where a wrong guess could cost more than twice that. */
 const MOST_REGRET_MS = 1000;
+/** Extents of such pushes are counted before the choice: 1 ms a MiB, and the choice between them and zstd turns on it. */
+const COUNTED_BYTES = { least: 512 * 1024, most: 64 * 1024 * 1024 };
 /** A probe may be this large, as a share of the push that it is made for. */
 const MOST_PROBE_SHARE = 1 / 8;
 
@@ -81,14 +83,22 @@ export class LinkPace {
 
   /**
    * The codec for a push of about `rawBytes`. Where a wrong guess of the link's speed would cost too much, `probe` is asked
-   * first: with the most bytes it may send and the round trip.
+   * first: with the most bytes it may send and the round trip. `countExtents` gives what extents as they are on disk come to.
    */
   async choose(
     rawBytes: number,
     peer: PeerAbilities,
     probe: (mostBytes: number, roundTripMs: number) => Promise<LinkSample | undefined>,
+    countExtents: () => Promise<number>,
   ): Promise<CodecChoice> {
     const possible = this.#possible(peer);
+    const extents = possible.find(({ name }) => name === "extents");
+    const isCounted = rawBytes >= COUNTED_BYTES.least && rawBytes <= COUNTED_BYTES.most;
+    if (extents && isCounted && possible.length > 1 && !peer.goesOnAs) {
+      // Without the count the choice is made on what is known.
+      const bytes = await countExtents().catch(() => undefined);
+      if (bytes !== undefined) this.#experience.counted(extents, rawBytes, bytes);
+    }
     if (peer.probes && this.#regretMs(rawBytes, possible) > MOST_REGRET_MS) {
       const sample = await probe(rawBytes * MOST_PROBE_SHARE, this.#speed.reading(this.#options.nowMs()).roundTripMs);
       if (sample) this.#speed.note(sample, this.#options.nowMs());

@@ -13,7 +13,7 @@ const QUIET_MS = 1000;
 /** Under steady traffic there is no quiet: then after this long. */
 const MOST_MS = 5000;
 const RETRY_FIRST_MS = 1000;
-const RETRY_MOST_MS = 60_000;
+const RETRY_MOST_MS = 10_000;
 
 export interface TidierOptions {
   store: StoreLayout;

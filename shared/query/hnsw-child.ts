@@ -6,6 +6,7 @@ import { rename, stat, writeFile } from "node:fs/promises";
 import { setPriority } from "node:os";
 import hnswlib, { type HierarchicalNSW } from "hnswlib-node";
 import { sha256Hex } from "../format/hash.js";
+import { EqualRows } from "./equal-rows.js";
 import type {
   BuildAnswer,
   BuildRequest,
@@ -15,6 +16,7 @@ import type {
   SearchAnswer,
   SearchRequest,
 } from "./hnsw-message.js";
+import { formatSeqs } from "./segment-seqs.js";
 import { isFiniteVector, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
 
 interface LoadedSegment {
@@ -24,6 +26,8 @@ interface LoadedSegment {
 }
 
 const RANDOM_SEED = 100;
+/** Points that an index has room for at first; it grows as it fills, because few of the rows may differ. */
+const FIRST_ROOM = 1024;
 /** Building must not take the processor from the answers. */
 const BUILD_NICENESS = 5;
 
@@ -95,28 +99,39 @@ async function load({ id, shape, path, sha256, added, first }: LoadRequest): Pro
   loaded.set(id, { index, first, ef: -1 });
 }
 
+/**
+ * A vector that many rows have goes in once: hnswlib links each point to its nearest, and were those all the same point again,
+ * no way would lead on to any other.
+ */
 async function build({ shape, rows, rowShape, first, count, path, seqsPath }: BuildRequest): Promise<BuildAnswer> {
   setPriority(BUILD_NICENESS);
   const index = new hnswlib.HierarchicalNSW(shape.metric, shape.dimensions);
-  index.initIndex(count, shape.m, shape.efConstruction, RANDOM_SEED);
+  let room = Math.min(count, FIRST_ROOM);
+  index.initIndex(room, shape.m, shape.efConstruction, RANDOM_SEED);
   const seqs = new Float64Array(count);
+  const equals = new EqualRows(count);
   const point = new Array<number>(shape.dimensions).fill(0);
   for await (const chunk of readRowChunks(rows, rowShape, first, first + count)) {
     for (let i = 0; i < chunk.rows; i += 1) {
       const label = chunk.first + i - first;
       const vector = vectorOfRow(chunk, i);
       seqs[label] = seqOfRow(chunk, i);
-      if (!isFiniteVector(vector)) continue;
+      if (!isFiniteVector(vector) || !equals.add(label, vector)) continue;
+      if (index.getCurrentCount() === room) {
+        room = Math.min(count, room * 2);
+        index.resizeIndex(room);
+      }
       for (let d = 0; d < shape.dimensions; d += 1) point[d] = vector[d] as number;
       index.addPoint(point, label);
     }
   }
+  const besides = formatSeqs(seqs, equals.ring);
   index.writeIndexSync(`${path}.new`);
-  await writeFile(`${seqsPath}.new`, Buffer.from(seqs.buffer));
+  await writeFile(`${seqsPath}.new`, besides);
   const answer = {
     sha256: await hashFile(`${path}.new`),
     bytes: (await stat(`${path}.new`)).size,
-    seqsSha256: sha256Hex(Buffer.from(seqs.buffer)),
+    seqsSha256: sha256Hex(besides),
     added: index.getCurrentCount(),
     lastSeq: seqs.at(-1) ?? -1,
   };

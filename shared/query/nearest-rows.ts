@@ -7,7 +7,7 @@ export interface RowHit {
   cosine: number;
 }
 
-/** Keeps the `k` best hits offered, in a heap whose root is the worst of them. */
+/** Keeps the `k` best hits offered, of equals the later rows, in a heap whose root is the worst of them. */
 export class BestHits {
   readonly #k: number;
   readonly #heap: RowHit[] = [];
@@ -16,7 +16,7 @@ export class BestHits {
     this.#k = k;
   }
 
-  /** A hit must beat this to be kept. */
+  /** What is below this is not kept. */
   get bar(): number {
     return this.#heap.length < this.#k ? Number.NEGATIVE_INFINITY : (this.#heap[0] as RowHit).cosine;
   }
@@ -26,7 +26,7 @@ export class BestHits {
     if (heap.length < this.#k) {
       heap.push({ position, cosine });
       this.#up(heap.length - 1);
-    } else if (cosine > this.bar) {
+    } else if (isWorse(heap[0] as RowHit, { position, cosine })) {
       heap[0] = { position, cosine };
       this.#down();
     }
@@ -52,7 +52,7 @@ export class BestHits {
       const left = 2 * at + 1;
       if (left >= this.#heap.length) return;
       const right = left + 1;
-      const lower = right < this.#heap.length && this.#cosine(right) < this.#cosine(left) ? right : left;
+      const lower = right < this.#heap.length && isWorse(this.#at(right), this.#at(left)) ? right : left;
       if (!this.#swapIfWorse(lower, at)) return;
       at = lower;
     }
@@ -61,14 +61,18 @@ export class BestHits {
   /** Puts the worse of two hits at `above`. */
   #swapIfWorse(below: number, above: number): boolean {
     const heap = this.#heap;
-    if (this.#cosine(below) >= this.#cosine(above)) return false;
+    if (!isWorse(this.#at(below), this.#at(above))) return false;
     [heap[below], heap[above]] = [heap[above] as RowHit, heap[below] as RowHit];
     return true;
   }
 
-  #cosine(at: number): number {
-    return (this.#heap[at] as RowHit).cosine;
+  #at(at: number): RowHit {
+    return this.#heap[at] as RowHit;
   }
+}
+
+function isWorse(a: RowHit, b: RowHit): boolean {
+  return a.cosine < b.cosine || (a.cosine === b.cosine && a.position < b.position);
 }
 
 /** Rows side by side in memory: row i's floats start at `i × stride + offset`. */
@@ -96,7 +100,7 @@ export function scanBlock(
     let cosine = dot(block.floats, at, query, dimensions);
     if (!normalised) cosine /= Math.sqrt(squares(block.floats, at, dimensions)) || 1;
     // False for NaN: a row that is not finite is nobody's neighbour.
-    if (cosine > best.bar) best.offer(position, cosine);
+    if (cosine >= best.bar) best.offer(position, cosine);
   }
 }
 

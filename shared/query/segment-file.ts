@@ -8,9 +8,11 @@ import type { Space } from "../format/space.js";
 import { type RowShape, rowBytes } from "../format/vector-row.js";
 import type { BuildAnswer, SegmentShape } from "./hnsw-message.js";
 import type { RowRange } from "./plan-segments.js";
+import { parseSeqs, type SegmentSeqs } from "./segment-seqs.js";
 import type { RowFiles } from "./vector-rows.js";
 
-export const SEGMENT_FORMAT = 1;
+/** 2: each vector once in the index, and the rows that have it beside their sequence numbers. */
+export const SEGMENT_FORMAT = 2;
 const M = 16;
 const EF_CONSTRUCTION = 200;
 
@@ -40,6 +42,8 @@ export interface SegmentFile {
   path: string;
   /** Sequence number of each row. */
   seqs: Float64Array;
+  /** Which rows have equal vectors (equal-rows.ts). */
+  ring: Uint32Array;
 }
 
 export function segmentShape(space: Space): SegmentShape {
@@ -73,7 +77,7 @@ export async function sealSegment(
   };
   await writeFile(`${sidecarPath}.new`, `${JSON.stringify(sidecar)}\n`);
   await rename(`${sidecarPath}.new`, sidecarPath);
-  return { sidecar, path, seqs: await readSeqs(seqsPath, sidecar) };
+  return { sidecar, path, ...(await readSeqs(seqsPath, sidecar)) };
 }
 
 /**
@@ -107,13 +111,13 @@ async function readSegment(dir: string, name: string, space: Space, rows: RowFil
     sidecar.rows > 0 &&
     sidecar.first + sidecar.rows <= rows.rows &&
     sidecar.edgesSha256 === (await hashEdges(rows, space, sidecar));
-  return fits ? { sidecar, path, seqs: await readSeqs(seqsPath, sidecar) } : undefined;
+  return fits ? { sidecar, path, ...(await readSeqs(seqsPath, sidecar)) } : undefined;
 }
 
-async function readSeqs(path: string, sidecar: Sidecar): Promise<Float64Array> {
+async function readSeqs(path: string, sidecar: Sidecar): Promise<SegmentSeqs> {
   const bytes = await readFile(path);
   if (sha256Hex(bytes) !== sidecar.seqsSha256) throw new Error(`${path} does not fit its sidecar`);
-  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  return parseSeqs(bytes, sidecar.rows);
 }
 
 async function hashEdges(rows: RowFiles, shape: RowShape, range: RowRange): Promise<string> {

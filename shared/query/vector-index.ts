@@ -4,6 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import type { Space } from "../format/space.js";
 import type { Logger } from "../log.js";
+import { equalTo } from "./equal-rows.js";
 import { HnswGone, type HnswHost } from "./hnsw-host.js";
 import type { HnswPool } from "./hnsw-pool.js";
 import { nearRuns } from "./near-runs.js";
@@ -51,6 +52,8 @@ interface Segment {
   id: number;
   first: number;
   rows: number;
+  /** Rows with equal vectors, of which the index holds the first. */
+  ring: Uint32Array;
   host: HnswHost;
 }
 
@@ -216,7 +219,7 @@ export class VectorIndex {
         const held = ready.filter((segment) => segment.host === host);
         try {
           const hits = await host.search(this.#sharedIds(held), unit, k, efEach);
-          for (const { position, cosine } of hits) best.offer(position, cosine);
+          for (const segment of held) offerEquals(segment, hits, k, best);
           return [];
         } catch (error) {
           if (error instanceof HnswGone) return held;
@@ -286,10 +289,10 @@ export class VectorIndex {
   }
 
   /** Puts the segment in the place of those it covers once a child has it. Resolves to whether its file was good. */
-  async #load({ sidecar, path }: SegmentFile): Promise<boolean> {
+  async #load({ sidecar, path, ring }: SegmentFile): Promise<boolean> {
     const { pool, space, dir } = this.#options;
     const { first, rows, added, sha256 } = sidecar;
-    const segment: Segment = { id: pool.nextSegmentId(), first, rows, host: pool.leastLoaded() };
+    const segment: Segment = { id: pool.nextSegmentId(), first, rows, ring, host: pool.leastLoaded() };
     const replaced = this.#segments.filter((one) => one.first >= first && one.first + one.rows <= first + rows);
     let damaged = false;
     const onDamaged = (reason: string) => {
@@ -390,6 +393,19 @@ export function searchBreadth(dimensions: number): number {
  */
 function shareOfBreadth(segments: number): number {
   return Math.min(1, Math.max(0.4, 1.2 / Math.max(1, segments)));
+}
+
+/** Offers the segment's hits, best first, each with the rows that have the same vector, until `k` were offered. */
+function offerEquals({ first, rows, ring }: Segment, hits: readonly RowHit[], k: number, best: BestHits): void {
+  const own = hits.filter(({ position }) => position >= first && position < first + rows);
+  let left = k;
+  for (const { position, cosine } of own.sort((a, b) => b.cosine - a.cosine)) {
+    for (const label of equalTo(ring, position - first, left)) {
+      best.offer(first + label, cosine);
+      left -= 1;
+    }
+    if (left <= 0) return;
+  }
 }
 
 function isMissing(error: unknown): boolean {

@@ -247,3 +247,52 @@ test("a zero row and a row of infinities in f16 are nobody's neighbour and harm 
   assert.ok((await recallAt10(index, others)) >= 0.96);
   await index.close();
 });
+
+test("vectors that thousands of rows have keep no other from being found, and each answers with its newest rows", async () => {
+  const random = seededRandom(5);
+  const vectors = Array.from({ length: 40 }, (_, group) => groupVector(DIMENSIONS, group, random, 0.8));
+  // As in a log: the first vector has every second row, each later one half as many as the one before, and all have one.
+  const rows = Array.from({ length: 6000 }, (_, seq): VectorRow => {
+    const of = seq < vectors.length ? seq : Math.min(Math.floor(-Math.log2(1 - random())), vectors.length - 1);
+    return { seq, vector: vectors[of] as Float32Array };
+  });
+  const dir = await writeRows([rows]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  await index.idle();
+  const check = async (one: VectorIndex) => {
+    for (const vector of vectors) {
+      const newest = rows.filter((row) => row.vector === vector).slice(-10);
+      const near = await one.nearest(vector, newest.length);
+      assert.deepEqual(new Set(near.map(({ seq }) => seq)), new Set(newest.map(({ seq }) => seq)));
+      assert.ok(near.every(({ cosine }) => cosine > 0.9999));
+    }
+    const all = await one.nearest(vectors[0] as Float32Array, rows.length);
+    assert.equal(new Set(all.map(({ seq }) => seq)).size, rows.length);
+  };
+  await check(index);
+  await index.close();
+  const again = indexOf(dir);
+  await again.open(dir);
+  assert.equal(again.status().state, "ready");
+  await check(again);
+  await again.close();
+});
+
+test("cosines of some events are exact, wherever their rows lie, and only of those that have one", async () => {
+  const rows = someRows(3000, 6);
+  const dir = await writeRows([rows]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  await index.idle();
+  const query = groupVector(DIMENSIONS, 3, seededRandom(7), 0.8);
+  const wanted = [2999, 0, 5, 40, 41, 1500, 9999];
+  const cosines = await index.cosinesOf(query, wanted);
+  assert.deepEqual(new Set(cosines.keys()), new Set(wanted.slice(0, -1)));
+  for (const [seq, cosine] of cosines) {
+    const vector = (rows[seq] as VectorRow).vector;
+    const right = vector.reduce((sum, value, i) => sum + value * (query[i] as number), 0);
+    assert.ok(Math.abs(cosine - right) < 1e-6, `${seq}: ${cosine} is not ${right}`);
+  }
+  await index.close();
+});

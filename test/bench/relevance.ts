@@ -1,9 +1,10 @@
 // The `relevance` bench: how many right answers stand among the first ten, for each level and each mode of `search`, beside
 // plain BM25 over the same events in the same run. All through the pipeline: a primary ingests, seals and pushes, and the
 // replica's own search answers. What the bench knows of right answers must never reach the daemons.
+import { setTimeout as sleep } from "node:timers/promises";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { expectConverged, ingest, QUIET, seal } from "../support/drive-fleet.js";
-import { type Fleet, replicaAnswers, withFleet } from "../support/start-fleet.js";
+import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
 import type { BenchRow } from "./bench-row.js";
 import { findDataSets, type LabelledQuestion, type QuestionSet } from "./relevance/find-data-sets.js";
 import { type BenchLevel, findLevels } from "./relevance/find-levels.js";
@@ -25,7 +26,7 @@ interface SetFigures {
 
 export async function benchRelevance(dataDir?: string): Promise<BenchRow[]> {
   const sets = await findDataSets(dataDir);
-  const { levels, leftOut } = await findLevels();
+  const { levels, leftOut } = findLevels();
   for (const { level, why } of leftOut) process.stderr.write(`relevance: level ${level} is left out: ${why}\n`);
   const figures: SetFigures[] = [];
   for (const level of levels) for (const set of sets) figures.push(await measureSet(set, level));
@@ -37,30 +38,39 @@ export async function benchRelevance(dataDir?: string): Promise<BenchRow[]> {
   return [...perSet, ...means];
 }
 
-async function measureSet(set: QuestionSet, { level, primary, prepare }: BenchLevel): Promise<SetFigures> {
+async function measureSet(set: QuestionSet, { level, prepare }: BenchLevel): Promise<SetFigures> {
   process.stderr.write(`relevance: ${set.name}, ${set.events.length} events, level ${level}\n`);
   const plain = PlainBm25.of(set.events);
   const bm25 = meanOf(
     set.questions.map((question) => judge(plain.search(question.query, DEPTH), rightOf(set, question))),
   );
-  return withFleet({ volume: "1G", primary: { ...QUIET, ...primary } }, async (fleet) => {
+  const fleet = await makeFleet({ volume: "1G", primary: { ...QUIET, vectorize: { level } } });
+  try {
     await prepare(fleet);
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
     const acks = await ingest(fleet, set.events);
     await seal(fleet, { force: true });
     await replicaAnswers(fleet, set.events.length);
-    await allHaveRows(fleet, set.events.length);
-    const indexOf = new Map(acks.map(({ seq }, index) => [seq, index]));
-    const modes = {} as Record<Mode, Judged>;
-    for (const mode of MODES) {
-      const each: Judged[] = [];
-      for (const question of set.questions) {
-        each.push(judge(await ask(fleet, question.query, mode, indexOf), rightOf(set, question)));
-      }
-      modes[mode] = meanOf(each);
-    }
+    await allHaveRows(fleet, level, set.events.length);
+    const modes = await askAll(fleet, set, new Map(acks.map(({ seq }, index) => [seq, index])));
     await expectConverged(fleet);
     return { set: set.name, level, bm25, modes };
-  });
+  } finally {
+    await fleet.stop();
+  }
+}
+
+async function askAll(fleet: Fleet, set: QuestionSet, indexOf: Map<number, number>): Promise<Record<Mode, Judged>> {
+  const modes = {} as Record<Mode, Judged>;
+  for (const mode of MODES) {
+    const each: Judged[] = [];
+    for (const question of set.questions) {
+      each.push(judge(await ask(fleet, question.query, mode, indexOf), rightOf(set, question)));
+    }
+    modes[mode] = meanOf(each);
+  }
+  return modes;
 }
 
 /** Indexes of the events that answer a question. */
@@ -78,17 +88,19 @@ async function ask(fleet: Fleet, q: string, mode: Mode, indexOf: Map<number, num
   return results.map(({ seq }) => indexOf.get(seq) ?? -1);
 }
 
-/** A row may come with a later generation than its event. */
-async function allHaveRows(fleet: Fleet, events: number): Promise<void> {
+/** A row may come with a later generation than its event. At a level of a model its own space must have them all. */
+async function allHaveRows(fleet: Fleet, level: string, events: number): Promise<void> {
   const status = { socketPath: fleet.replica.socket("query"), path: "/v1/status" };
-  type Status = { stores: { spaces: { index: { rows: number } }[] }[] };
-  for (let tries = 0; tries < 60; tries += 1) {
-    const { stores } = await askSocket<Status>(status);
-    if (stores.some(({ spaces }) => spaces.some(({ index }) => index.rows >= events))) return;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+  type Space = { index: { rows: number }; questions: { embedded: boolean } };
+  const isWhole = ({ index, questions }: Space) =>
+    index.rows >= events && questions.embedded === (level !== "heuristic");
+  for (let tries = 0; tries < 120; tries += 1) {
+    const { stores } = await askSocket<{ stores: { spaces: Space[] }[] }>(status);
+    if (stores.some(({ spaces }) => spaces.some(isWhole))) return;
+    await sleep(1000);
     await seal(fleet, { force: true });
   }
-  throw new Error("not every event got its vector within a minute");
+  throw new Error(`not every event got its vector of level ${level} within two minutes`);
 }
 
 function meanFigures(level: string, figures: readonly SetFigures[]): SetFigures {

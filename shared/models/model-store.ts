@@ -43,7 +43,7 @@ export async function findModelByHashes(root: string, hashes: ModelHashes): Prom
   if (found) return found;
   const wanted = `whose .onnx file has SHA-256 ${modelSha256} and tokenizer ${tokenizerSha256}`;
   throw new EmbedError("model-missing", `there is no model in ${new RootLayout(root).models} ${wanted}`, {
-    hint: `add it with \`model add SOURCE --sha256 ${modelSha256}\``,
+    hint: `\`model add\` it; where its vectors were made \`model list --json\` names its folder, which can be copied and added`,
   });
 }
 

@@ -50,7 +50,7 @@ export async function writeStream(from: Readable, path: string, options: WriteOp
 
 export function tooLarge(what: string, maxBytes: number): ModelError {
   return new ModelError("too-large", `${what} is larger than ${formatSize(maxBytes)}; nothing was added`, {
-    hint: "if it is meant to be, allow more with --max-size",
+    hint: "an archive or an .onnx file that is meant to be so large is let through by --max-size",
   });
 }
 

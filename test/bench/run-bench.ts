@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { type Column, formatTable } from "../../shared/cli/table.js";
 import type { BenchRow } from "./bench-row.js";
 import { benchDbus } from "./dbus.js";
+import { benchEmbed } from "./embed.js";
 import { benchFleet } from "./fleet.js";
 import { benchIngest } from "./ingest.js";
 import { benchLatency } from "./latency.js";
@@ -22,6 +23,7 @@ const BENCHES: Record<string, (dataDir?: string) => Promise<BenchRow[]>> = {
   wire: benchWire,
   search: () => benchSearch(),
   relevance: benchRelevance,
+  embed: benchEmbed,
   dbus: benchDbus,
   fleet: benchFleet,
   net: benchNet,

@@ -6,23 +6,13 @@ import type { StoredModel } from "../../models/stored-model.js";
 import { EmbedError } from "../embed-error.js";
 import { type InferenceSession, loadRuntime, type Runtime, type Tensor } from "./load-runtime.js";
 import { type ModelTokenizer, openTokenizer } from "./open-tokenizer.js";
-import { type BatchBounds, planBatches } from "./plan-batches.js";
+import { batchBounds, planBatches } from "./plan-batches.js";
 import { poolTokens } from "./pool-tokens.js";
 
 export interface EncoderOptions {
   /** Threads that compute, 1 if left out: more workers make more of the same processors. */
   threads?: number;
 }
-
-/**
- * By the precision of the weights. The int8 models are quantised dynamically: what a layer multiplies is scaled by the
- * largest value in the whole batch, so a text's neighbours change its vector (cosine down to 0.98 measured), and equal
- * texts would get unequal vectors. They go one by one, which on one thread is no slower.
- */
-const BATCHES: Readonly<Record<StoredModel["weights"], BatchBounds>> = {
-  fp32: { mostTexts: 32, mostTokens: 2048 },
-  int8: { mostTexts: 1, mostTokens: 2048 },
-};
 
 const ID_INPUT = "input_ids";
 const MASK_INPUT = "attention_mask";
@@ -68,7 +58,7 @@ export class SentenceEncoder {
     const ids = texts.map((text) => this.#tokenizer.idsOf(text));
     const lengths = ids.map((ofText) => ofText.length);
     const vectors: Float32Array[] = new Array(texts.length);
-    for (const batch of planBatches(lengths, BATCHES[this.#model.weights])) {
+    for (const batch of planBatches(lengths, batchBounds(this.#model.weights))) {
       const ofBatch = await this.#encodeBatch(batch.map((place) => ids[place] as number[]));
       batch.forEach((place, i) => {
         vectors[place] = ofBatch[i] as Float32Array;

@@ -11,15 +11,25 @@ export interface TokenVectors {
 /** One vector for each of `lengths`, which are tokens without padding. NaN where the tokens' are, or cancel out. */
 export function poolTokens({ data, width, dimensions }: TokenVectors, lengths: readonly number[]): Float32Array[] {
   return lengths.map((length, text) => {
-    const mean = new Float64Array(dimensions);
-    for (let token = 0; token < length; token += 1) {
-      const at = (text * width + token) * dimensions;
-      for (let k = 0; k < dimensions; k += 1) mean[k] = (mean[k] as number) + (data[at + k] as number);
-    }
-    // The division by the number of tokens is part of the scaling.
-    let squares = 0;
-    for (const value of mean) squares += value * value;
-    const length2 = Math.sqrt(squares);
-    return Float32Array.from(mean, (value) => value / length2);
+    const from = text * width * dimensions;
+    return toUnit(sumRows(data.subarray(from, from + length * dimensions), dimensions));
   });
+}
+
+function sumRows(rows: Float32Array, dimensions: number): Float64Array {
+  const sum = new Float64Array(dimensions);
+  for (let at = 0; at < rows.length; at += dimensions) {
+    for (let k = 0; k < dimensions; k += 1) sum[k] = (sum[k] as number) + (rows[at + k] as number);
+  }
+  return sum;
+}
+
+/** The sum has the mean's direction: dividing by the number of tokens is part of the scaling. */
+function toUnit(sum: Float64Array): Float32Array {
+  let squares = 0;
+  for (const value of sum) squares += value * value;
+  const length = Math.sqrt(squares);
+  const unit = new Float32Array(sum.length);
+  for (let k = 0; k < sum.length; k += 1) unit[k] = (sum[k] as number) / length;
+  return unit;
 }

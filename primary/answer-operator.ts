@@ -13,6 +13,7 @@ import type { LinkStatus } from "./push/link-status.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { SealScheduleState } from "./seal/schedule-seals.js";
 import type { Source, SourceState } from "./sources/source.js";
+import type { LevelState } from "./vectorize/level-plan.js";
 import type { VectorizerState } from "./vectorize/vectorizer.js";
 
 /** What `status` answers. */
@@ -41,14 +42,16 @@ export interface PrimaryStatus {
 export interface VectorizeStatus {
   level: VectorLevel;
   levels: LevelOfPriority;
+  /** Each level that makes vectors: what it makes them with now, and, where that is not its own model, why and what cures it. */
+  in_force: LevelState[];
   /** How long a generation with a critical event waits for vectors; 0 for ever. */
   critical_deadline_ms: number;
   /** Events that wait for their vector. */
   backlog: Record<Priority, number>;
   /** Events that a generation went without the vectors of: those whose vector is not there yet, and all since the start. */
   late: { waiting: number; since_start: number };
-  /** `deaths` and events embedded without their state (`degraded`) since the start. */
-  workers: { pids: number[]; deaths: number; degraded: number };
+  /** Since the start: `deaths`, events embedded without their state (`degraded`), those replaced for their size (`outgrown`). */
+  workers: { pids: number[]; deaths: number; degraded: number; outgrown: number };
 }
 
 /** Seals on demand, or says what would be sealed. */
@@ -67,10 +70,10 @@ export async function sealOnDemand(
 }
 
 function describeVectorizing(options: PrimaryConfig["vectorize"], state: VectorizerState): VectorizeStatus {
-  const { backlog, late, workerPids, workerDeaths, degraded } = state;
+  const { inForce, backlog, late, workerPids, workerDeaths, degraded, workersOutgrown } = state;
   const { level, critical_deadline_ms } = options;
-  const workers = { pids: workerPids, deaths: workerDeaths, degraded };
-  return { level, levels: levelsOf(options), critical_deadline_ms, backlog, late, workers };
+  const workers = { pids: workerPids, deaths: workerDeaths, degraded, outgrown: workersOutgrown };
+  return { level, levels: levelsOf(options), in_force: inForce, critical_deadline_ms, backlog, late, workers };
 }
 
 export async function describePrimary(

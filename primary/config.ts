@@ -5,8 +5,9 @@ import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, rate, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
-import { type LevelOfPriority, VECTOR_LEVELS } from "../shared/embed/levels.js";
+import { DEFAULT_MODELS, type LevelOfPriority, type ModelLevel, VECTOR_LEVELS } from "../shared/embed/levels.js";
 import { PRIORITIES } from "../shared/format/entry.js";
+import { DTYPES } from "../shared/format/row-values.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { PRIMARY_VARIABLES } from "./environment.js";
 import { pinOptions } from "./push/base/pin-options.js";
@@ -81,17 +82,45 @@ const ledger = z.strictObject({
     .describe("Events that may wait for the ledger; past it, sources wait. Each is held in memory."),
 });
 
-const VECTOR_LEVEL = z.enum(VECTOR_LEVELS, `must be ${VECTOR_LEVELS.join(" or ")}`);
+const VECTOR_LEVEL = z.enum(VECTOR_LEVELS, `must be one of ${VECTOR_LEVELS.join(", ")}`);
+
+const modelOption = (level: ModelLevel) =>
+  z
+    .string("must be the name or id of a model, as `model list` shows it")
+    .min(1, "must be the name or id of a model, as `model list` shows it")
+    .default(DEFAULT_MODELS[level])
+    .describe(
+      `Model of level ${level}, by name or id. Another model is another space: old events are not found by it.`,
+    );
 
 const vectorize = z.strictObject({
-  level: VECTOR_LEVEL.default("heuristic").describe("How events become vectors. `none` leaves only full-text search."),
+  level: VECTOR_LEVEL.default("heuristic").describe(
+    "How events become vectors: `none` leaves only full-text search, `heuristic` needs no model, `low`, `medium` and `high` need the runtime and their model, and fall back to heuristic, loudly, where one is missing.",
+  ),
   levels: z
     .partialRecord(PRIORITY, VECTOR_LEVEL)
     .default({})
     .describe(
       "Another level for some priorities, such as `{low: none}`. Events of two levels are never found similar to each other.",
     ),
-  workers: wholeNumber(1, 64).default(1).describe("Worker processes that make vectors."),
+  models: z
+    .strictObject({ low: modelOption("low"), medium: modelOption("medium"), high: modelOption("high") })
+    .prefault({}),
+  dtype: z
+    .enum(DTYPES, `must be one of ${DTYPES.join(", ")}`)
+    .default("f16")
+    .describe("How the numbers of models' vectors are stored and sent. Another one is another space."),
+  cache: size(1024 * 1024)
+    .prefault("128MiB")
+    .describe(
+      "Vectors of texts that were embedded before, kept on disk. Too small, and models do the same work again.",
+    ),
+  worker_memory: size(64 * 1024 * 1024)
+    .prefault("1GiB")
+    .describe("A worker process that takes more is replaced between two jobs, which loads its models again."),
+  workers: wholeNumber(1, 64)
+    .default(1)
+    .describe("Worker processes that make vectors, one thread each. Each holds the models in memory."),
   urgent_workers: wholeNumber(0, 16)
     .default(1)
     .describe(

@@ -23,12 +23,14 @@ import { createBusRule } from "./sources/dbus/rule/bus-rule.js";
 import { createSystemd } from "./sources/dbus/systemd/systemd.js";
 import { createFilesSource, type FilesPlace } from "./sources/files/files-source.js";
 import { isFilesSourceWanted } from "./sources/files/options.js";
+import { LevelsSource } from "./sources/levels/levels-source.js";
 import { IngestSocket, LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { createOvsdbSource } from "./sources/ovsdb/ovsdb-source.js";
 import { PackagesSource } from "./sources/packages/packages-source.js";
 import { ReplicasSource } from "./sources/replicas/replicas-source.js";
 import type { Source } from "./sources/source.js";
 import { KnownElements } from "./sources/watch/known-elements.js";
+import type { LevelPlan } from "./vectorize/level-plan.js";
 
 /** What every way in needs: admission, the bus behind it, the log. */
 export interface EventParts {
@@ -41,6 +43,7 @@ export interface WatchParts extends EventParts {
   known: KnownElements;
   store: StoreLayout;
   links: readonly ReplicaLink[];
+  levels: LevelPlan;
   /** Resolves when what has been appended until now is with every healthy replica. */
   delivered(signal: AbortSignal): Promise<void>;
 }
@@ -82,6 +85,10 @@ export function makeSources(config: PrimaryConfig, ingestPath: string, parts: Wa
   if (ovsdb.enabled) sources.push(createOvsdbSource(parts, ovsdb));
   if (isFilesSourceWanted(files)) sources.push(createFilesSource(files, filesPlace(config, parts.store), parts));
   if (replicas.enabled) sources.push(new ReplicasSource({ settleMs: replicas.settle_seconds * 1000, ...parts }));
+  const { levels } = parts;
+  sources.push(
+    new LevelsSource({ ...parts, levels: () => levels.state(), onChange: (listener) => levels.onChange(listener) }),
+  );
   return sources;
 }
 

@@ -45,6 +45,7 @@ export interface PublisherOptions {
     workers: number;
     urgentWorkers: number;
     maxQueuedEvents: number;
+    maxWorkerRssBytes: number;
     /** A critical event waits so long for vectors, then its generation goes without those that are late; 0 for ever. */
     criticalDeadlineMs: number;
   };

@@ -4,6 +4,7 @@ import { chmod, mkdir, stat } from "node:fs/promises";
 import { Registry } from "prom-client";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
+import { groundOfLevel, resolveLevel } from "../shared/embed/resolve-level.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
 import { MetricsServer } from "../shared/metrics/serve-metrics.js";
@@ -24,6 +25,7 @@ import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
+import { makeLevelOptions, resolveLevels } from "./make-levels.js";
 import { makePaces } from "./make-paces.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import type { PrimaryState } from "./metrics/ledger-metrics.js";
@@ -41,6 +43,7 @@ import { SharedSends } from "./push/wire/shared-sends.js";
 import { makeStrategy } from "./seal/options.js";
 import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { LevelPlan } from "./vectorize/level-plan.js";
+import { LevelWatch } from "./vectorize/watch-levels.js";
 
 export interface PrimaryDaemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */
@@ -103,7 +106,9 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => known.close());
   const registry = new Registry();
   const counted = new PrimaryMetrics(registry, await sealTimeOf(store));
-  const publisher = await openPublisher(config, identity, store, {
+  const levelOptions = await makeLevelOptions(config, store);
+  const levels = new LevelPlan(await resolveLevels(config, levelOptions), log);
+  const publisher = await openPublisher(config, identity, store, levels, {
     spares,
     log,
     onAppended: (events) => {
@@ -122,6 +127,14 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   stops.add(() => publisher.stop());
   bus.attach(publisher, publisher.ledgerSize());
+  const levelWatch = new LevelWatch({
+    plan: levels,
+    groundOf: (level) => groundOfLevel(level, levelOptions),
+    resolve: (level) => resolveLevel(level, levelOptions),
+    log,
+  });
+  stops.add(() => levelWatch.stop());
+  await levelWatch.start();
   const announce = announcer(query, publisher, log);
   const sends = new SharedSends();
   stops.add(() => sends.stop());
@@ -146,7 +159,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     () => publisher.ledgerSize(),
   );
   const sources = makeSources(config, sockets.ingest, {
-    ...{ admit, sink: bus, log, known, store, links },
+    ...{ admit, sink: bus, log, known, store, links, levels },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
   const status = (): Promise<PrimaryStatus> =>
@@ -188,6 +201,7 @@ async function openPublisher(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
   store: StoreLayout,
+  plan: LevelPlan,
   parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onSealTried" | "onFailure">,
 ): Promise<Publisher> {
   const { ledger, vectorize, seal } = config;
@@ -198,7 +212,8 @@ async function openPublisher(
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
     vectorize: {
       levels: levelsOf(vectorize),
-      plan: new LevelPlan([], parts.log),
+      plan,
+      maxWorkerRssBytes: vectorize.worker_memory,
       workers: vectorize.workers,
       urgentWorkers: vectorize.urgent_workers,
       maxQueuedEvents: vectorize.max_queued_events,

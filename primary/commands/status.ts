@@ -58,6 +58,7 @@ function formatStatus(status: PrimaryStatus): string {
     formatSeals(status.seals),
     formatBus(status.bus),
     formatVectorizing(status.vectorize),
+    ...formatFaults(status.vectorize),
     `volume    ${formatMebibytes(volume.free_bytes)} free of ${formatMebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
     ...formatMetricsPort(status.metrics),
@@ -98,9 +99,17 @@ function formatVectorizing({ level, levels, backlog, late, critical_deadline_ms,
     critical_deadline_ms > 0 ? `critical deadline ${critical_deadline_ms} ms` : "no critical deadline",
     ...(late.since_start > 0 ? [`${late.since_start} sealed without, ${late.waiting} of them yet to follow`] : []),
     ...(workers.deaths > 0 ? [`${workers.deaths} worker deaths`] : []),
+    ...(workers.outgrown > 0 ? [`${workers.outgrown} workers replaced for their size`] : []),
     ...(workers.degraded > 0 ? [`${workers.degraded} embedded without their state`] : []),
   ];
   return `vectors   ${parts.join("; ")}`;
+}
+
+/** A line for each level that is not in force. */
+function formatFaults({ in_force: levels }: VectorizeStatus): string[] {
+  return levels.flatMap(({ level, in_force, fault }) =>
+    fault ? [`          level ${level} fell back to ${in_force}: ${fault.message} (${fault.hint})`] : [],
+  );
 }
 
 function formatPush({ last_push: push, pushing }: LinkStatus): string {

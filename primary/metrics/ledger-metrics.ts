@@ -52,6 +52,20 @@ export const LEDGER_METRICS: readonly StateMetric<PrimaryState>[] = [
     ({ status }) => status.vectorize.late.since_start,
     "counter",
   ),
+  {
+    name: "isochron_vector_level_degraded",
+    type: "gauge",
+    help: "1 while a level makes its vectors with the heuristic, because its model or the runtime cannot be used.",
+    labels: ["level"],
+    read: ({ status }) =>
+      status.vectorize.in_force.map(({ level, fault }): Sample => [{ level }, fault === null ? 0 : 1]),
+  },
+  single(
+    "isochron_vector_worker_outgrown_total",
+    "Workers that took more than vectorize.worker_memory and were replaced.",
+    ({ status }) => status.vectorize.workers.outgrown,
+    "counter",
+  ),
   single(
     "isochron_vector_degraded_events_total",
     "Events that were embedded without their state, because it ended the worker.",

@@ -45,6 +45,8 @@ export class EmbedJobs {
   readonly #pool: WorkerPool;
   /** Processes that ended while they opened a model, in a row, by its space. */
   readonly #diedOpening = new Map<string, number>();
+  /** What workers are forked for now. */
+  #prepared: string | undefined;
   /** Events embedded without their state, since the start. */
   degraded = 0;
   /** Workers that ended while they had a job, since the start. */
@@ -60,7 +62,10 @@ export class EmbedJobs {
       prepare: () => plan.specs(),
       stop: this.#stop.signal,
       told: {
-        opened: (space) => this.#diedOpening.delete(space),
+        opened: (space) => {
+          this.#diedOpening.delete(space);
+          plan.opened(space);
+        },
         diedOpening: (space) => this.#noteDiedOpening(space),
         modelFailed: (failure) => plan.failed(failure.space, failure),
         outgrown: () => {
@@ -73,8 +78,17 @@ export class EmbedJobs {
   /** Loads what is slow to load before there is a job for it. */
   start(): void {
     const { plan } = this.#options;
-    plan.onChange(() => this.#pool.outdate());
-    if (plan.specs().some(({ kind }) => kind !== "heuristic")) this.#pool.prepareFirst();
+    plan.onChange(() => this.#followPlan());
+    this.#followPlan();
+  }
+
+  /** Workers that were forked for another plan are replaced; one at least opens its models now and not at its first job. */
+  #followPlan(): void {
+    const specs = this.#options.plan.specs();
+    const prepared = specs.map(({ space }) => spaceName(space)).join(" ");
+    if (this.#prepared !== undefined && prepared !== this.#prepared) this.#pool.outdate();
+    this.#prepared = prepared;
+    if (specs.some(({ kind }) => kind !== "heuristic")) this.#pool.prepareFirst();
   }
 
   /** Whether few jobs that this one could wait behind wait for a worker themselves: no more than there are workers for it. */

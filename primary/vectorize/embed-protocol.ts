@@ -83,4 +83,6 @@ export type FromWorker =
   /** Said before a model is opened: should the process die of it, its parent knows of what. */
   | { opening: string }
   | { opened: string }
+  /** Texts are embedded again that were embedded before: slower, and as right. */
+  | { cacheLeftOut: string }
   | { ready: true; rssBytes: number };

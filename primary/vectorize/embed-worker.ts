@@ -20,6 +20,7 @@ const SLICE_MS = 250;
 const embedders = new OpenEmbedders({
   opening: (space) => send({ opening: space }),
   opened: (space) => send({ opened: space }),
+  cacheLeftOut: (why) => send({ cacheLeftOut: why }),
 });
 
 process.on("message", (request: EmbedRequest) => {

@@ -23,6 +23,7 @@ export class SpaceFailed extends Error {
 export interface OpeningTold {
   opening(space: string): void;
   opened(space: string): void;
+  cacheLeftOut(why: string): void;
 }
 
 export class OpenEmbedders {
@@ -46,7 +47,9 @@ export class OpenEmbedders {
   async #open(spec: EmbedderSpec, name: string): Promise<Embedder> {
     await this.#makeRoom();
     this.#told.opening(name);
-    const embedder = await inSpace(name, () => openEmbedder(spec));
+    const embedder = await inSpace(name, () =>
+      openEmbedder(spec, (error) => this.#told.cacheLeftOut(error instanceof Error ? error.message : String(error))),
+    );
     this.#told.opened(name);
     return {
       space: embedder.space,

@@ -175,6 +175,10 @@ export class WorkerProcess {
     else if ("opened" in message) {
       running.opening = undefined;
       this.#told.opened(message.opened);
+    } else if ("cacheLeftOut" in message) {
+      this.#options.log.warn("vectors of known texts are made again: their cache cannot be used for now", {
+        why: message.cacheLeftOut,
+      });
     } else if ("failed" in message) {
       running.opening = undefined;
       if (message.id === undefined) this.#told.modelFailed(new ModelFailure(message.failed));

@@ -8,12 +8,14 @@ import { describeOptions, type OptionDescription } from "./describe-options.js";
 import { type ExplainedOption, explainConfig } from "./explain-config.js";
 import type { LoadedConfig } from "./load-config.js";
 
-export interface ConfigCommandOptions {
+export interface ConfigCommandOptions<T> {
   schema: z.ZodType;
-  load(args: GlobalArguments): Promise<LoadedConfig<unknown>>;
+  load(args: GlobalArguments): Promise<LoadedConfig<T>>;
+  /** What is in force only in part on this machine, each with what cures it. */
+  advise?: (config: T) => Promise<string[]>;
 }
 
-export function configCommand(options: ConfigCommandOptions): CommandModule {
+export function configCommand<T>(options: ConfigCommandOptions<T>): CommandModule {
   return defineCommand({
     command: "config",
     describe: "Check the configuration, or list every option",
@@ -27,7 +29,7 @@ export function configCommand(options: ConfigCommandOptions): CommandModule {
   });
 }
 
-function checkCommand({ schema, load }: ConfigCommandOptions): CommandModule {
+function checkCommand<T>({ schema, load, advise }: ConfigCommandOptions<T>): CommandModule {
   return defineCommand<GlobalArguments & { json: boolean }>({
     command: "check",
     describe: "Validate the configuration and print what is in force, and where each value comes from",
@@ -41,14 +43,19 @@ function checkCommand({ schema, load }: ConfigCommandOptions): CommandModule {
     handler: async (args) => {
       const loaded = await load(args);
       const options = explainConfig(schema, loaded.config, loaded.layers);
-      process.stdout.write(args.json ? formatJson(loaded, options) : formatText(loaded, options));
+      const advice = (await advise?.(loaded.config)) ?? [];
+      process.stdout.write(args.json ? formatJson(loaded, options, advice) : formatText(loaded, options, advice));
     },
   });
 }
 
-function formatJson({ path, overridden }: LoadedConfig<unknown>, explained: ExplainedOption[]): string {
+function formatJson(
+  { path, overridden }: LoadedConfig<unknown>,
+  explained: ExplainedOption[],
+  advice: readonly string[],
+): string {
   const options = Object.fromEntries(explained.map(({ name, ...rest }) => [name, rest]));
-  return `${JSON.stringify({ path: path ?? null, options, overridden })}\n`;
+  return `${JSON.stringify({ path: path ?? null, options, overridden, advice })}\n`;
 }
 
 const COLUMNS: Column<ExplainedOption>[] = [
@@ -58,19 +65,25 @@ const COLUMNS: Column<ExplainedOption>[] = [
 ];
 
 /** The values last and never cut: whoever looks for one must find it with `grep`. */
-function formatText({ path, overridden }: LoadedConfig<unknown>, explained: ExplainedOption[]): string {
+function formatText(
+  { path, overridden }: LoadedConfig<unknown>,
+  explained: ExplainedOption[],
+  advice: readonly string[],
+): string {
   const notes = overridden.map(({ name, text, option, by }) =>
     visible(`environment ${name}=${text} is overridden for ${option} by ${by}`),
   );
   const file = path === undefined ? "no configuration file" : visible(path);
-  return [`# ${file}`, formatTable(explained, COLUMNS), ...notes, ""].join("\n");
+  return [`# ${file}`, formatTable(explained, COLUMNS), ...notes, ...advice.map((line) => visible(line)), ""].join(
+    "\n",
+  );
 }
 
 function formatValue(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function optionsCommand({ schema }: ConfigCommandOptions): CommandModule {
+function optionsCommand({ schema }: Pick<ConfigCommandOptions<unknown>, "schema">): CommandModule {
   return defineCommand<GlobalArguments & { json: boolean }>({
     command: "options",
     describe: "List every option with its default and its danger, as a Markdown table",

@@ -2,8 +2,12 @@
 // two spaces are never compared, so everything that makes rows names the space they are of.
 import type { JsonValue } from "../format/canonical-json.js";
 import type { Entry } from "../format/entry.js";
-import type { Space } from "../format/space.js";
+import type { ModelSpace, Space } from "../format/space.js";
+import type { StoredModel } from "../models/stored-model.js";
 import { embedHeuristic, heuristicSpace } from "./heuristic.js";
+import { ModelEmbedder } from "./model-embedder.js";
+import { SentenceEncoder } from "./onnx/sentence-encoder.js";
+import { TextCache } from "./text-cache.js";
 
 export interface EventToEmbed {
   entry: Pick<Entry, "action" | "element_id" | "element_type" | "timestamp">;
@@ -24,20 +28,47 @@ export interface Embedder {
 }
 
 /** How an embedder is opened, in whatever process. */
+export type EmbedderSpec = HeuristicSpec | ModelSpec;
+
 export interface HeuristicSpec {
   kind: "heuristic";
   space: Space;
 }
 
-export type EmbedderSpec = HeuristicSpec;
+export interface ModelSpec {
+  kind: "model";
+  space: ModelSpace;
+  model: StoredModel;
+  /** Where vectors of texts are kept that were embedded before, by all processes. */
+  cache?: { path: string; maxBytes: number } | undefined;
+}
 
 export const HEURISTIC_SPEC: HeuristicSpec = { kind: "heuristic", space: heuristicSpace };
 
-/** @throws EmbedError */
-export async function openEmbedder(spec: EmbedderSpec): Promise<Embedder> {
+/**
+ * A model takes its time and its memory: for processes of their own. `onCacheLeftOut` is told that the cache cannot be used
+ * for now, which costs time and nothing else.
+ *
+ * @throws EmbedError
+ */
+export async function openEmbedder(spec: EmbedderSpec, onCacheLeftOut?: (error: unknown) => void): Promise<Embedder> {
+  return spec.kind === "heuristic" ? openHeuristic(spec) : openModel(spec, onCacheLeftOut);
+}
+
+function openHeuristic({ space }: HeuristicSpec): Embedder {
   return {
-    space: spec.space,
+    space,
     embed: async (events) => events.map(({ entry, state }) => embedHeuristic(entry, state)),
     close: async () => undefined,
   };
+}
+
+async function openModel(
+  { space, model, cache }: ModelSpec,
+  onLeftOut: (error: unknown) => void = () => undefined,
+): Promise<Embedder> {
+  const encoder = await SentenceEncoder.open(model, { threads: 1 });
+  if (!cache) return new ModelEmbedder({ space, encoder });
+  const texts = TextCache.open(cache.path, { maxBytes: cache.maxBytes, onLeftOut });
+  return new ModelEmbedder({ space, encoder, cache: texts });
 }

@@ -6,6 +6,7 @@ import { execa } from "execa";
 
 const HEADS = "heads.db";
 const SOURCES = "sources";
+const TEXTS = "texts";
 
 /** Path of the heads in an index folder. */
 export function headsPath(indexDir: string): string {
@@ -17,6 +18,11 @@ export function sourcesPath(indexDir: string): string {
   return join(indexDir, SOURCES);
 }
 
+/** Path of the folder in which workers keep the vectors of texts that they have embedded. */
+export function embeddedTextsPath(indexDir: string): string {
+  return join(indexDir, TEXTS);
+}
+
 /** Makes the folder if it is missing. Where the flag cannot be set (no btrfs, in tests) it works all the same. */
 export async function makeIndexFolder(dir: string): Promise<void> {
   if ((await mkdir(dir, { recursive: true })) === undefined) return;
@@ -26,6 +32,7 @@ export async function makeIndexFolder(dir: string): Promise<void> {
 /** Removes what the query process derived. The rest stays: the daemon has it open. */
 export async function clearQueryIndex(dir: string): Promise<void> {
   for (const name of await readdir(dir).catch(() => [])) {
-    if (!name.startsWith(HEADS) && name !== SOURCES) await rm(join(dir, name), { recursive: true, force: true });
+    if (!name.startsWith(HEADS) && name !== SOURCES && name !== TEXTS)
+      await rm(join(dir, name), { recursive: true, force: true });
   }
 }

@@ -91,7 +91,7 @@ describe("vectorize.levels", () => {
   test("are refused where there is no such level or priority, by name", async () => {
     await assert.rejects(
       load("vectorize: { levels: { low: fine } }"),
-      /levels\.low: "fine": must be none or heuristic/,
+      /levels\.low: "fine": must be one of none, heuristic, low, medium, high/,
     );
     await assert.rejects(load("vectorize: { levels: { lowest: none } }"), /levels\.lowest: there is no such option/);
   });

@@ -57,7 +57,9 @@ describe("OPDBUS_SNAPSHOT_INTERVAL", () => {
 describe("OP_DBUS_VECTOR_LEVEL", () => {
   test("sets vectorize.level, in capitals or not", async () => {
     assert.equal((await load({ OP_DBUS_VECTOR_LEVEL: "NONE" })).vectorize.level, "none");
-    assert.equal((await load({ OP_DBUS_VECTOR_LEVEL: "heuristic" })).vectorize.level, "heuristic");
+    for (const level of ["heuristic", "low", "medium", "high"]) {
+      assert.equal((await load({ OP_DBUS_VECTOR_LEVEL: level })).vectorize.level, level);
+    }
   });
 
   test("is judged by the option's own rule, and named with its value", async () => {

@@ -52,8 +52,7 @@ interface OnnxRuntime extends Pick<Runtime, "InferenceSession" | "Tensor"> {
 
 /** @throws EmbedError runtime-missing */
 export function loadRuntime(folder: string = runtimeFolder()): Runtime {
-  const version = runtimeVersion(folder);
-  if (version === undefined) throw runtimeMissing(`the runtime of models is not installed in ${folder}`);
+  const version = requireRuntime(folder);
   const load = createRequire(join(folder, "package.json"));
   try {
     const onnx = load("onnxruntime-node") as OnnxRuntime;
@@ -64,6 +63,13 @@ export function loadRuntime(folder: string = runtimeFolder()): Runtime {
   } catch (error) {
     throw runtimeMissing(`the runtime of models in ${folder} cannot be loaded: ${firstLine(error)}`, error);
   }
+}
+
+/** As `loadRuntime`, as far as can be told without loading it. @throws EmbedError runtime-missing */
+export function requireRuntime(folder: string = runtimeFolder()): string {
+  const version = runtimeVersion(folder);
+  if (version !== undefined) return version;
+  throw runtimeMissing(`the runtime of models is not installed in ${folder}`);
 }
 
 /** Which is installed, without loading it; undefined when it is not, or not for this kind of machine. */

@@ -1,23 +1,21 @@
 // IEEE 754 half precision (binary16), as bits: 1 sign, 5 exponent, 10 fraction. Rounded to nearest, ties to even.
 
-const SMALLEST_NORMAL = 2 ** -14;
+/** Bits of 2^-14, the smallest normal half, as a single. */
+const SMALLEST_NORMAL = 0x38800000;
 const SUBNORMAL_STEP = 2 ** -24;
+/** Bits of an infinite single; those of NaN are above. */
+const INFINITE_SINGLE = 0x7f800000;
 /** What rounds to a half beyond the largest, 65504, is infinite. */
 const INFINITE_HALF = 0x7c00;
 
-const single = new Float32Array(1);
-const singleBits = new Uint32Array(single.buffer);
-
-/** Bits of the half nearest to `value`, which is a single. Beyond the halves' range it is an infinity. */
-export function toHalf(value: number): number {
-  single[0] = value;
-  const bits = singleBits[0] as number;
+/** Bits of the half nearest to the single with these `bits`, whose value is `value`. Beyond the range it is an infinity. */
+export function toHalf(bits: number, value: number): number {
   const sign = (bits >>> 16) & 0x8000;
-  const magnitude = Math.abs(value);
-  if (Number.isNaN(value)) return sign | INFINITE_HALF | 0x200;
-  if (magnitude < SMALLEST_NORMAL) return sign | roundHalfEven(magnitude / SUBNORMAL_STEP);
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > INFINITE_SINGLE) return sign | INFINITE_HALF | 0x200;
+  if (magnitude < SMALLEST_NORMAL) return sign | roundHalfEven(Math.abs(value) / SUBNORMAL_STEP);
   // The exponent's bias goes from 127 to 15. A fraction that rounds up to the next power of two carries into the exponent.
-  const rebiased = (bits & 0x7fffffff) - (112 << 23);
+  const rebiased = magnitude - (112 << 23);
   const rounded = (rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13;
   return sign | Math.min(INFINITE_HALF, rounded);
 }

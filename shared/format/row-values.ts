@@ -51,43 +51,50 @@ function readSingles({ floats }: Words, from: number, dimensions: number, into: 
 }
 
 function writeHalves(vector: Float32Array, bytes: Buffer, at: number): boolean {
+  const bits = new Uint32Array(vector.buffer, vector.byteOffset, vector.length);
+  let fits = true;
+  for (let i = 0; i < vector.length; i += 1) {
+    const half = toHalf(bits[i] as number, vector[i] as number);
+    fits &&= isFiniteHalf(half);
+    bytes[at + 2 * i] = half & 0xff;
+    bytes[at + 2 * i + 1] = half >>> 8;
+  }
   if (vector.length % 2 === 1) bytes.writeUInt16LE(0, at + 2 * vector.length);
-  return vector.every((value, i) => {
-    const half = toHalf(value);
-    bytes.writeUInt16LE(half, at + 2 * i);
-    return isFiniteHalf(half);
-  });
+  return fits;
 }
 
 let halfTable: Float32Array | undefined;
 
 function readHalves({ words }: Words, from: number, dimensions: number, into: Float32Array, at: number): void {
   halfTable ??= makeHalfTable();
+  const values = halfTable;
   const whole = dimensions >>> 1;
   let to = at;
   for (let i = from; i < from + whole; i += 1) {
     const two = words[i] as number;
-    into[to] = halfTable[two & 0xffff] as number;
-    into[to + 1] = halfTable[two >>> 16] as number;
+    into[to] = values[two & 0xffff] as number;
+    into[to + 1] = values[two >>> 16] as number;
     to += 2;
   }
-  if (dimensions % 2 === 1) into[to] = halfTable[(words[from + whole] as number) & 0xffff] as number;
+  if (dimensions % 2 === 1) into[to] = values[(words[from + whole] as number) & 0xffff] as number;
 }
 
 /** The scale is the largest magnitude / 127, as a single; whole numbers are rounded to nearest, ties away from zero. */
 function writeScaled(vector: Float32Array, bytes: Buffer, at: number): boolean {
   let largest = 0;
-  for (const value of vector) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < vector.length; i += 1) largest = Math.max(largest, Math.abs(vector[i] as number));
   const scale = Math.fround(largest / LARGEST_STEP);
   bytes.writeFloatLE(scale, at);
   bytes.fill(0, at + 4, at + VALUE_FORMATS.int8.sizeBytes(vector.length));
-  // Where the scale is a single below the normal ones it may be 0, or so coarse that 127 of it are less than the largest.
-  if (scale > 0) for (const [i, value] of vector.entries()) bytes.writeInt8(stepsOf(value / scale), at + 4 + i);
+  // A single below the normal ones may be 0, and is so coarse a scale that 127 of it can be less than the largest.
+  if (scale > 0) for (let i = 0; i < vector.length; i += 1) bytes[at + 4 + i] = stepsOf((vector[i] as number) / scale);
   return Number.isFinite(Math.fround(scale * LARGEST_STEP));
 }
 
+/** As a byte in two's complement. */
 function stepsOf(quotient: number): number {
-  return Math.sign(quotient) * Math.min(LARGEST_STEP, Math.floor(Math.abs(quotient) + 0.5));
+  const steps = Math.min(LARGEST_STEP, Math.floor(Math.abs(quotient) + 0.5));
+  return (quotient < 0 ? -steps : steps) & 0xff;
 }
 
 function readScaled({ words, floats }: Words, from: number, dimensions: number, into: Float32Array, at: number): void {

@@ -25,7 +25,7 @@ export function formatRows(rows: readonly VectorRow[], shape: RowShape): Buffer 
   const width = rowBytes(shape);
   const bytes = Buffer.allocUnsafe(rows.length * width);
   for (const [i, { seq, vector }] of rows.entries()) {
-    if (vector.length !== dimensions || !vector.every(Number.isFinite)) {
+    if (vector.length !== dimensions || !isFiniteVector(vector)) {
       throw new FormatError("bad-vector", `the vector of event ${seq} is not ${dimensions} finite numbers`);
     }
     bytes.writeBigUInt64LE(BigInt(seq), i * width);
@@ -55,4 +55,11 @@ function parseRow(row: Words, { dimensions, dtype }: RowShape): VectorRow {
 /** The sequence number that begins at word `at`. */
 export function seqAt({ words }: Words, at: number): number {
   return (words[at] as number) + (words[at + 1] as number) * 2 ** 32;
+}
+
+export function isFiniteVector(vector: Float32Array): boolean {
+  // One sum tells: any NaN or infinity in it stays.
+  let sum = 0;
+  for (let i = 0; i < vector.length; i += 1) sum += (vector[i] as number) * 0;
+  return sum === 0;
 }

@@ -6,6 +6,7 @@ import { rename, stat, writeFile } from "node:fs/promises";
 import { setPriority } from "node:os";
 import hnswlib, { type HierarchicalNSW } from "hnswlib-node";
 import { sha256Hex } from "../format/hash.js";
+import { isFiniteVector } from "../format/vector-row.js";
 import { EqualRows } from "./equal-rows.js";
 import type {
   BuildAnswer,
@@ -17,7 +18,7 @@ import type {
   SearchRequest,
 } from "./hnsw-message.js";
 import { formatSeqs } from "./segment-seqs.js";
-import { isFiniteVector, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
+import { readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
 
 interface LoadedSegment {
   index: HierarchicalNSW;

@@ -90,10 +90,3 @@ export function vectorOfRow({ floats, stride, offset }: RowChunk, i: number): Fl
   // A stored row ends with its vector, as a widened one does.
   return floats.subarray(at + offset, at + stride);
 }
-
-export function isFiniteVector(vector: Float32Array): boolean {
-  // One sum tells: any NaN or infinity in it stays.
-  let sum = 0;
-  for (let i = 0; i < vector.length; i += 1) sum += (vector[i] as number) * 0;
-  return sum === 0;
-}

@@ -14,6 +14,7 @@ import { benchNet } from "./net.js";
 import { benchPush } from "./push.js";
 import { benchRelevance } from "./relevance.js";
 import { benchSearch } from "./search.js";
+import { benchDtypes } from "./search-dtypes.js";
 import { benchWire } from "./wire.js";
 
 const BENCHES: Record<string, (dataDir?: string) => Promise<BenchRow[]>> = {
@@ -21,7 +22,7 @@ const BENCHES: Record<string, (dataDir?: string) => Promise<BenchRow[]>> = {
   latency: benchLatency,
   push: benchPush,
   wire: benchWire,
-  search: () => benchSearch(),
+  search: async () => [...(await benchSearch()), ...(await benchDtypes())],
   relevance: benchRelevance,
   embed: benchEmbed,
   dbus: benchDbus,

@@ -167,7 +167,8 @@ async function exactNeighbours(rowsDir: string, queries: Float32Array[]): Promis
   return best.map((hits) => hits.sorted().map(({ position }) => position));
 }
 
-function recallOf(found: number[][], exact: number[][]): number {
+/** Share of the exact neighbours that were found. */
+export function recallOf(found: number[][], exact: number[][]): number {
   let hits = 0;
   for (const [q, truth] of exact.entries()) hits += truth.filter((seq) => found[q]?.includes(seq)).length;
   return hits / (exact.length * K);

@@ -4,6 +4,7 @@
 import { hashFile } from "../../models/hash-file.js";
 import type { StoredModel } from "../../models/stored-model.js";
 import { EmbedError } from "../embed-error.js";
+import { failed, unfit } from "./encoder-failure.js";
 import { type InferenceSession, loadRuntime, type Runtime, type Tensor } from "./load-runtime.js";
 import { type ModelTokenizer, openTokenizer } from "./open-tokenizer.js";
 import { batchBounds, planBatches } from "./plan-batches.js";
@@ -27,6 +28,7 @@ export class SentenceEncoder {
   readonly #tokenizer: ModelTokenizer;
   readonly #session: InferenceSession;
   readonly #output: string;
+  #isClosed = false;
 
   private constructor(parts: EncoderParts) {
     this.#model = parts.model;
@@ -69,6 +71,7 @@ export class SentenceEncoder {
 
   /** Frees its memory. Nothing can be encoded any more. */
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#session.release();
   }
 
@@ -105,13 +108,8 @@ export class SentenceEncoder {
     try {
       return await this.#session.run(feeds, [this.#output]);
     } catch (cause) {
-      if (/alloc/i.test(reasonOf(cause))) {
-        throw new EmbedError("encoder-died", `model ${this.#model.name} ran out of memory`, {
-          cause,
-          hint: "give the process more memory, or choose a smaller model",
-        });
-      }
-      throw unfit(this.#model, `it does not run: ${reasonOf(cause)}`, cause);
+      if (this.#isClosed) throw new Error("the encoder is closed", { cause });
+      throw failed(this.#model, "it does not run", cause);
     }
   }
 }
@@ -145,7 +143,7 @@ async function openSession(model: StoredModel, runtime: Runtime, threads: number
       executionMode: "sequential",
     });
   } catch (cause) {
-    throw unfit(model, `it cannot be opened: ${reasonOf(cause)}`, cause);
+    throw failed(model, "it cannot be opened", cause);
   }
 }
 
@@ -166,15 +164,4 @@ function checkedData(model: StoredModel, output: Tensor | undefined, dims: reado
   if (!(data instanceof Float32Array)) throw unfit(model, `its output is ${type}, not float32`);
   if (output.dims.length === dims.length && output.dims.every((length, i) => length === dims[i])) return data;
   throw unfit(model, `its output is ${output.dims.join(" × ")}, where ${dims.join(" × ")} were expected`);
-}
-
-function unfit(model: StoredModel, what: string, cause?: unknown): EmbedError {
-  return new EmbedError("model-unfit", `model ${model.name} is none that runs here: ${what}`, {
-    cause,
-    hint: "add another: an ONNX export of a BERT or MPNet sentence model, with its own tokenizer.json",
-  });
-}
-
-function reasonOf(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split("\n", 1)[0] as string;
 }

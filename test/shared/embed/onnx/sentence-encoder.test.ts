@@ -202,8 +202,10 @@ test("what was closed encodes nothing more", async (t) => {
   if (!(await requirePart(t, MODEL_RUNTIME))) return;
   await withFolder(async (folder) => {
     const encoder = await SentenceEncoder.open(await makeStoredModel(join(folder, "m"), { dimensions: 32 }));
+    const running = encoder.encode(TEXTS);
     await encoder.close();
-    await assert.rejects(encoder.encode(["a text"]));
+    await assert.rejects(running, /^Error: the encoder is closed$/);
+    await assert.rejects(encoder.encode(["a text"]), /^Error: the encoder is closed$/);
   });
 });
 

@@ -262,8 +262,9 @@ export class Publisher implements EventSink, LinkSource {
     this.#critical.stop();
     await this.#schedule.stop();
     await this.#seals.onIdle();
-    await this.#ledger.close();
+    // Before the ledger: it asks the ledger's index.
     await this.#vectorizer.stop();
+    await this.#ledger.close();
     await this.#tidier.stop();
   }
 
@@ -332,6 +333,7 @@ async function openStages(options: PublisherOptions, newest: SealedGeneration | 
     tree: store.live,
     ...options.vectorize,
     readAppended: (fromSeq, limit) => reader.read(fromSeq, limit),
+    recentActions: (seqs) => parts.heads.recentActions(seqs),
     log,
   });
   const late = newest ? await readLate(store.generation(generation), newest.size) : [];

@@ -51,7 +51,7 @@ export function buildBatch(
     const leaf = leafHashOfText(line);
     const hash = leaf.toString("hex");
     tree.append(leaf, onSubtree);
-    heads.setHead(entry.element_id, { height: entry.height, hash });
+    heads.addEntry(entry, hash);
     if (event.idempotencyKey !== undefined) heads.setKey(event.idempotencyKey, { seq, hash, digest });
     entryLines.push(line, "\n");
     payloadLines.push(payloadLine, "\n");

@@ -204,7 +204,7 @@ async function completeHeads(live: TreeLayout, heads: ElementHeads, files: TreeF
     for (const { seq, entry, payload } of batch) {
       const parsed = parseEntry(entry.bytes.toString());
       lastHash = leafHash(entry.bytes).toString("hex");
-      heads.setHead(parsed.element_id, { height: parsed.height, hash: lastHash });
+      heads.addEntry(parsed, lastHash);
       const { idempotency_key: key, reason, state_snapshot } = parsePayload(payload.bytes.toString());
       if (key !== undefined) {
         const said = { elementId: parsed.element_id, elementType: parsed.element_type, action: parsed.action, reason };

@@ -3,8 +3,9 @@
 // without its state: a real vector of who, what and when, said loudly in the log. A model that cannot be used, or kills
 // workers whatever it is given, is told to the plan, and its events are embedded as the plan then says. So nothing waits
 // for ever, nothing gets a made-up vector, and one poisonous state cannot stop the seal of everything else.
-import { HEURISTIC_SPEC, openEmbedder } from "../../shared/embed/embedder.js";
+import { type EmbedderSpec, HEURISTIC_SPEC, openEmbedder } from "../../shared/embed/embedder.js";
 import type { RowLevel } from "../../shared/embed/levels.js";
+import { NO_ACTIONS } from "../../shared/embed/recent-actions.js";
 import type { Priority } from "../../shared/format/entry.js";
 import { spaceName } from "../../shared/format/space.js";
 import { formatRows, rowBytes } from "../../shared/format/vector-row.js";
@@ -28,6 +29,8 @@ export interface EmbedJobsOptions {
   workers: number;
   /** Further ones, for critical and high events only. */
   urgentWorkers: number;
+  /** What the elements of these events of the ledger had done before them. */
+  recentActions: (seqs: readonly number[]) => Uint32Array;
   log: Logger;
   /** A worker that says nothing for so long is ended. */
   jobTimeoutMs: number;
@@ -130,7 +133,7 @@ export class EmbedJobs {
    * @throws WorkerDied after three workers: embed the events one by one then
    */
   async embedRange(
-    range: Omit<RangeToEmbed, "known" | "specs">,
+    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
     specs: () => SpecOfPriority,
     known: () => EventPlace | undefined,
   ): Promise<EmbedReply> {
@@ -139,13 +142,26 @@ export class EmbedJobs {
       try {
         return await this.#surely(
           { urgency: RANGE_URGENCY, firstSeq: range.from, events: range.to - range.from },
-          (worker) => worker.embed({ range: { ...range, specs: specs(), known: known() } }),
+          (worker) => worker.embed({ range: this.#complete(range, specs(), known()) }),
         );
       } catch (error) {
         if (!(error instanceof ModelFailure)) throw error;
         this.#options.plan.failed(error.space, error);
       }
     }
+  }
+
+  #complete(
+    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
+    specs: SpecOfPriority,
+    known: EventPlace | undefined,
+  ): RangeToEmbed {
+    const seqs = Array.from({ length: range.to - range.from }, (_, i) => range.from + i);
+    return { ...range, specs, known, recentActions: this.#recentActionsFor(Object.values(specs), seqs) };
+  }
+
+  #recentActionsFor(specs: readonly EmbedderSpec[], seqs: readonly number[]): Uint32Array | undefined {
+    return specs.some(({ kind }) => kind === "heuristic") ? this.#options.recentActions(seqs) : undefined;
   }
 
   /** Ends the workers; jobs under way and waiting are rejected. */
@@ -171,7 +187,7 @@ export class EmbedJobs {
     const about = { urgency, firstSeq: seqs[0] as number, events: events.length, again };
     const { rows } = await this.#surely(about, async (worker) => {
       const spec = this.#options.plan.specOf(level);
-      const reply = await worker.embed({ spec, seqs, texts });
+      const reply = await worker.embed({ spec, seqs, texts, recentActions: this.#recentActionsFor([spec], seqs) });
       const { count = 0, bytes } = reply.rows[0] ?? {};
       const isWhole = bytes?.length === count * rowBytes(spec.space);
       if (isWhole && count > 0 && count <= events.length) return reply;
@@ -218,13 +234,22 @@ export class EmbedJobs {
     const event = job.events[0] as AppendedEvent;
     const { plan, log } = this.#options;
     const spec = plan.specOf(job.level);
-    const row = spec.kind === "heuristic" ? await embedHere(event) : await this.#embedBare(job, event);
+    const row = spec.kind === "heuristic" ? await this.#embedHere(event) : await this.#embedBare(job, event);
     this.degraded += 1;
     log.error("event embedded without its state: its state ended three workers", {
       seq: event.seq,
       element: event.entry.element_id,
     });
     return row;
+  }
+
+  /** Without a model this costs nothing and cannot fail. */
+  async #embedHere({ seq, entry }: AppendedEvent): Promise<RowsOfSpace> {
+    const { space, embed } = await openEmbedder(HEURISTIC_SPEC);
+    const [recentActions = NO_ACTIONS] = this.#options.recentActions([seq]);
+    const [vector] = await embed([{ entry, state: {}, recentActions }]);
+    const bytes = formatRows([{ seq, vector: vector as Float32Array }], space);
+    return { space, firstSeq: seq, count: 1, bytes };
   }
 
   async #embedBare(job: EventJob, event: AppendedEvent): Promise<RowsOfSpace> {
@@ -260,14 +285,6 @@ function modelDied(space: string, message: string): ModelFailure {
     message,
     hint: "`isochron-primary model test NAME` runs it by itself; is there memory enough for it?",
   });
-}
-
-/** Without a model this costs nothing and cannot fail. */
-async function embedHere({ seq, entry }: AppendedEvent): Promise<RowsOfSpace> {
-  const { space, embed } = await openEmbedder(HEURISTIC_SPEC);
-  const [vector] = await embed([{ entry, state: {} }]);
-  const bytes = formatRows([{ seq, vector: vector as Float32Array }], space);
-  return { space, firstSeq: seq, count: 1, bytes };
 }
 
 function textsOf(events: readonly AppendedEvent[]): string[] {

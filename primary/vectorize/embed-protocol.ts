@@ -15,6 +15,8 @@ export interface EventsToEmbed {
   seqs: number[];
   /** STRINGS_PER_EVENT strings for each event. */
   texts: string[];
+  /** Of each event; left out where the embedder needs none. */
+  recentActions: Uint32Array | undefined;
 }
 
 /** Where the lines of one event stand, to go on reading behind it. */
@@ -35,6 +37,8 @@ export interface RangeToEmbed {
   /** Those in between that have a row already, or get one elsewhere. */
   skip: number[];
   specs: SpecOfPriority;
+  /** Of each event from `from` on; left out where no embedder needs any. */
+  recentActions: Uint32Array | undefined;
   /** An event at or before `from`, so that nothing before it is read. */
   known: EventPlace | undefined;
 }

@@ -1,6 +1,7 @@
 // A range of the ledger made into rows by the worker that reads it: in chunks, so that what is read and not embedded is
 // little, and until the time is up, so that the worker is soon free for what is more urgent.
 import type { Embedder, EmbedderSpec, EventToEmbed } from "../../shared/embed/embedder.js";
+import { NO_ACTIONS } from "../../shared/embed/recent-actions.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
 import type { Entry } from "../../shared/format/entry.js";
 import { stateTextOf } from "../../shared/format/payload.js";
@@ -54,12 +55,13 @@ export async function embedRange(
 /** Chunks up to the end of the range, or until enough was read. */
 async function* readChunks(range: RangeToEmbed): AsyncGenerator<ReadEvent[]> {
   const skip = new Set(range.skip);
+  const noRows = { ...range, specs: {} };
   let chunk: ReadEvent[] = [];
   let bytes = 0;
   for await (const batch of readEventBatches(range, range.from, range.known)) {
     if (!Array.isArray(batch)) break;
     for (const event of batch) {
-      chunk.push(readStored(event, skip.has(event.seq) ? {} : range.specs));
+      chunk.push(readStored(event, skip.has(event.seq) ? noRows : range));
       bytes += event.payload.bytes.length;
       const isEnd = event.seq === range.to - 1 || bytes >= MOST_RANGE_BYTES;
       if (isEnd || chunk.length >= CHUNK_EVENTS) {
@@ -73,14 +75,16 @@ async function* readChunks(range: RangeToEmbed): AsyncGenerator<ReadEvent[]> {
 }
 
 /** These lines were written by this primary: they are not checked again. */
-function readStored({ seq, entry: line, payload }: StoredEvent, specs: RangeToEmbed["specs"]): ReadEvent {
+function readStored({ seq, entry: line, payload }: StoredEvent, range: RangeToEmbed): ReadEvent {
+  const { from, specs } = range;
   const place = { entry: placeOf(line), payload: placeOf(payload) };
   if (Object.keys(specs).length === 0) return { seq, place, toEmbed: undefined };
   const entry = JSON.parse(line.bytes.toString()) as Entry;
   const spec = specs[entry.priority];
   if (!spec || isSealEntry(entry)) return { seq, place, toEmbed: undefined };
   const state = JSON.parse(stateTextOf(payload.bytes.toString())) as JsonValue;
-  return { seq, place, toEmbed: { spec, event: { seq, entry, state } } };
+  const recentActions = range.recentActions?.[seq - from] ?? NO_ACTIONS;
+  return { seq, place, toEmbed: { spec, event: { seq, entry, state, recentActions } } };
 }
 
 function placeOf({ seq, file, offset }: EventPlace["entry"]): EventPlace["entry"] {

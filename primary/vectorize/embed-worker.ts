@@ -2,6 +2,7 @@
 // again elsewhere; it can never reach the ledger.
 import { writeSync } from "node:fs";
 import type { EmbedderSpec } from "../../shared/embed/embedder.js";
+import { NO_ACTIONS } from "../../shared/embed/recent-actions.js";
 import type { JsonValue } from "../../shared/format/canonical-json.js";
 import {
   type EmbedReply,
@@ -80,11 +81,12 @@ async function eventsToRows(request: EventsToEmbed): Promise<Pick<EmbedReply, "r
   return { rows: [formatVectors(embedder, events.slice(0, vectors.length), vectors)] };
 }
 
-function eventsOf({ seqs, texts }: EventsToEmbed): NumberedEvent[] {
+function eventsOf({ seqs, texts, recentActions }: EventsToEmbed): NumberedEvent[] {
   return seqs.map((seq, i) => {
     const at = i * STRINGS_PER_EVENT;
     const [action, element_id, element_type, timestamp, state] = texts.slice(at, at + STRINGS_PER_EVENT) as Strings;
-    return { seq, entry: { action, element_id, element_type, timestamp }, state: JSON.parse(state) as JsonValue };
+    const entry = { action, element_id, element_type, timestamp };
+    return { seq, entry, state: JSON.parse(state) as JsonValue, recentActions: recentActions?.[i] ?? NO_ACTIONS };
   });
 }
 

@@ -47,6 +47,8 @@ export interface VectorizerOptions {
    * it has written.
    */
   readAppended: (fromSeq: number, limit: number) => Promise<AppendedEvent[]>;
+  /** What the elements of these events had done before them: likewise. */
+  recentActions: (seqs: readonly number[]) => Uint32Array;
   log: Logger;
   /** Default SEGMENT_BYTES. */
   segmentBytes?: number;
@@ -223,14 +225,14 @@ export class Vectorizer {
   }
 
   #makeJobs(): EmbedJobs {
-    const { plan, workers, urgentWorkers, log } = this.#options;
+    const { plan, workers, urgentWorkers, recentActions, log } = this.#options;
     const {
       jobTimeoutMs = 60_000,
       openTimeoutMs = 180_000,
       maxWorkerRssBytes = Number.POSITIVE_INFINITY,
     } = this.#options;
     const limits = { jobTimeoutMs, openTimeoutMs, maxRssBytes: maxWorkerRssBytes };
-    return new EmbedJobs({ plan, workers, urgentWorkers, log, ...limits });
+    return new EmbedJobs({ plan, workers, urgentWorkers, recentActions, log, ...limits });
   }
 
   /** A late event is to get its row, as its seal says: even if the level of its priority is `none` by now. */

@@ -7,12 +7,15 @@ import type { StoredModel } from "../models/stored-model.js";
 import { embedHeuristic, heuristicSpace } from "./heuristic.js";
 import { ModelEmbedder } from "./model-embedder.js";
 import { SentenceEncoder } from "./onnx/sentence-encoder.js";
+import type { RecentActions } from "./recent-actions.js";
 import { TextCache } from "./text-cache.js";
 
 export interface EventToEmbed {
   entry: Pick<Entry, "action" | "element_id" | "element_type" | "timestamp">;
   /** Its parsed `state_snapshot`. */
   state: JsonValue;
+  /** Those that its element had before it in the ledger; a model needs none. */
+  recentActions: RecentActions;
 }
 
 export interface Embedder {
@@ -58,7 +61,8 @@ export async function openEmbedder(spec: EmbedderSpec, onCacheLeftOut?: (error: 
 function openHeuristic({ space }: HeuristicSpec): Embedder {
   return {
     space,
-    embed: async (events) => events.map(({ entry, state }) => embedHeuristic(entry, state)),
+    embed: async (events) =>
+      events.map(({ entry, state, recentActions }) => embedHeuristic(entry, state, recentActions)),
     close: async () => undefined,
   };
 }

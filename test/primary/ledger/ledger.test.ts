@@ -293,6 +293,26 @@ ledgerTest("events are read back in order, few at a time where they are large", 
   await ledger.close();
 });
 
+ledgerTest("what elements did before their events is found again when the index is lost", async (store) => {
+  const actions = ["added", "started", "failed", "stopped"];
+  const before = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+  const ledger = new Ledger(before.parts, LIMITS, () => undefined, assert.ifError);
+  for (let round = 0; round < 10; round += 1) {
+    const events = Array.from({ length: 1 + round * 3 }, (_, i) =>
+      event(i, { action: actions[(round + i) % 4] as string }),
+    );
+    await Promise.all(events.map((one) => ledger.append(one)));
+  }
+  const seqs = Array.from({ length: ledger.size }, (_, seq) => seq);
+  const recent = [...before.parts.heads.recentActions(seqs)];
+  assert.ok(new Set(recent).size > 10);
+  await ledger.close();
+  for (const suffix of ["", "-wal", "-shm"]) await rm(headsPath(store.index) + suffix, { force: true });
+  const after = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+  assert.deepEqual([...after.parts.heads.recentActions(seqs)], recent);
+  await new Ledger(after.parts, LIMITS, () => undefined, assert.ifError).close();
+});
+
 ledgerTest("past the bound the caller waits, and goes on when there is room", async (store) => {
   const { ledger } = await openStore(store);
   const acks: Promise<Ack>[] = [];

@@ -64,6 +64,7 @@ class Fixture {
       urgentWorkers: 1,
       maxQueuedEvents: 10_000,
       log: this.log,
+      recentActions: (seqs) => new Uint32Array(seqs.length),
       readAppended: async (from, limit) => this.events.slice(from, from + limit),
       ...options,
     });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { RowSpaces } from "../../../primary/vectorize/row-spaces.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
+import { NO_ACTIONS } from "../../../shared/embed/recent-actions.js";
 import { formatRows } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { withFolder } from "../../support/with-folder.js";
@@ -13,7 +14,11 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 function rowOf(seq: number): Uint8Array {
   const entry = { action: "modified", element_id: `interface:eth${seq}`, element_type: "NetworkInterface" };
-  const vector = embedHeuristic({ ...entry, timestamp: "2026-11-20T10:05:00.123456Z" }, { mtu: 1500 + seq });
+  const vector = embedHeuristic(
+    { ...entry, timestamp: "2026-11-20T10:05:00.123456Z" },
+    { mtu: 1500 + seq },
+    NO_ACTIONS,
+  );
   return formatRows([{ seq, vector }], heuristicSpace);
 }
 

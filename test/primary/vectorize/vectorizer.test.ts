@@ -8,6 +8,7 @@ import type { AppendedEvent, TakenRows } from "../../../primary/event.js";
 import { LevelPlan } from "../../../primary/vectorize/level-plan.js";
 import { type SealedVectors, Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
+import { addAction, NO_ACTIONS, type RecentActions } from "../../../shared/embed/recent-actions.js";
 import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload } from "../../../shared/format/payload.js";
@@ -32,7 +33,7 @@ const MEMORY_STATE = JSON.stringify({ text: "the copy in memory" });
 
 function appended(seq: number, priority: Priority = "low", more: Partial<AppendedEvent["entry"]> = {}): AppendedEvent {
   const entry = {
-    action: "modified",
+    action: ["modified", "connected", "failed", "removed"][seq % 4] as string,
     actor: "admin",
     element_id: `interface:eth${seq % 7}`,
     element_type: "NetworkInterface",
@@ -53,6 +54,9 @@ class Fixture {
   readonly tree: TreeLayout;
   /** The ledger. */
   readonly events: AppendedEvent[] = [];
+  /** What the element of each event had done before it. */
+  readonly recent: RecentActions[] = [];
+  readonly #recentOf = new Map<string, RecentActions>();
   reads = 0;
   /** The most that was asked for at once. */
   mostRead = 0;
@@ -68,6 +72,7 @@ class Fixture {
       urgentWorkers: 1,
       maxQueuedEvents: 10_000,
       log,
+      recentActions: (seqs) => Uint32Array.from(seqs, (seq) => this.recent[seq] as number),
       readAppended: async (from, limit) => {
         this.reads += 1;
         this.mostRead = Math.max(this.mostRead, limit);
@@ -82,6 +87,11 @@ class Fixture {
   /** Into the ledger: in memory for `readAppended`, on disk for the workers. */
   add(events: AppendedEvent[]): AppendedEvent[] {
     this.events.push(...events);
+    for (const { entry } of events) {
+      const recent = this.#recentOf.get(entry.element_id) ?? NO_ACTIONS;
+      this.recent.push(recent);
+      this.#recentOf.set(entry.element_id, addAction(recent, entry.action));
+    }
     const entries = events.map(({ entry }) => `${formatEntry(entry)}\n`);
     const payloads = events.map(({ seq, stateJson }) => `${formatPayload({ stateJson }, "0".repeat(32), seq)}\n`);
     appendFileSync(this.tree.entriesSegment(0), entries.join(""));
@@ -99,7 +109,11 @@ class Fixture {
     for (const file of await this.files()) {
       for (const { seq, vector } of parseRows(await readFile(this.path(file)), heuristicSpace)) {
         const { entry, stateJson } = this.events[seq] as AppendedEvent;
-        assert.deepEqual(vector, embedHeuristic(entry, JSON.parse(stateJson)), `row of ${seq}`);
+        assert.deepEqual(
+          vector,
+          embedHeuristic(entry, JSON.parse(stateJson), this.recent[seq] as number),
+          `row of ${seq}`,
+        );
         seqs.push(seq);
       }
     }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EventToEmbed } from "../../../shared/embed/embedder.js";
 import { ModelEmbedder } from "../../../shared/embed/model-embedder.js";
+import { NO_ACTIONS } from "../../../shared/embed/recent-actions.js";
 import { composeText } from "../../../shared/embed/text/compose-text.js";
 import type { ModelSpace } from "../../../shared/format/space.js";
 import { modelSpace } from "../../../shared/format/space.js";
@@ -33,7 +34,7 @@ function eventOf(word: string): EventToEmbed {
     element_type: "Tree",
     timestamp: "2026-11-20T10:05:00.000000Z",
   };
-  return { entry, state: { message: `the ${word} fell` } };
+  return { entry, state: { message: `the ${word} fell` }, recentActions: NO_ACTIONS };
 }
 
 const textOf = ({ entry, state }: EventToEmbed) => composeText(entry, state);

@@ -1,6 +1,7 @@
 // `isochron-primary model`
 import { modelCommand } from "../../shared/cli/model-command.js";
-import { loadPrimaryConfig } from "../config.js";
+import { MODEL_LEVELS } from "../../shared/embed/levels.js";
+import { levelsOf, loadPrimaryConfig } from "../config.js";
 
 export const model = modelCommand({
   bin: "isochron-primary",
@@ -14,7 +15,9 @@ export const model = modelCommand({
     await loadPrimaryIdentity(root);
     return root;
   },
-  async levelsOf() {
-    return [];
+  async levelsOf(args) {
+    const { vectorize } = (await loadPrimaryConfig(args)).config;
+    const inForce = new Set<string>(Object.values(levelsOf(vectorize)));
+    return MODEL_LEVELS.map((level) => ({ level, model: vectorize.models[level], inForce: inForce.has(level) }));
   },
 });

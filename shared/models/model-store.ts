@@ -58,7 +58,7 @@ export async function checkModel(model: Pick<StoredModel, "dir" | "name">, signa
     const { size } = await stat(path).catch(() => ({ size: undefined }));
     if (size === size_bytes && (await hashFile(path, signal)) === sha256) continue;
     throw new EmbedError("model-damaged", `${path} is ${size === undefined ? "missing" : "not what was added"}`, {
-      hint: `\`model remove ${model.name} --force\`, then \`model add\` it again`,
+      hint: "`model add` it again from where it came: a damaged model is replaced",
     });
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { execa } from "execa";
@@ -49,6 +49,25 @@ test("a wrong digest is exit code 1, with what was found and what was said", asy
     assert.ok(stderr.includes(SHA256) && stderr.includes(said), stderr);
     assert.match((await add("--sha256", "12ab")).stderr, /--sha256 12ab is not a SHA-256\nhint: it has 64 hex digits/);
     assert.match((await add("--max-size", "many")).stderr, /--max-size many is no size/);
+  });
+});
+
+test("a level in force misses its model, then uses it, and keeps it from being removed unasked", async (t) => {
+  await withRoot(t, "primary", async (root, folder) => {
+    const dir = await writeFiles(join(folder, "mini"), modelFiles());
+    const config = join(folder, "primary.yaml");
+    await writeFile(
+      config,
+      `root: ${root}\nvectorize: { levels: { high: medium }, models: { medium: mini, low: mini } }\n`,
+    );
+    const model = (...args: string[]) => runCli("primary", ["model", ...args, "--config", config]);
+    assert.match((await model("list")).stdout, /^no models\nmissing: mini, for level medium: .*model add/);
+    await model("add", dir);
+    assert.match((await model("list")).stdout, /level low \(not in force\), level medium$/);
+    const refused = await model("remove", "mini");
+    assert.equal(refused.exitCode, 1);
+    assert.match(refused.stderr, /is used by level medium; nothing was removed\nhint: .*--force/);
+    assert.match((await model("remove", "mini", "--force")).stdout, /^removed +mini-/);
   });
 });
 

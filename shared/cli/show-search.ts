@@ -14,7 +14,8 @@ export function showSearch(answer: SearchShown): void {
   const { results, legs, explain, grouped } = answer;
   if (results.length === 0) print("nothing found");
   else print(formatTable(results, columnsFor(answer), terminalWidth()));
-  if (grouped && !grouped.all) print(`repeats are folded and counted among the best ${grouped.looked_at} events`);
+  const isPartly = results.some(({ repeats }) => repeats?.of === "looked_at");
+  if (grouped && !grouped.all && isPartly) print(`repeats are counted among the best ${grouped.looked_at} events`);
   if (explain) {
     print(`words    ${visible(legs.text)}`);
     if (explain.meaning !== "") print(`meaning  ${visible(explain.meaning)}`);

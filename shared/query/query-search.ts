@@ -3,6 +3,7 @@
 import type { LegPlace } from "./fuse.js";
 import { type EventSummary, type QueryContext, rowOfSeq, summarise } from "./query-context.js";
 import { badParameter } from "./query-error.js";
+import { countAll } from "./search/count-repeats.js";
 import { type Folded, RepeatFolder, type Repeats } from "./search/fold-repeats.js";
 import {
   type Inquiry,
@@ -51,6 +52,8 @@ export interface SearchAnswer {
 const LEG_DEPTH = 100;
 /** Where a search for answers that differ goes no deeper. */
 const MOST_DEPTH = 1600;
+/** Of events that the vectors cannot tell apart, when repeats are folded: enough to choose the one that stands for them. */
+const PER_COSINE = 4;
 
 /** @throws QueryError `bad-parameter` when `words` holds no letter and no digit */
 export async function querySearch(context: QueryContext, query: SearchQuery): Promise<SearchAnswer> {
@@ -61,7 +64,7 @@ export async function querySearch(context: QueryContext, query: SearchQuery): Pr
   const depth = Math.max(LEG_DEPTH, limit);
   const { ranking, folded } = group
     ? await rankUntilFilled(context, inquiry, limit, depth)
-    : { ranking: await rank(context, inquiry, depth), folded: undefined };
+    : { ranking: await rank(context, inquiry, depth, Number.POSITIVE_INFINITY), folded: undefined };
   const answers: (Partial<Folded> & { hit: RankedHit })[] = folded ?? ranking.hits.map((hit) => ({ hit }));
   return {
     legs: ranking.legs,
@@ -71,8 +74,10 @@ export async function querySearch(context: QueryContext, query: SearchQuery): Pr
   };
 }
 
-function rank(context: QueryContext, inquiry: Inquiry, depth: number): Promise<Ranking> {
-  return inquiry.asked.spaces.length > 0 ? rankByModel(context, inquiry, depth) : rankByWords(context, inquiry, depth);
+function rank(context: QueryContext, inquiry: Inquiry, depth: number, perCosine: number): Promise<Ranking> {
+  return inquiry.asked.spaces.length > 0
+    ? rankByModel(context, inquiry, depth, perCosine)
+    : rankByWords(context, inquiry, depth);
 }
 
 /** Looks deeper until there are `limit` answers that differ, there is no more, or it has looked deep enough. */
@@ -84,9 +89,10 @@ async function rankUntilFilled(
 ): Promise<{ ranking: Ranking; folded: Folded[] }> {
   const folder = new RepeatFolder(context);
   for (let depth = leastDepth; ; depth = Math.min(MOST_DEPTH, depth * 4)) {
-    const ranking = await rank(context, inquiry, depth);
+    const ranking = await rank(context, inquiry, depth, PER_COSINE);
     const folded = await folder.fold(ranking.hits);
-    if (folded.length >= limit || ranking.exhausted || depth >= MOST_DEPTH) return { ranking, folded };
+    if (folded.length < limit && !ranking.exhausted && depth < MOST_DEPTH) continue;
+    return { ranking, folded: await countAll(context, inquiry, folded.slice(0, limit)) };
   }
 }
 

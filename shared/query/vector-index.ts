@@ -48,6 +48,25 @@ export interface VectorIndexStatus {
   segments: number;
 }
 
+/** Events that have the same vector. */
+export class EqualEvents {
+  count = 0;
+  /** Least and greatest sequence number. */
+  first = Number.POSITIVE_INFINITY;
+  last = -1;
+
+  add(seq: number): void {
+    this.count += 1;
+    this.first = Math.min(this.first, seq);
+    this.last = Math.max(this.last, seq);
+  }
+}
+
+/** Cosines of a vector with itself miss 1 by the rounding of singles; those of two texts miss it by more. */
+const SAME_COSINE = 1 - 1e-6;
+
+type GiveHits = (segment: Segment, hits: RowHit[]) => void;
+
 interface Segment {
   id: number;
   first: number;
@@ -120,18 +139,55 @@ export class VectorIndex {
     this.#maintain();
   }
 
-  /** The `k` nearest events with `seq < below`, nearest first. `query` need not have length 1. */
-  async nearest(query: Float32Array, k: number, below = Number.POSITIVE_INFINITY): Promise<Neighbour[]> {
+  /**
+   * The `k` nearest events with `seq < below`, nearest first. `query` need not have length 1. Of events with the very same
+   * cosine `perCosine` at most, the newest: so that one text which came a thousand times leaves room for others.
+   */
+  async nearest(
+    query: Float32Array,
+    k: number,
+    below = Number.POSITIVE_INFINITY,
+    perCosine = Number.POSITIVE_INFINITY,
+  ): Promise<Neighbour[]> {
     const unit = toUnit(query);
     for (let wanted = k; ; wanted *= 4) {
-      // Rows that a later one replaced, or beyond the answered size, fall out below: then ask again for more.
+      // Rows that a later one replaced, beyond the answered size, or too many of a kind fall out below: then for more.
       const most = Math.min(this.#files.rows, wanted);
-      const hits = await this.#nearestRows(unit, most);
+      const hits = await this.#nearestRows(unit, most, perCosine);
       const events = hits
         .filter(({ position }) => this.#table.isLatest(position) && this.#table.seqAt(position) < below)
         .map(({ position, cosine }) => ({ seq: this.#table.seqAt(position), cosine }));
-      if (events.length >= k || most === this.#files.rows || hits.length < most) return events.slice(0, k);
+      const kept = firstOfEach(events, perCosine);
+      if (kept.length >= k || most === this.#files.rows || hits.length < most) return kept.slice(0, k);
     }
+  }
+
+  /** The events with the same vector as `seq`, itself included; undefined if it has none, or they cannot all be told now. */
+  async equalsOf(seq: number): Promise<EqualEvents | undefined> {
+    const vector = await this.vectorOf(seq);
+    if (!vector) return undefined;
+    const unit = toUnit(vector);
+    const equals = new EqualEvents();
+    const add = (position: number) => {
+      if (this.#table.isLatest(position)) equals.add(this.#table.seqAt(position));
+    };
+    const ready = this.#readySegments();
+    const ranges = uncovered(ready, this.#files.rows);
+    if (ranges.some((range) => this.#tail.outside(range) > 0)) return undefined;
+    const lost = await this.#eachHost(ready, unit, 1, (segment, hits) => {
+      for (const { position, cosine } of hits) {
+        if (cosine < SAME_COSINE) continue;
+        for (const label of equalTo(segment.ring, position - segment.first, segment.rows)) add(segment.first + label);
+      }
+    });
+    if (lost.length > 0) return undefined;
+    const block = this.#tail.block();
+    const scanned = new BestHits(block.rows);
+    for (const { first, rows } of ranges) {
+      scanBlock(block, first, first + rows, unit, this.#options.space.normalised, scanned);
+    }
+    for (const { position, cosine } of scanned.sorted()) if (cosine >= SAME_COSINE) add(position);
+    return equals;
   }
 
   /** The event's vector, or undefined if it has none in this space. */
@@ -192,25 +248,25 @@ export class VectorIndex {
     await this.#upkeep;
   }
 
-  async #nearestRows(unit: Float32Array, k: number): Promise<RowHit[]> {
+  async #nearestRows(unit: Float32Array, k: number, perCosine: number): Promise<RowHit[]> {
     const files = this.#files;
     const ready = this.#readySegments();
     const best = new BestHits(k);
     try {
       // Asked first and awaited last: the children search while this process scans.
-      const asked = this.#askHosts(ready, unit, k, best);
+      const asked = this.#eachHost(ready, unit, k, (segment, hits) => offerEquals(segment, hits, k, perCosine, best));
       for (const range of uncovered(ready, files.rows)) await this.#scan(files, range, unit, best);
       for (const range of await asked) await this.#scan(files, range, unit, best);
     } catch (error) {
       // The generation was deleted under the scan; the next one holds the same rows.
-      if (isMissing(error) && this.#files !== files) return this.#nearestRows(unit, k);
+      if (isMissing(error) && this.#files !== files) return this.#nearestRows(unit, k, perCosine);
       throw error;
     }
     return best.sorted();
   }
 
-  /** Offers the children's hits to `best`; resolves to the ranges whose child died, which are yet to be scanned. */
-  async #askHosts(ready: Segment[], unit: Float32Array, k: number, best: BestHits): Promise<RowRange[]> {
+  /** Gives each segment its hits of the children; resolves to the ranges whose child died, which are yet to be scanned. */
+  async #eachHost(ready: Segment[], unit: Float32Array, k: number, give: GiveHits): Promise<RowRange[]> {
     const { space, ef = searchBreadth(space.dimensions) } = this.#options;
     const efEach = Math.ceil(ef * shareOfBreadth(ready.length));
     const hosts = [...new Set(ready.map(({ host }) => host))];
@@ -219,7 +275,7 @@ export class VectorIndex {
         const held = ready.filter((segment) => segment.host === host);
         try {
           const hits = await host.search(this.#sharedIds(held), unit, k, efEach);
-          for (const segment of held) offerEquals(segment, hits, k, best);
+          for (const segment of held) give(segment, hits.filter(isIn(segment)));
           return [];
         } catch (error) {
           if (error instanceof HnswGone) return held;
@@ -395,17 +451,29 @@ function shareOfBreadth(segments: number): number {
   return Math.min(1, Math.max(0.4, 1.2 / Math.max(1, segments)));
 }
 
-/** Offers the segment's hits, best first, each with the rows that have the same vector, until `k` were offered. */
-function offerEquals({ first, rows, ring }: Segment, hits: readonly RowHit[], k: number, best: BestHits): void {
-  const own = hits.filter(({ position }) => position >= first && position < first + rows);
+function isIn({ first, rows }: Segment): (hit: RowHit) => boolean {
+  return ({ position }) => position >= first && position < first + rows;
+}
+
+/** Offers a segment's hits, best first, each with the newest of the rows that have its vector, until `k` were offered. */
+function offerEquals({ first, ring }: Segment, hits: RowHit[], k: number, perCosine: number, best: BestHits): void {
   let left = k;
-  for (const { position, cosine } of own.sort((a, b) => b.cosine - a.cosine)) {
-    for (const label of equalTo(ring, position - first, left)) {
+  for (const { position, cosine } of hits.sort((a, b) => b.cosine - a.cosine)) {
+    for (const label of equalTo(ring, position - first, Math.min(left, perCosine))) {
       best.offer(first + label, cosine);
       left -= 1;
     }
     if (left <= 0) return;
   }
+}
+
+/** Without those of one cosine beyond the first `most`. They stand side by side. */
+function firstOfEach(events: readonly Neighbour[], most: number): Neighbour[] {
+  let run = 0;
+  return events.filter(({ cosine }, i) => {
+    run = i > 0 && events[i - 1]?.cosine === cosine ? run + 1 : 0;
+    return run < most;
+  });
 }
 
 function isMissing(error: unknown): boolean {

@@ -9,12 +9,14 @@ import { QueryError } from "../query-error.js";
 import { stateOf, verifyEvent } from "../verify-event.js";
 import type { RankedHit } from "./inquire.js";
 
-/** What one answer stands for, of the events that were looked at. */
+/** What one answer stands for. */
 export interface Repeats {
   count: number;
-  /** Times of the earliest and the latest of them. */
+  /** Times of the first and the last of them. */
   first: string;
   last: string;
+  /** Among which events they were counted: all, or those that this search looked at. */
+  of: "store" | "looked_at";
 }
 
 export interface Folded {
@@ -47,7 +49,8 @@ export class RepeatFolder {
       groups.set(text, group);
     }
     return [...groups.values()].map(({ hit, count, from, to }) => {
-      return { hit, repeats: { count, first: formatTimestamp(from), last: formatTimestamp(to) } };
+      const repeats = { count, first: formatTimestamp(from), last: formatTimestamp(to), of: "looked_at" } as const;
+      return { hit, repeats };
     });
   }
 

@@ -12,10 +12,15 @@ const BM25_CEILING = 2.2;
 /** Distinct words of a question whose rarity is looked up. */
 const MOST_RARE = 64;
 
-/** `depth` hits of each leg. */
-export async function rankByModel(context: QueryContext, inquiry: Inquiry, depth: number): Promise<Ranking> {
+/** `depth` hits of each leg; of events that the vectors cannot tell apart `perCosine` at most. */
+export async function rankByModel(
+  context: QueryContext,
+  inquiry: Inquiry,
+  depth: number,
+  perCosine: number,
+): Promise<Ranking> {
   const found = new Map<number, Found>();
-  const nearAll = await addNearest(found, context, inquiry, depth);
+  const nearAll = await addNearest(found, context, inquiry, depth, perCosine);
   let textAll = true;
   if (inquiry.mode === "hybrid") {
     textAll = addText(found, context, inquiry, depth);
@@ -33,10 +38,11 @@ async function addNearest(
   { size }: QueryContext,
   { asked }: Inquiry,
   depth: number,
+  perCosine: number,
 ): Promise<boolean> {
   let all = true;
   for (const { name, index, vector } of asked.spaces) {
-    const near = await index.nearest(vector, depth, size);
+    const near = await index.nearest(vector, depth, size, perCosine);
     all &&= near.length < depth;
     for (const [i, { seq, cosine }] of near.entries()) {
       const one = at(found, seq);

@@ -18,6 +18,7 @@ import { parseRows, type VectorRow } from "../../../shared/format/vector-row.js"
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { makeStoredModel } from "../../support/make-model.js";
 import { MODEL_RUNTIME, requirePart } from "../../support/require-part.js";
+import { sharedModel } from "../../support/shared-model.js";
 import { withFolder } from "../../support/with-folder.js";
 
 const LEVELS = { critical: "medium", high: "medium", medium: "medium", low: "medium" } as const;
@@ -87,6 +88,17 @@ class Fixture {
 }
 
 const SENTENCES = ["the link went down", "a user logged in", "the disk is full", "the service was restarted"];
+
+const WORDS = "disk link user mail door lamp rack fan tape hub vpn log key port route mount".split(" ");
+
+/** Another text for each number up to 4095. */
+function wordsOf(number: number): string {
+  return [0, 4, 8].map((bits) => WORDS[(number >> bits) % WORDS.length]).join(" and then the ");
+}
+
+function stateOf(message: string): string {
+  return JSON.stringify({ message: `${message} failed while the host was being shut down for the night` });
+}
 
 function appendedOf(seq: number, priority: Priority, text: string): AppendedEvent {
   const entry = {
@@ -224,6 +236,26 @@ describe("a level with a model", () => {
       assert.deepEqual(seqsOf(await fixture.rowsOf(spec)), upTo(6));
       assert.deepEqual(seqsOf(await fixture.rowsOf(HEURISTIC_SPEC)), [6, 7, 8, 9, 10, 11]);
     }));
+
+  test("does not hold up an urgent event behind a long job, even where they share one worker", async (t) => {
+    const model = await sharedModel("all-MiniLM-L6-v2");
+    if (!model) return t.skip("all-MiniLM-L6-v2 is not there: the made model is too fast for a long job");
+    await withModel(t, async (fixture) => {
+      const spec: ModelSpec = { kind: "model", model, space: spaceOfModel(model, "f32") };
+      const vectorizer = fixture.make(new LevelPlan(inForce(spec), fixture.log), { urgentWorkers: 0 });
+      await running(vectorizer, async () => {
+        vectorizer.appended(fixture.write(1));
+        await vectorizer.drained(1);
+        // One job, whose texts are all distinct.
+        const long = fixture.write(256).map((event, i) => ({ ...event, stateJson: stateOf(wordsOf(i)) }));
+        vectorizer.appended(long);
+        vectorizer.appended(fixture.write(1, "critical"));
+        await vectorizer.drained(258);
+      });
+      const place = (await fixture.rowsOf(spec)).findIndex(({ seq }) => seq === 257);
+      assert.ok(place > 0 && place < 200, `its row is the ${place}th of 258`);
+    });
+  });
 
   test("loses no event when its workers are killed under load", (t) =>
     withModel(t, async (fixture, spec) => {

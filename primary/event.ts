@@ -143,6 +143,8 @@ export interface HeldLedger {
 export interface VectorRows {
   /** Resolves when every event with `seq < uptoSeq` has its rows written. */
   drained(uptoSeq: number, signal?: AbortSignal): Promise<void>;
+  /** Events that are to have a row and have none yet. */
+  backlog(): number;
   /**
    * Rows written since the last call, and exactly the events below `uptoSeq` that are to have one and have none yet.
    * Undefined, and nothing is taken, where those are more than a seal can name. Once rows were taken, none is written until

@@ -18,6 +18,7 @@ import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
 import { type StoreLayout, SUBVOLUMES, type Subvolume } from "../../shared/store/layout.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { AdmittedEvent, HeldLedger, SealedGeneration, TakenRows, VectorRows } from "../event.js";
+import { waitForVectors } from "./wait-for-vectors.js";
 
 export interface SealParts {
   store: StoreLayout;
@@ -33,9 +34,7 @@ export interface SealParts {
   log: Logger;
 }
 
-/** How long a seal waits for a backlog of vectors before it makes appends wait for them too. */
-const MAX_UNHELD_WAIT_MS = 2_000;
-/** How long it makes appends wait. Vectors that cannot be written, on a full disk, must not stop the ledger with them. */
+/** How long a seal makes appends wait for the rest. Vectors that cannot be written, on a full disk, must not stop the ledger with them. */
 const MAX_HELD_WAIT_MS = 10_000;
 
 /** A generation, and which of its events are without their vector. */
@@ -65,15 +64,6 @@ export async function sealGeneration(parts: SealParts, generation: number): Prom
   const sealed = await made.finally(settle);
   parts.log.debug("sealed", { generation, size: sealed.size, late: countSeqs(sealed.late), ...times.ms });
   return sealed;
-}
-
-/** Most vectors are waited for before the ledger is held; under a load that never lets them catch up, not for ever. */
-async function waitForVectors({ ledger, vectors, hurry, signal }: SealParts): Promise<void> {
-  const enough = AbortSignal.any([hurry, AbortSignal.timeout(MAX_UNHELD_WAIT_MS)]);
-  await vectors.drained(ledger.size, AbortSignal.any([signal, enough])).catch((error: unknown) => {
-    if (!enough.aborted) throw error;
-  });
-  signal.throwIfAborted();
 }
 
 /** All rows; in a hurry those that are there, unless more are late than a seal can name. */

@@ -75,9 +75,9 @@ export class StoreBuilder {
   readonly layout: StoreLayout;
   readonly uuid: string;
   readonly origin: string;
-  readonly space: Space | undefined;
+  space: Space | undefined;
   readonly signer: NoteSigner;
-  readonly #rowShape: RowShape | undefined;
+  #rowShape: RowShape | undefined;
   readonly #live: TreeLayout;
   readonly #tree = new MerkleTree();
   readonly #heads = new Map<string, { height: number; hash: string }>();
@@ -108,11 +108,16 @@ export class StoreBuilder {
       origin: builder.origin,
       created: "2026-11-20T00:00:00.000000Z",
     });
-    if (builder.space) {
-      await mkdir(builder.#live.space(spaceName(builder.space)));
-      await writeFile(builder.#live.spaceFile(spaceName(builder.space)), formatSpace(builder.space));
-    }
+    if (builder.space) await builder.#makeSpace(builder.space);
     return builder;
+  }
+
+  /** Later rows are of this space. None may be late. */
+  async goOnIn(space: Space): Promise<void> {
+    this.space = space;
+    this.#rowShape = space;
+    this.#rows = 0;
+    await this.#makeSpace(space);
   }
 
   /** Entries written so far, seals included. */
@@ -148,6 +153,11 @@ export class StoreBuilder {
     await lines.write(this.#live);
     await this.#publish();
     return { generation: this.generation, size: this.size };
+  }
+
+  async #makeSpace(space: Space): Promise<void> {
+    await mkdir(this.#live.space(spaceName(space)));
+    await writeFile(this.#live.spaceFile(spaceName(space)), formatSpace(space));
   }
 
   #append(event: TestEvent, lines: LineBuffer): number {

@@ -33,24 +33,55 @@ export async function rankByWords(context: QueryContext, inquiry: Inquiry, depth
 
 const NO_VECTORS = { hits: [] as LegHit[], said: "none: mode text" };
 
-/** The nearest events to what the words found. */
+/** The nearest events to what the words found, in every space that has any of it: a store may have begun in another. */
 async function lookAround(
   context: QueryContext,
   text: LegHit[],
   depth: number,
 ): Promise<{ hits: LegHit[]; said: string }> {
   if (context.spaces.size === 0) return { hits: [], said: "none: the store has no vectors (level none)" };
-  const found = text.slice(0, FEEDBACK_HITS).map(({ seq }) => spaceWith(context, seq));
-  const first = found.find((one) => one !== undefined);
-  const centre = first && (await meanVector(first.index, text.slice(0, FEEDBACK_HITS)));
-  if (!first || !centre) return { hits: [], said: "none: no text hit with a vector to look around" };
-  const near = await first.index.nearest(centre, depth, context.size);
-  const { state } = first.index.status();
-  const how = `${first.space}, around the best ${Math.min(FEEDBACK_HITS, text.length)} text hits`;
-  return {
-    hits: near.map(({ seq, cosine }) => ({ seq, score: cosine })),
-    said: state === "ready" ? how : `${how} (index ${state})`,
-  };
+  const legs: LegHit[][] = [];
+  const said: string[] = [];
+  for (const { space, index, best } of placesAround(context, text)) {
+    const centre = await meanVector(index, best);
+    if (!centre) continue;
+    const near = await index.nearest(centre, depth, context.size);
+    legs.push(near.map(({ seq, cosine }) => ({ seq, score: cosine })));
+    said.push(describeLeg(space, index, best.length));
+  }
+  if (legs.length === 0) return { hits: [], said: "none: no text hit with a vector to look around" };
+  return { hits: takeInTurn(legs).slice(0, depth), said: said.join("; ") };
+}
+
+interface Place {
+  space: string;
+  index: VectorIndex;
+  /** The best text hits, without those whose vectors are in another space. */
+  best: LegHit[];
+}
+
+function placesAround(context: QueryContext, text: readonly LegHit[]): Place[] {
+  const homes = text.map(({ seq }) => spaceWith(context, seq));
+  const found = new Map(homes.flatMap((home) => (home ? [[home.space, home.index]] : [])));
+  return [...found].map(([space, index]) => {
+    const here = text.filter((_, i) => (homes[i]?.space ?? space) === space);
+    return { space, index, best: here.slice(0, FEEDBACK_HITS) };
+  });
+}
+
+function describeLeg(space: string, index: VectorIndex, around: number): string {
+  const { state } = index.status();
+  const how = `${space}, around the best ${around} text hits`;
+  return state === "ready" ? how : `${how} (index ${state})`;
+}
+
+/** Cosines of two spaces say nothing of each other, ranks do. An event that is in both stands where it is found first. */
+function takeInTurn(legs: readonly (readonly LegHit[])[]): LegHit[] {
+  const longest = Math.max(...legs.map(({ length }) => length));
+  const ranks = Array.from({ length: longest }, (_, rank) => legs.flatMap((leg) => leg[rank] ?? []));
+  const bySeq = new Map<number, LegHit>();
+  for (const hit of ranks.flat()) if (!bySeq.has(hit.seq)) bySeq.set(hit.seq, hit);
+  return [...bySeq.values()];
 }
 
 async function meanVector(index: VectorIndex, hits: readonly LegHit[]): Promise<Float32Array | undefined> {

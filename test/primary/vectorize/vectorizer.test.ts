@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import type { AppendedEvent, TakenRows } from "../../../primary/event.js";
 import { LevelPlan } from "../../../primary/vectorize/level-plan.js";
@@ -13,8 +13,8 @@ import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload } from "../../../shared/format/payload.js";
 import { MOST_LATE_RANGES, type SealedRows } from "../../../shared/format/seal.js";
-import { spaceName } from "../../../shared/format/space.js";
-import { parseRows, rowBytes } from "../../../shared/format/vector-row.js";
+import { parseSpace, spaceName } from "../../../shared/format/space.js";
+import { formatRows, parseRows, rowBytes } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -23,6 +23,11 @@ const WIDTH = rowBytes(heuristicSpace);
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 const EVERY = { critical: "heuristic", high: "heuristic", medium: "heuristic", low: "heuristic" } as const;
+
+/** `space.json` of the heuristic that knew nothing of what an element did before. */
+const FIRST_HEURISTIC =
+  '{"dimensions":64,"dtype":"f32","fingerprint":"b0d44257814d0221dbc4c6b8c11c7e20dca78599950f28039e3ed9058eb63f8d",' +
+  '"format":1,"metric":"cosine","model":"heuristic","normalised":true}\n';
 
 /** A generation of `size` events, each with its row. */
 function sealedRows(size: number, file: string): SealedVectors {
@@ -428,6 +433,40 @@ describe("a restart", () => {
       await mkdir(fixture.tree.space(SPACE));
       await writeFile(fixture.tree.spaceFile(SPACE), "{}\n");
       await assert.rejects(fixture.make().start(0), { code: "space-differs" });
+    }));
+
+  test("takes up the rows of the heuristic before, and goes on in a space of its own", () =>
+    withVectors(async (fixture) => {
+      const old = parseSpace(FIRST_HEURISTIC);
+      const file = fixture.tree.rows(spaceName(old), 0);
+      fixture.write(30);
+      await mkdir(fixture.tree.space(spaceName(old)));
+      await writeFile(fixture.tree.spaceFile(spaceName(old)), FIRST_HEURISTIC);
+      const vector = new Float32Array(old.dimensions).fill(1 / 8);
+      const rows = formatRows(
+        Array.from({ length: 20 }, (_, seq) => ({ seq, vector })),
+        old,
+      );
+      await writeFile(file, rows);
+      const vectorizer = fixture.make();
+      const sealed = new Map([[spaceName(old), new Map([[basename(file), 10]])]]);
+      await running(vectorizer, [30, { size: 10, rows: sealed, late: [] }], async () => {
+        await vectorizer.drained(30);
+        const taken = await vectorizer.takeAdded(30);
+        const added = taken?.spaces.map(({ space, added: [run] }) => [space, run?.first, run?.rows]);
+        assert.deepEqual(
+          added?.sort(),
+          [
+            [spaceName(old), 10, 10],
+            [SPACE, 0, 10],
+          ].sort(),
+        );
+      });
+      assert.deepEqual(await readFile(file), rows);
+      assert.deepEqual(
+        (await fixture.seqs()).sort((a, b) => a - b),
+        Array.from({ length: 10 }, (_, i) => 20 + i),
+      );
     }));
 
   test("at another level still lists the rows of the old space that no seal covers", () =>

@@ -13,6 +13,7 @@ import type { LinkStatus } from "./push/link-status.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { SealScheduleState } from "./seal/schedule-seals.js";
 import type { Source, SourceState } from "./sources/source.js";
+import type { FillStatus } from "./vectorize/fill/fill-status.js";
 import type { LevelState } from "./vectorize/level-plan.js";
 import type { VectorizerState } from "./vectorize/vectorizer.js";
 
@@ -52,6 +53,8 @@ export interface VectorizeStatus {
   late: { waiting: number; since_start: number };
   /** Since the start: `deaths`, events embedded without their state (`degraded`), those replaced for their size (`outgrown`). */
   workers: { pids: number[]; deaths: number; degraded: number; outgrown: number };
+  /** Spaces that are being filled with rows of older events. */
+  fills: FillStatus[];
 }
 
 /** Seals on demand, or says what would be sealed. */
@@ -69,11 +72,15 @@ export async function sealOnDemand(
   return { sealed: true, generation, size, root: root.toString("base64") };
 }
 
-function describeVectorizing(options: PrimaryConfig["vectorize"], state: VectorizerState): VectorizeStatus {
+function describeVectorizing(
+  options: PrimaryConfig["vectorize"],
+  state: VectorizerState,
+  fills: FillStatus[],
+): VectorizeStatus {
   const { inForce, backlog, late, workerPids, workerDeaths, degraded, workersOutgrown } = state;
   const { level, critical_deadline_ms } = options;
   const workers = { pids: workerPids, deaths: workerDeaths, degraded, outgrown: workersOutgrown };
-  return { level, levels: levelsOf(options), in_force: inForce, critical_deadline_ms, backlog, late, workers };
+  return { level, levels: levelsOf(options), in_force: inForce, critical_deadline_ms, backlog, late, workers, fills };
 }
 
 export async function describePrimary(
@@ -102,7 +109,7 @@ export async function describePrimary(
     backlog: publisher.backlog(),
     seals: publisher.seals(),
     bus: bus.state(),
-    vectorize: describeVectorizing(config.vectorize, publisher.vectorizing()),
+    vectorize: describeVectorizing(config.vectorize, publisher.vectorizing(), publisher.filler.states()),
     volume: { free_bytes: freeBytes, total_bytes: totalBytes },
     memory_bytes: process.memoryUsage.rss(),
     replicas: links.map((link) => link.status()),

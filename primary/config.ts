@@ -5,8 +5,15 @@ import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, rate, size, wholeNumber } from "../shared/config/option-types.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
-import { DEFAULT_MODELS, type LevelOfPriority, type ModelLevel, VECTOR_LEVELS } from "../shared/embed/levels.js";
-import { PRIORITIES } from "../shared/format/entry.js";
+import {
+  DEFAULT_MODELS,
+  isRowLevel,
+  type LevelOfPriority,
+  type ModelLevel,
+  type RowLevel,
+  VECTOR_LEVELS,
+} from "../shared/embed/levels.js";
+import { PRIORITIES, type Priority } from "../shared/format/entry.js";
 import { DTYPES } from "../shared/format/row-values.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { PRIMARY_VARIABLES } from "./environment.js";
@@ -102,6 +109,12 @@ const vectorize = z.strictObject({
     .default({})
     .describe(
       "Another level for some priorities, such as `{low: none}`. Events of two levels are never found similar to each other.",
+    ),
+  later: z
+    .partialRecord(PRIORITY, VECTOR_LEVEL)
+    .default({})
+    .describe(
+      "A further level for some priorities, such as `{critical: medium}`: such events, old ones too, get a second vector of it when there is time. It costs the time and the room of that level.",
     ),
   models: z
     .strictObject({ low: modelOption("low"), medium: modelOption("medium"), high: modelOption("high") })
@@ -250,6 +263,7 @@ export const primaryConfigSchema = options.transform((config, context) => {
     context.addIssue({ code: "custom", path: ["replicas", index, "name"], input: name, message: "is there twice" });
   }
   checkDiffsFit(config, context);
+  checkLater(config, context);
   return { ...config, run_dir };
 });
 
@@ -260,6 +274,20 @@ function checkDiffsFit({ admit, sources: { files } }: z.output<typeof options>, 
   const message = `must be at most ${most}, half of admit.max_payload_bytes, or a diff would not fit into an event`;
   const path = ["sources", "files", "max_diff_bytes"];
   context.addIssue({ code: "custom", path, input: files.max_diff_bytes, message });
+}
+
+/** A level that a priority has already would be nothing more. */
+function checkLater({ vectorize }: z.output<typeof options>, context: z.RefinementCtx): void {
+  const first = levelsOf(vectorize);
+  for (const priority of PRIORITIES) {
+    const level = vectorize.later[priority];
+    if (level === undefined || (level !== "none" && level !== first[priority])) continue;
+    const message =
+      level === "none"
+        ? "must be a level with vectors: leave the priority out for none"
+        : `is the level that ${priority} events get at once: give it another, or leave it out`;
+    context.addIssue({ code: "custom", path: ["vectorize", "later", priority], input: level, message });
+  }
 }
 
 export type PrimaryConfig = z.output<typeof primaryConfigSchema>;
@@ -287,8 +315,13 @@ export async function loadPrimaryConfig(
 }
 
 /** What each priority gets. */
-export function levelsOf({ level, levels }: PrimaryConfig["vectorize"]): LevelOfPriority {
+export function levelsOf({ level, levels }: z.output<typeof vectorize>): LevelOfPriority {
   return { critical: level, high: level, medium: level, low: level, ...levels };
+}
+
+/** What some priorities get when there is time. */
+export function laterLevels({ later }: z.output<typeof vectorize>): Partial<Record<Priority, RowLevel>> {
+  return Object.fromEntries(Object.entries(later).filter(([, level]) => isRowLevel(level)));
 }
 
 export interface PrimarySockets {

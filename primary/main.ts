@@ -9,6 +9,7 @@ import { ingestCommand } from "./commands/ingest.js";
 import { init } from "./commands/init.js";
 import { key } from "./commands/key.js";
 import { model } from "./commands/model.js";
+import { reembed } from "./commands/reembed.js";
 import { resync } from "./commands/resync.js";
 import { seal } from "./commands/seal.js";
 import { serve } from "./commands/serve.js";
@@ -36,6 +37,7 @@ await runCommands(
       pause,
       resume,
       drain,
+      reembed,
       key,
       model,
       config,

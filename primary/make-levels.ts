@@ -7,7 +7,7 @@ import { type LevelOptions, type ResolvedLevel, resolveLevel } from "../shared/e
 import { checkModel } from "../shared/models/model-store.js";
 import type { StoreLayout } from "../shared/store/layout.js";
 import { embeddedTextsPath, makeIndexFolder } from "../shared/store/make-index-folder.js";
-import { levelsOf, type PrimaryConfig } from "./config.js";
+import { laterLevels, levelsOf, type PrimaryConfig } from "./config.js";
 
 /** What levels are resolved by. Makes the folder of the texts' vectors. */
 export async function makeLevelOptions({ root, vectorize }: PrimaryConfig, store: StoreLayout): Promise<LevelOptions> {
@@ -30,6 +30,11 @@ export async function adviseOnLevels(config: PrimaryConfig): Promise<string[]> {
   for (const resolved of await resolveLevels(config, { root, models: vectorize.models, dtype: vectorize.dtype })) {
     const fault = resolved.fault ?? (await findDamage(resolved));
     if (fault) lines.push(`level ${resolved.level} falls back to heuristic: ${fault.message}; ${fault.hint}`);
+  }
+  for (const level of new Set(Object.values(laterLevels(vectorize)))) {
+    const resolved = await resolveLevel(level, { root, models: vectorize.models, dtype: vectorize.dtype });
+    const fault = resolved.fault ?? (await findDamage(resolved));
+    if (fault) lines.push(`level ${level}, which vectorize.later names, waits: ${fault.message}; ${fault.hint}`);
   }
   return lines;
 }

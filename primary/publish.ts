@@ -2,7 +2,8 @@
 // pushed. It owns the store's generations on disk and which of them may go.
 import { readFile } from "node:fs/promises";
 import PQueue from "p-queue";
-import type { LevelOfPriority } from "../shared/embed/levels.js";
+import type { LevelOfPriority, RowLevel } from "../shared/embed/levels.js";
+import type { ResolvedLevel } from "../shared/embed/resolve-level.js";
 import { parseCheckpoint } from "../shared/format/checkpoint.js";
 import type { Priority } from "../shared/format/entry.js";
 import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
@@ -12,6 +13,7 @@ import { listReadOnlyBelow, showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
 import { type StoreLayout, SUBVOLUMES, type TreeLayout } from "../shared/store/layout.js";
 import { readNewestSeal } from "../shared/store/read-newest-seal.js";
+import { VolumeRoom } from "../shared/store/read-room.js";
 import type { DatedGeneration, KeepRule } from "../shared/store/select-kept.js";
 import type { SpareProcesses } from "../shared/store/spare-processes.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
@@ -26,10 +28,16 @@ import type { LocalGeneration } from "./push/plan-push.js";
 import type { LinkSource, ReplicaLink } from "./push/replica-link.js";
 
 import { CriticalDeadline } from "./seal/critical-deadline.js";
+import { FillSeals } from "./seal/fill-seals.js";
 import { LateFollower } from "./seal/follow-late.js";
 import { SealSchedule, type SealScheduleState } from "./seal/schedule-seals.js";
 import { sealGeneration } from "./seal/seal-generation.js";
 import type { SealStrategy } from "./seal/seal-strategy.js";
+import { FillRecord } from "./vectorize/fill/fill-record.js";
+import { FillRoom } from "./vectorize/fill/fill-room.js";
+import { filledEvent } from "./vectorize/fill/filled-event.js";
+import { SpaceFiller } from "./vectorize/fill/space-filler.js";
+import { specOfLevel } from "./vectorize/fill/spec-of-level.js";
 import type { LevelPlan } from "./vectorize/level-plan.js";
 import type { SealedRowCounts } from "./vectorize/row-spaces.js";
 import { type SealedVectors, Vectorizer, type VectorizerState } from "./vectorize/vectorizer.js";
@@ -46,6 +54,10 @@ export interface PublisherOptions {
     urgentWorkers: number;
     maxQueuedEvents: number;
     maxWorkerRssBytes: number;
+    /** What a level that is not in force would make its rows with. */
+    resolve: (level: RowLevel) => Promise<ResolvedLevel>;
+    /** The level that events of a priority get when there is time, besides their first one. */
+    later: Partial<Record<Priority, RowLevel>>;
     /** A critical event waits so long for vectors, then its generation goes without those that are late; 0 for ever. */
     criticalDeadlineMs: number;
   };
@@ -71,6 +83,9 @@ export interface SealOutcome {
   failed: boolean;
 }
 
+/** How soon a seal follows that an operator's order waits for. */
+const ASKED_SEAL_MS = 100;
+
 /** What a seal on demand did. */
 export type SealResult = { sealed: true; generation: SealedGeneration } | { sealed: false; reason: string };
 
@@ -81,6 +96,8 @@ export class Publisher implements EventSink, LinkSource {
   readonly #schedule: SealSchedule;
   readonly #critical: CriticalDeadline;
   readonly #follower: LateFollower;
+  readonly #filler: SpaceFiller;
+  readonly #fillSeals: FillSeals;
   readonly #seals = new PQueue({ concurrency: 1 });
   readonly #tidier: GenerationTidier;
   readonly #stopping = new AbortController();
@@ -88,6 +105,8 @@ export class Publisher implements EventSink, LinkSource {
   /** Undefined until attached: with nobody's base known, nothing may be deleted. */
   #links: readonly ReplicaLink[] | undefined;
   #newest: SealedGeneration | undefined;
+  /** Entries that the stages after the ledger have heard of. */
+  #toldSize: number;
 
   private constructor(options: PublisherOptions, newest: SealedGeneration | undefined, opened: OpenedStages) {
     this.#options = options;
@@ -115,6 +134,9 @@ export class Publisher implements EventSink, LinkSource {
       onThere: () => this.#schedule.demandWithin(0),
       signal: this.#stopping.signal,
     });
+    this.#fillSeals = new FillSeals(options.sealStrategy);
+    this.#toldSize = this.#ledger.size;
+    this.#filler = this.#makeFiller(opened);
   }
 
   /** Recovers the store and starts the stages. @throws LedgerError `corrupt`, StoreError */
@@ -131,6 +153,7 @@ export class Publisher implements EventSink, LinkSource {
     // What recovery kept has waited long enough.
     if (publisher.ledgerSize() > (newest?.size ?? 0)) publisher.#schedule.soon();
     publisher.#follower.sealed(opened.late);
+    publisher.#filler.start(newest?.size ?? 0, opened.late);
     return publisher;
   }
 
@@ -208,10 +231,19 @@ export class Publisher implements EventSink, LinkSource {
     return this.#schedule.state();
   }
 
-  /** Seals now. Without `force`, an idle ledger is left as it is, unless vectors that were late are there now. */
-  seal({ force = false } = {}): Promise<SealResult> {
+  /** What fills spaces behind the first rows. */
+  get filler(): SpaceFiller {
+    return this.#filler;
+  }
+
+  /**
+   * Seals now. Without `force`, an idle ledger is left as it is, unless vectors that were late are there now, or rows that
+   * fill a space; `scheduled`: and these have waited their time.
+   */
+  seal({ force = false, scheduled = false } = {}): Promise<SealResult> {
     return this.#seals.add(async () => {
-      if (!force && this.#ledger.size === (this.#newest?.size ?? 0) && !this.#follower.isDue) {
+      const rowsWait = this.#fillSeals.dueInMs() < (scheduled ? 1 : Number.POSITIVE_INFINITY);
+      if (!force && this.#ledger.size === (this.#newest?.size ?? 0) && !this.#follower.isDue && !rowsWait) {
         return { sealed: false, reason: "nothing new since the last seal" };
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
@@ -221,6 +253,8 @@ export class Publisher implements EventSink, LinkSource {
       const parts = { hurry, store, storeUuid, signer, spares, log, ...stages };
       const sealed = await this.#timed(sealGeneration(parts, generation));
       this.#newest = sealed;
+      this.#fillSeals.sealed();
+      this.#filler.sealed(sealed.size, sealed.late);
       this.#critical.sealed(sealed.size);
       this.#follower.sealed(sealed.late);
       this.#local.set(generation, unknownUuids(generation));
@@ -262,6 +296,7 @@ export class Publisher implements EventSink, LinkSource {
     this.#critical.stop();
     await this.#schedule.stop();
     await this.#seals.onIdle();
+    await this.#filler.stop();
     // Before the ledger: it asks the ledger's index.
     await this.#vectorizer.stop();
     await this.#ledger.close();
@@ -272,6 +307,8 @@ export class Publisher implements EventSink, LinkSource {
     this.#options.onAppended(events);
     this.#critical.appended(events);
     this.#vectorizer.appended(events);
+    this.#toldSize = Math.max(this.#toldSize, (events.at(-1)?.seq ?? 0) + 1);
+    this.#filler.appended(events);
     const counts = new Map<Priority, number>();
     for (const { entry } of events) {
       // The seal's own entry must not ask for another seal: an idle store would never come to rest.
@@ -281,9 +318,36 @@ export class Publisher implements EventSink, LinkSource {
     if (counts.size > 0) this.#schedule.appended(counts);
   }
 
+  #makeFiller({ vectorizer, fillRecord: record }: OpenedStages): SpaceFiller {
+    const { store, vectorize, log } = this.#options;
+    const room = new FillRoom(new VolumeRoom(store.dir));
+    return new SpaceFiller({
+      ground: vectorizer.ground((level) => specOfLevel(level, vectorize.plan, vectorize.resolve)),
+      ...{ entries: store.live.entries, record, later: vectorize.later, log },
+      ledgerSize: () => this.#toldSize,
+      roomBytes: () => room.read(),
+      onRows: (bytes) => {
+        this.#fillSeals.wrote(bytes);
+        this.#demandFillSeal();
+      },
+      onFilled: (fill, order) => this.append(filledEvent(fill, order)),
+      onUnsealed: () => this.#schedule.demandWithin(ASKED_SEAL_MS),
+      onEnded: () => {
+        this.#fillSeals.ended();
+        this.#demandFillSeal();
+      },
+    });
+  }
+
+  #demandFillSeal(): void {
+    const dueInMs = this.#fillSeals.dueInMs();
+    if (dueInMs !== Number.POSITIVE_INFINITY) this.#schedule.demandWithin(dueInMs);
+  }
+
   async #sealScheduled(): Promise<void> {
     try {
-      await this.seal();
+      await this.seal({ scheduled: true });
+      this.#demandFillSeal();
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#options.log.error("the seal failed", { error });
@@ -318,6 +382,7 @@ async function learnUuids(local: LocalGeneration, tree: TreeLayout, spares: Spar
 
 interface OpenedStages {
   vectorizer: Vectorizer;
+  fillRecord: FillRecord;
   /** Events that the newest generation is without the vectors of. */
   late: SealedVectors["late"];
   makeLedger(onAppended: (events: AppendedEvent[]) => void, onFailure: (failure: LedgerError) => void): Ledger;
@@ -342,6 +407,7 @@ async function openStages(options: PublisherOptions, newest: SealedGeneration | 
   return {
     vectorizer,
     late,
+    fillRecord: await FillRecord.open(store.fills, log),
     makeLedger: (onAppended, onFailure) => new Ledger(parts, options.ledger, onAppended, onFailure),
   };
 }

@@ -4,6 +4,7 @@ import { chmod, mkdir, stat } from "node:fs/promises";
 import { Registry } from "prom-client";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
+import type { RowLevel } from "../shared/embed/levels.js";
 import { groundOfLevel, resolveLevel } from "../shared/embed/resolve-level.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
@@ -20,9 +21,10 @@ import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { describePrimary, type PrimaryStatus, sealOnDemand } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
-import { levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
+import { laterLevels, levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
 import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
+import { FillOrders } from "./fill-orders.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { makeLevelOptions, resolveLevels } from "./make-levels.js";
@@ -108,29 +110,36 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const counted = new PrimaryMetrics(registry, await sealTimeOf(store));
   const levelOptions = await makeLevelOptions(config, store);
   const levels = new LevelPlan(await resolveLevels(config, levelOptions), log);
-  const publisher = await openPublisher(config, identity, store, levels, {
-    spares,
-    log,
-    onAppended: (events) => {
-      known.appended(events);
-      counted.appended(events);
-      bus.appended(events);
-      const last = events.at(-1);
-      if (last) face.appended(last.seq);
+  const resolve = (level: RowLevel) => resolveLevel(level, levelOptions);
+  const publisher = await openPublisher(
+    config,
+    identity,
+    store,
+    { plan: levels, resolve },
+    {
+      spares,
+      log,
+      onAppended: (events) => {
+        known.appended(events);
+        counted.appended(events);
+        bus.appended(events);
+        const last = events.at(-1);
+        if (last) face.appended(last.seq);
+      },
+      onSealed: () => {
+        announce();
+        face.sealed();
+      },
+      onSealTried: (outcome) => counted.sealTried(outcome),
+      onFailure: (error) => fail(error),
     },
-    onSealed: () => {
-      announce();
-      face.sealed();
-    },
-    onSealTried: (outcome) => counted.sealTried(outcome),
-    onFailure: (error) => fail(error),
-  });
+  );
   stops.add(() => publisher.stop());
   bus.attach(publisher, publisher.ledgerSize());
   const levelWatch = new LevelWatch({
     plan: levels,
     groundOf: (level) => groundOfLevel(level, levelOptions),
-    resolve: (level) => resolveLevel(level, levelOptions),
+    resolve,
     log,
   });
   stops.add(() => levelWatch.stop());
@@ -141,6 +150,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const paused = await PausedLinks.open(store.pausedLinks, log);
   const links = await makeLinks(config, store, publisher, { spares, sends, paused, counted, log });
   const orders = new LinkOrders({ publisher, links, paused });
+  const fills = new FillOrders({ publisher, entries: store.live.entries });
   for (const link of links) await link.pinLastBase();
   publisher.attach(links);
   const ending = new AbortController();
@@ -171,6 +181,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const control = new ControlServer({
     seal: (request) => sealOnDemand(publisher, request),
     orders,
+    fills,
     status,
     metrics: () => page.text(),
     events: bus,
@@ -201,7 +212,7 @@ async function openPublisher(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
   store: StoreLayout,
-  plan: LevelPlan,
+  levels: Pick<PublisherOptions["vectorize"], "plan" | "resolve">,
   parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onSealTried" | "onFailure">,
 ): Promise<Publisher> {
   const { ledger, vectorize, seal } = config;
@@ -211,12 +222,13 @@ async function openPublisher(
     signer: identity.signer,
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
     vectorize: {
+      ...levels,
       levels: levelsOf(vectorize),
-      plan,
       maxWorkerRssBytes: vectorize.worker_memory,
       workers: vectorize.workers,
       urgentWorkers: vectorize.urgent_workers,
       maxQueuedEvents: vectorize.max_queued_events,
+      later: laterLevels(vectorize),
       criticalDeadlineMs: vectorize.critical_deadline_ms,
     },
     sealStrategy: makeStrategy(seal),

@@ -1,5 +1,5 @@
 // Waits for an order with its progress shown: one line that is drawn over on a terminal, a line now and then elsewhere. At
-// Ctrl-C the connection is closed, and the primary takes the order back.
+// Ctrl-C the connection is closed: the primary takes the order back, if it is one that lives by being waited for.
 import { AskError } from "../../shared/cli/ask-socket.js";
 import type { GlobalArguments } from "../../shared/cli/run-commands.js";
 import { visible } from "../../shared/cli/visible.js";
@@ -13,11 +13,26 @@ import { streamLines } from "./stream-lines.js";
 const INTERRUPTED = 130;
 const LINE_EVERY_MS = 5000;
 
-/** The answer of an order that ran to its end; `undefined` once Ctrl-C has ended it. @throws AskError */
-export async function followOrder<Answer>(
+/** How an order is shown. */
+export interface ShownOrder<Progress> {
+  format: (progress: Progress) => string;
+  /** Said when Ctrl-C ended the waiting. */
+  left: string;
+}
+
+const LINK_ORDER: ShownOrder<OrderProgress> = { format: formatProgress, left: "taken back" };
+
+/** An order to a replica that ran to its end; `undefined` once Ctrl-C has ended it. @throws AskError */
+export function followOrder<Answer>(args: GlobalArguments, path: string, body: object): Promise<Answer | undefined> {
+  return followShown<Answer, OrderProgress>(args, path, body, LINK_ORDER);
+}
+
+/** The answer of an order that ran to its end; `undefined` once Ctrl-C has ended the waiting. @throws AskError */
+export async function followShown<Answer, Progress>(
   args: GlobalArguments,
   path: string,
   body: object,
+  { format, left }: ShownOrder<Progress>,
 ): Promise<Answer | undefined> {
   const { config } = await loadPrimaryConfig(args);
   const ending = new AbortController();
@@ -33,7 +48,7 @@ export async function followOrder<Answer>(
     signal: ending.signal,
     startedBy: `isochron-primary serve --root ${config.root}`,
     onLine: (line) => {
-      if ("progress" in line) drawn.show(formatProgress(line.progress as OrderProgress));
+      if ("progress" in line) drawn.show(format(line.progress as Progress));
       else if ("problem" in line) throw refusedBy(line.problem);
       else answer = line.done as Answer;
     },
@@ -41,7 +56,7 @@ export async function followOrder<Answer>(
   process.removeListener("SIGINT", end);
   process.removeListener("SIGTERM", end);
   if (ending.signal.aborted) {
-    process.stderr.write("taken back\n");
+    process.stderr.write(`${left}\n`);
     process.exitCode = INTERRUPTED;
     return undefined;
   }

@@ -16,6 +16,7 @@ import type { LinkStatus } from "../push/link-status.js";
 import type { SealScheduleState } from "../seal/schedule-seals.js";
 import { askControl } from "./ask-control.js";
 import { formatSeconds, rounded } from "./follow-order.js";
+import { formatFill } from "./format-fill.js";
 import { formatSources } from "./format-sources.js";
 
 interface StatusArguments extends GlobalArguments {
@@ -59,6 +60,7 @@ function formatStatus(status: PrimaryStatus): string {
     formatBus(status.bus),
     formatVectorizing(status.vectorize),
     ...formatFaults(status.vectorize),
+    ...status.vectorize.fills.map((fill) => `fill      ${formatFill(fill)}`),
     `volume    ${formatMebibytes(volume.free_bytes)} free of ${formatMebibytes(volume.total_bytes)}`,
     formatFace(status.dbus),
     ...formatMetricsPort(status.metrics),

@@ -2,6 +2,7 @@
 import { chmod } from "node:fs/promises";
 import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";
+import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
 import type { EventFeed } from "../event.js";
 import { ControlError } from "./control-error.js";
@@ -13,6 +14,8 @@ export interface ControlParts {
   seal(request: { force: boolean; dryRun: boolean }): Promise<unknown>;
   /** Each @throws ControlError `unknown-replica`, `paused`, `not-delivered` */
   orders: ReplicaOrders;
+  /** @throws ControlError */
+  fills: SpaceOrders;
   status(): Promise<unknown>;
   /** What a scrape gives, in the text format of Prometheus. */
   metrics(): Promise<string>;
@@ -27,6 +30,20 @@ export interface ReplicaOrders {
   drain(request: { replica: string; dryRun: boolean }, follower: ProgressFollower): Promise<unknown>;
 }
 
+/** Orders to one space. */
+export interface SpaceOrders {
+  reembed(request: ReembedOrder, follower?: ProgressFollower): Promise<unknown>;
+  hold(action: "pause" | "resume" | "cancel", request: { space: string; dryRun: boolean }): Promise<unknown>;
+}
+
+export interface ReembedOrder {
+  space: string;
+  from?: number | string | undefined;
+  to?: number | string | undefined;
+  priorities?: Priority[] | undefined;
+  dryRun: boolean;
+}
+
 const flag = z.boolean().default(false);
 const sealBody = z.strictObject({ force: flag, dry_run: flag });
 const replica = z.string().min(1);
@@ -38,6 +55,17 @@ const drainBody = z.strictObject({
   replica,
   dry_run: flag,
   wait: z.literal(true, "a drain is waited for").default(true),
+});
+
+const place = z.union([z.number().int().nonnegative(), z.string().min(1)]);
+const reembedBody = z.strictObject({
+  space: z.string().min(1),
+  from: place.optional(),
+  to: place.optional(),
+  priorities: z.array(z.enum(PRIORITIES)).min(1).optional(),
+  action: z.enum(["start", "pause", "resume", "cancel"]).default("start"),
+  dry_run: flag,
+  wait: flag,
 });
 
 const eventsQuery = z.strictObject({
@@ -63,6 +91,12 @@ const STATUS: Record<ControlError["code"], number> = {
   "too-many-watchers": 503,
   paused: 409,
   "not-delivered": 409,
+  "unknown-space": 400,
+  "level-unavailable": 409,
+  "fill-under-way": 409,
+  "no-fill": 409,
+  "no-room": 507,
+  "not-filled": 409,
 };
 
 export class ControlServer {
@@ -96,6 +130,7 @@ export class ControlServer {
       return this.#parts.seal({ force, dryRun });
     });
     this.#addOrders(app);
+    this.#addReembed(app);
     app.get("/v1/status", () => this.#parts.status());
     app.get("/metrics", async (_request, reply) => {
       void reply.type("text/plain; version=0.0.4; charset=utf-8");
@@ -128,6 +163,16 @@ export class ControlServer {
       const { replica, dry_run: dryRun } = parse(drainBody, request.body);
       const order = { replica, dryRun };
       return this.#follow(reply, (follower) => orders.drain(order, follower));
+    });
+  }
+
+  #addReembed(app: FastifyInstance): void {
+    const { fills } = this.#parts;
+    app.post("/v1/reembed", (request, reply) => {
+      const { action, wait, dry_run: dryRun, ...which } = parse(reembedBody, request.body);
+      if (action !== "start") return fills.hold(action, { space: which.space, dryRun });
+      const order = { ...which, dryRun };
+      return wait ? this.#follow(reply, (follower) => fills.reembed(order, follower)) : fills.reembed(order);
     });
   }
 

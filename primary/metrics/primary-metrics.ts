@@ -6,6 +6,7 @@ import type { StateMetric } from "../../shared/metrics/state-metrics.js";
 import type { AppendedEvent } from "../event.js";
 import type { SealOutcome } from "../publish.js";
 import type { PushOutcome } from "../push/link-status.js";
+import { FILL_METRICS } from "./fill-metrics.js";
 import { LEDGER_METRICS, type PrimaryState } from "./ledger-metrics.js";
 import { LINK_METRICS } from "./link-metrics.js";
 import { SOURCE_METRICS } from "./source-metrics.js";
@@ -13,6 +14,7 @@ import { SOURCE_METRICS } from "./source-metrics.js";
 /** What is read from the answer of `status` at each scrape. */
 export const PRIMARY_METRICS: readonly StateMetric<PrimaryState>[] = [
   ...LEDGER_METRICS,
+  ...FILL_METRICS,
   ...SOURCE_METRICS,
   ...LINK_METRICS,
 ];

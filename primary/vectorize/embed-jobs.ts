@@ -21,7 +21,7 @@ import {
 } from "./embed-protocol.js";
 import { joinRows } from "./embed-range.js";
 import type { LevelPlan } from "./level-plan.js";
-import { URGENT, WorkerPool } from "./worker-pool.js";
+import { BACKGROUND, URGENT, WorkerPool } from "./worker-pool.js";
 import { ModelFailure, WorkerDied, type WorkerProcess } from "./worker-process.js";
 
 export interface EmbedJobsOptions {
@@ -149,6 +149,22 @@ export class EmbedJobs {
         this.#options.plan.failed(error.space, error);
       }
     }
+  }
+
+  /**
+   * The same behind everything else, for rows that nobody waits for: in one space or not at all.
+   *
+   * @throws WorkerDied after three workers, ModelFailure
+   */
+  embedBehind(
+    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
+    specs: SpecOfPriority,
+    known: () => EventPlace | undefined,
+  ): Promise<EmbedReply> {
+    this.#pool.prepareUrgent();
+    return this.#surely({ urgency: BACKGROUND, firstSeq: range.from, events: range.to - range.from }, (worker) =>
+      worker.embed({ range: this.#complete(range, specs, known()) }),
+    );
   }
 
   #complete(

@@ -7,8 +7,10 @@ import { type Space, spaceName } from "../../shared/format/space.js";
 import { parseRows, rowBytes } from "../../shared/format/vector-row.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import { listSegments } from "../../shared/store/read-lines.js";
+import { readRowSeqs, seqsOf } from "../../shared/store/read-row-seqs.js";
 import { isSoundRow } from "./is-sound-row.js";
 import type { UnsealedRun } from "./row-files.js";
+import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
 
 export interface RecoverOptions {
@@ -16,8 +18,10 @@ export interface RecoverOptions {
   space: Space;
   /** Rows of each file that seals cover. */
   sealedRows: ReadonlyMap<string, number>;
-  /** Whether a row that no seal covers may be this event's: it is not sealed, or was late in its seal. */
+  /** Whether a row that no seal covers may be this event's first: it is not sealed, or was late in its seal. */
   isOpen: (seq: number) => boolean;
+  /** Whether this event is in a generation with its first row already: then it may get one here later, if it has none. */
+  isSealed: (seq: number) => boolean;
 }
 
 export interface RecoveredRows {
@@ -39,10 +43,16 @@ export async function recoverRows(options: RecoverOptions): Promise<RecoveredRow
     if (!files.includes(file)) throw rowsMissing(join(folder, file), options.sealedRows.get(file) ?? 0, 0);
   }
   const recovered: RecoveredRows = { last: undefined, runs: [], seqs: [], cutBytes: 0 };
-  const seen = new Set<number>();
-  for (const file of files) await recoverFile(join(folder, file), file, options, recovered, seen);
-  recovered.seqs = [...seen];
+  const known = { seen: new Set<number>(), sealed: undefined };
+  for (const file of files) await recoverFile(join(folder, file), file, options, recovered, known);
+  recovered.seqs = [...known.seen];
   return recovered;
+}
+
+/** Events that have a row: behind the sealed rows, and, read only where it matters, among them. */
+interface KnownRows {
+  seen: Set<number>;
+  sealed: SeqSet | undefined;
 }
 
 async function recoverFile(
@@ -50,7 +60,7 @@ async function recoverFile(
   file: string,
   options: RecoverOptions,
   recovered: RecoveredRows,
-  seen: Set<number>,
+  known: KnownRows,
 ): Promise<void> {
   const width = rowBytes(options.space);
   const first = options.sealedRows.get(file) ?? 0;
@@ -64,7 +74,9 @@ async function recoverFile(
     for (let sound = true; sound; ) {
       const { bytesRead } = await handle.read(chunk, 0, chunk.length, (first + run.rows) * width);
       const whole = Math.floor(bytesRead / width);
-      const kept = countSound(chunk.subarray(0, whole * width), options, seen);
+      const read = chunk.subarray(0, whole * width);
+      if (!known.sealed && seqsOf(read, width).some(options.isSealed)) known.sealed = await readSealed(options);
+      const kept = countSound(read, options, known);
       run.hash.update(chunk.subarray(0, kept * width));
       run.rows += kept;
       sound = kept > 0 && kept === whole;
@@ -81,11 +93,25 @@ async function recoverFile(
   recovered.last = { file, rows };
 }
 
+/** Events of the rows that seals cover. */
+async function readSealed({ tree, space, sealedRows, isSealed }: RecoverOptions): Promise<SeqSet> {
+  const folder = tree.space(spaceName(space));
+  const width = rowBytes(space);
+  const sealed = new SeqSet(0);
+  for (const [file, rows] of sealedRows) {
+    for await (const seqs of readRowSeqs(join(folder, file), width, 0, rows)) {
+      for (const seq of seqs) if (isSealed(seq)) sealed.add(seq);
+    }
+  }
+  return sealed;
+}
+
 /** Rows before the first one that cannot be right; their events are added to `seen`. */
-function countSound(rows: Buffer, { space, isOpen }: RecoverOptions, seen: Set<number>): number {
+function countSound(rows: Buffer, { space, isOpen, isSealed }: RecoverOptions, { seen, sealed }: KnownRows): number {
   let sound = 0;
+  const mayBe = (seq: number) => isOpen(seq) || (isSealed(seq) && !sealed?.has(seq));
   for (const row of parseRows(rows, space)) {
-    if (!isOpen(row.seq) || seen.has(row.seq) || !isSoundRow(row, space)) break;
+    if (!mayBe(row.seq) || seen.has(row.seq) || !isSoundRow(row, space)) break;
     seen.add(row.seq);
     sound += 1;
   }

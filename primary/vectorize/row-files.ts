@@ -1,15 +1,18 @@
 // The `.vec` files of one space on the primary: rows are appended in whole batches and counted towards the next seal.
 // No fsync: the snapshot flushes them, and rows that a power cut takes are missed at the next start and made again.
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { SealedRows } from "../../shared/format/seal.js";
 import { firstSeqOf, SEGMENT_BYTES, segmentName } from "../../shared/format/segment-name.js";
 import { formatSpace, type Space, spaceName } from "../../shared/format/space.js";
 import { rowBytes } from "../../shared/format/vector-row.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
+import { listSegments } from "../../shared/store/read-lines.js";
+import { readRowSeqs, seqsOf } from "../../shared/store/read-row-seqs.js";
 import { StoreError } from "../../shared/store/store-error.js";
 import { writeFileOnce } from "../../shared/store/write-file.js";
+import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
 
 /** Rows of one file that no seal covers yet. */
@@ -40,6 +43,9 @@ export class RowFiles {
   #torn = false;
   #runs: UnsealedRun[] = [];
   #turn: Promise<unknown> = Promise.resolve();
+  /** Events that have a row, once someone has asked. */
+  #seqs: SeqSet | undefined;
+  #reading: Promise<SeqSet> | undefined;
 
   constructor(options: RowFilesOptions) {
     this.#options = options;
@@ -87,7 +93,20 @@ export class RowFiles {
         throw new VectorizeError("write-failed", `rows of ${this.name} cannot be written`, { cause });
       }
       this.#countRows(rows);
+      if (this.#seqs) for (const seq of seqsOf(rows, this.#rowBytes)) this.#seqs.add(seq);
     });
+  }
+
+  /**
+   * Events that have a row here. Read from the files at first use, and kept up with what is appended from then on. Rows of
+   * events from `size` on, which can be of no event, are left out.
+   */
+  seqs(size: number): Promise<SeqSet> {
+    this.#reading ??= this.#readSeqs(size);
+    this.#reading.catch(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
   }
 
   /** The runs since the last take, with the SHA-256 of each. */
@@ -111,6 +130,33 @@ export class RowFiles {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
+  }
+
+  async #readSeqs(size: number): Promise<SeqSet> {
+    const seqs = new SeqSet(0);
+    // What is there is read beside the appending, which may not wait for it: the two together leave no row out.
+    const there = await this.#inTurn(async () => {
+      this.#seqs = seqs;
+      return this.#countFiles();
+    });
+    for (const { path, rows } of there) {
+      for await (const some of readRowSeqs(path, this.#rowBytes, 0, rows)) {
+        for (const seq of some) if (seq < size) seqs.add(seq);
+      }
+    }
+    return seqs;
+  }
+
+  async #countFiles(): Promise<{ path: string; rows: number }[]> {
+    const folder = this.#options.tree.space(this.name);
+    const files = await listSegments(folder, "vec");
+    return Promise.all(
+      files.map(async (file) => {
+        const path = join(folder, file);
+        const rows = file === this.#file ? this.#rows : Math.floor((await stat(path)).size / this.#rowBytes);
+        return { path, rows };
+      }),
+    );
   }
 
   /** The open file, or a new one when the rows would make it too long. A batch stays in one file. */

@@ -10,6 +10,7 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { RowsOfSpace } from "./embed-protocol.js";
 import { recoverRows } from "./recover-rows.js";
 import { RowFiles } from "./row-files.js";
+import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
 
 /** Rows that seals cover: by space, by file, a count. */
@@ -28,11 +29,17 @@ export interface SpacesToOpen {
   sealedRows: SealedRowCounts;
   /** Whether a row that no seal covers may be this event's. */
   isOpen: (seq: number) => boolean;
+  /** Whether it may be a later row of this event, which a generation holds with its first one already. */
+  isSealed: (seq: number) => boolean;
 }
 
 export class RowSpaces {
   readonly #options: RowSpacesOptions;
   readonly #byName = new Map<string, RowFiles>();
+  /** Spaces that are being made: each once, whoever is first. */
+  readonly #making = new Map<string, Promise<RowFiles>>();
+  /** Their folders are being written. */
+  readonly #begun = new Set<Promise<void>>();
   /** Rows were taken for a seal that is being made: its generation may hold no row that it does not name. */
   #held: Promise<void> | undefined;
 
@@ -52,13 +59,30 @@ export class RowSpaces {
 
   /** A space that is not there yet is made. Waits while rows are held. @throws VectorizeError `write-failed`, `space-differs` */
   async append({ space, firstSeq, bytes }: RowsOfSpace): Promise<void> {
+    const files = this.#byName.get(spaceName(space)) ?? (await this.prepare(space));
     while (this.#held) await this.#held;
-    await (this.#byName.get(spaceName(space)) ?? (await this.#make(space))).append(bytes, firstSeq);
+    await files.append(bytes, firstSeq);
+  }
+
+  /** Has a space ready to append to that may be new: what was on disk is open since the start. @throws VectorizeError `space-differs` */
+  async prepare(space: Space): Promise<RowFiles> {
+    const name = spaceName(space);
+    const there = this.#byName.get(name) ?? this.#making.get(name);
+    if (there) return there;
+    const making = this.#make(space).finally(() => this.#making.delete(name));
+    this.#making.set(name, making);
+    return making;
+  }
+
+  /** Events below `size` that have a row in the space; kept up from then on if it was opened or prepared before. */
+  async seqsOf(space: string, size: number): Promise<SeqSet> {
+    return this.#byName.get(space)?.seqs(size) ?? new SeqSet(0);
   }
 
   /** The runs of rows since the last take, by space name. From now on none is written until `stands` is settled. */
   async take(stands?: Promise<unknown>): Promise<SealedSpace[]> {
     if (stands) this.#holdUntil(stands);
+    await this.#begunAreMade();
     // Before any is taken: taken rows that no seal then names would make every later generation a bad one.
     const definitions = await this.#readDefinitions();
     const taken: SealedSpace[] = [];
@@ -79,6 +103,11 @@ export class RowSpaces {
     };
     const held = stands.then(released, released);
     this.#held = held;
+  }
+
+  /** Those that began before rows were held; the others wait for the end of it. */
+  async #begunAreMade(): Promise<void> {
+    await Promise.allSettled(this.#begun);
   }
 
   /** SHA-256 of each `space.json`, as it stands on disk. */
@@ -103,21 +132,24 @@ export class RowSpaces {
     return spaces;
   }
 
-  /** What was on disk is open since the start. */
   async #make(space: Space): Promise<RowFiles> {
+    // A snapshot of half a space would be one of a damaged store.
+    while (this.#held) await this.#held;
     const { tree, segmentBytes } = this.#options;
     const files = new RowFiles({ tree, space, segmentBytes });
-    await files.prepare();
+    const made = files.prepare().finally(() => this.#begun.delete(made));
+    this.#begun.add(made);
+    await made;
     this.#byName.set(files.name, files);
     return files;
   }
 
-  async #recover(space: Space, { sealedRows, isOpen }: Omit<SpacesToOpen, "spaces">): Promise<number[]> {
+  async #recover(space: Space, { sealedRows, ...which }: Omit<SpacesToOpen, "spaces">): Promise<number[]> {
     const { tree, segmentBytes, log } = this.#options;
     const files = new RowFiles({ tree, space, segmentBytes });
     await files.prepare();
     const sealed = sealedRows.get(files.name) ?? new Map<string, number>();
-    const { last, runs, seqs, cutBytes } = await recoverRows({ tree, space, sealedRows: sealed, isOpen });
+    const { last, runs, seqs, cutBytes } = await recoverRows({ tree, space, sealedRows: sealed, ...which });
     if (cutBytes > 0) log.warn("rows cut off, they will be made again", { space: files.name, bytes: cutBytes });
     files.resume(last, runs);
     this.#byName.set(files.name, files);

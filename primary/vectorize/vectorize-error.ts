@@ -1,6 +1,12 @@
 // What stops the vectorizer. `hint` is the operator's next step.
 
-export type VectorizeErrorCode = "space-differs" | "space-unreadable" | "rows-missing" | "stopped" | "write-failed";
+export type VectorizeErrorCode =
+  | "space-differs"
+  | "space-unreadable"
+  | "rows-missing"
+  | "stopped"
+  | "write-failed"
+  | "no-room";
 
 export class VectorizeError extends Error {
   readonly code: VectorizeErrorCode;

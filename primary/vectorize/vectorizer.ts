@@ -4,6 +4,7 @@
 // and done once its row is written, or was never to be. What is in the ledger and not claimed (too much for memory, or
 // left by a crash) the workers read themselves.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EmbedderSpec } from "../../shared/embed/embedder.js";
 import {
   isRowLevel,
   type LevelOfPriority,
@@ -19,6 +20,8 @@ import type { TreeLayout } from "../../shared/store/layout.js";
 import type { AppendedEvent, TakenRows } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
 import type { EventPlace, RowsOfSpace, SpecOfPriority } from "./embed-protocol.js";
+import type { FillGround } from "./fill/fill-ground.js";
+import { makeGround } from "./fill/make-ground.js";
 import { findRowless, isSealEntry } from "./find-rowless.js";
 import type { LevelPlan, LevelState } from "./level-plan.js";
 import { PendingEvents, type TakenEvents } from "./pending-events.js";
@@ -112,6 +115,8 @@ export class Vectorizer {
   /** Rows are written and noted, or taken for a seal: one after another, so that a seal knows exactly what it has. */
   #turn: Promise<unknown> = Promise.resolve();
   #jobs: EmbedJobs | undefined;
+  /** The same, or others where no event gets a first row. Processes are forked at the first job only. */
+  #groundJobs: EmbedJobs | undefined;
   #claimed = new SeqSet(0);
   #done = new SeqSet(0);
   #backlog = new PriorityBacklog(0);
@@ -155,7 +160,8 @@ export class Vectorizer {
     const isOpen = (seq: number) => seq < ledgerSize && (seq >= size || hasSeq(late, seq));
     const { plan } = this.#options;
     const spaces = levels.map((level) => plan.specOf(level).space);
-    for (const seq of await this.#spaces.open({ spaces, sealedRows: rows, isOpen })) this.#finish(seq);
+    const isSealed = (seq: number) => seq < size && !hasSeq(late, seq);
+    for (const seq of await this.#spaces.open({ spaces, sealedRows: rows, isOpen, isSealed })) this.#finish(seq);
     if (levels.length === 0) return;
     await this.#noteRowless(first);
     this.#jobs = this.#makeJobs();
@@ -173,13 +179,20 @@ export class Vectorizer {
     this.#pump();
   }
 
+  /** What fills spaces behind the first rows, with the same workers. To be called after the start. */
+  ground(specOf: (level: RowLevel) => Promise<EmbedderSpec>): FillGround {
+    const { tree, workers } = this.#options;
+    this.#groundJobs = this.#jobs ?? this.#makeJobs();
+    return makeGround({ tree, jobs: this.#groundJobs, spaces: this.#spaces, lanes: workers, specOf });
+  }
+
   /** Events without their rows yet. */
   backlog(): number {
     return this.#backlog.size;
   }
 
   state(): VectorizerState {
-    const jobs = this.#jobs;
+    const jobs = this.#jobs ?? this.#groundJobs;
     return {
       backlog: { ...this.#backlog.counts },
       late: { waiting: this.#lateWaiting, since_start: this.#lateSinceStart },
@@ -219,7 +232,7 @@ export class Vectorizer {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wakeWaiters();
-    await this.#jobs?.close();
+    await Promise.all([this.#jobs?.close(), this.#groundJobs?.close()]);
     await Promise.allSettled([...this.#work]);
     await this.#spaces.close();
   }

@@ -18,6 +18,8 @@ interface Waiting {
 
 /** From this urgency on a job may use the processes of urgent ones. */
 export const URGENT = 2;
+/** Up to this urgency nobody waits for a job: it counts for no one who asks whether workers are busy. */
+export const BACKGROUND = -2;
 
 export class WorkerPool {
   readonly #stop: AbortSignal;
@@ -40,7 +42,8 @@ export class WorkerPool {
   /** How many jobs wait. */
   get waiting(): { urgent: number; others: number } {
     const urgent = this.#waiting.filter(({ urgency }) => urgency >= URGENT).length;
-    return { urgent, others: this.#waiting.length - urgent };
+    const background = this.#waiting.filter((job) => job.urgency <= BACKGROUND).length;
+    return { urgent, others: this.#waiting.length - urgent - background };
   }
 
   /** Of the processes that run. */

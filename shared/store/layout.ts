@@ -105,6 +105,10 @@ export class StoreLayout {
   get pausedLinks(): string {
     return join(this.links, "paused.json");
   }
+  /** Primary: which spaces are being filled. */
+  get fills(): string {
+    return join(this.dir, "fills.json");
+  }
   link(replicaUuid: string): string {
     return join(this.links, `${replicaUuid}.json`);
   }

@@ -1,9 +1,9 @@
 // Events that a seal calls late: acked, in the generation, and still without their row. A seal may call late only what
 // is new since the seal before, or was late there; and an event leaves the list in no other way than with its row.
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { countSeqs, hasSeq, rangesOf, type SeqRange, type SeqRanges, withoutSeqs } from "../format/seq-ranges.js";
 import type { TreeLayout } from "../store/layout.js";
+import { readRowSeqs } from "../store/read-row-seqs.js";
 import { VerifyError } from "./verify-error.js";
 import type { FoundSeal } from "./walk-range.js";
 
@@ -12,8 +12,6 @@ export interface LateBefore {
   size: number;
   late: SeqRanges;
 }
-
-const READ_BYTES = 1024 * 1024;
 
 /**
  * Returns what the next seal finds. The rows that `found` adds must have been checked before; without late events they
@@ -53,33 +51,16 @@ async function lookForRows(
   for (const { space, added } of seal.spaces) {
     const width = widths.get(space) as number;
     for (const { file, first, rows } of added) {
-      for await (const seq of rowSeqs(join(tree.space(space), file), width, first, rows)) {
-        if (hasSeq(late, seq)) return { lateRow: seq, missing: undefined };
-        if (hasSeq(followed, seq)) came.push(seq);
+      for await (const seqs of readRowSeqs(join(tree.space(space), file), width, first, rows)) {
+        const lateRow = seqs.find((seq) => hasSeq(late, seq));
+        if (lateRow !== undefined) return { lateRow, missing: undefined };
+        for (const seq of seqs) if (hasSeq(followed, seq)) came.push(seq);
       }
     }
   }
   const distinct = [...new Set(came)].sort((a, b) => a - b);
   if (distinct.length === countSeqs(followed)) return { lateRow: undefined, missing: undefined };
   return { lateRow: undefined, missing: withoutSeqs(followed, rangesOf(distinct))[0]?.[0] };
-}
-
-/** Which events the rows `first` to `first + rows` are of. */
-async function* rowSeqs(path: string, width: number, first: number, rows: number): AsyncGenerator<number> {
-  const file = await open(path, "r");
-  try {
-    const chunk = Buffer.allocUnsafe(Math.max(1, Math.floor(READ_BYTES / width)) * width);
-    const end = (first + rows) * width;
-    for (let at = first * width; at < end; ) {
-      const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, end - at), at);
-      const whole = bytesRead - (bytesRead % width);
-      if (whole === 0) return;
-      for (let row = 0; row < whole; row += width) yield Number(chunk.readBigUInt64LE(row));
-      at += whole;
-    }
-  } finally {
-    await file.close();
-  }
 }
 
 function badSeal(seq: number, message: string): VerifyError {

@@ -89,7 +89,15 @@ describe("watch", () => {
         await mkdir(join(root, "run"));
         const refuse = () => Promise.reject(new Error("not asked for"));
         const orders = { resync: refuse, pause: refuse, resume: refuse, drain: refuse };
-        const control = new ControlServer({ seal: refuse, orders, status: refuse, metrics: refuse, events: bus });
+        const fills = { reembed: refuse, hold: refuse };
+        const control = new ControlServer({
+          seal: refuse,
+          orders,
+          fills,
+          status: refuse,
+          metrics: refuse,
+          events: bus,
+        });
         await control.start(join(root, "run", "control.sock"));
         const running = [new WatchProcess(["--root", root]), new WatchProcess(["--root", root])] as const;
         const [slow, gone] = running;

@@ -33,7 +33,9 @@ async function serving(body: (parts: Serving) => Promise<void>, history?: { maxE
         const socketPath = join(folder, "control.sock");
         const refuse = () => Promise.reject(new Error("not asked for"));
         const orders = { resync: refuse, pause: refuse, resume: refuse, drain: refuse };
-        const control = new ControlServer({ seal: refuse, orders, status: refuse, metrics: refuse, events: parts.bus });
+        const fills = { reembed: refuse, hold: refuse };
+        const others = { seal: refuse, status: refuse, metrics: refuse };
+        const control = new ControlServer({ ...others, orders, fills, events: parts.bus });
         await control.start(socketPath);
         const get = async (query = "") => {
           const asked = request({ socketPath, path: `/v1/events${query}`, agent: false }).end();

@@ -41,8 +41,10 @@ async function withRows(space: Space, body: (disk: OnDisk) => Promise<void>): Pr
   });
 }
 
-function recover({ tree, space }: OnDisk) {
-  return recoverRows({ tree, space, sealedRows: new Map([[FILE, SEALED]]), isOpen: (seq) => seq >= SEALED });
+/** Events below `generation` are in one, with their first row. */
+function recover({ tree, space }: OnDisk, generation = SEALED) {
+  const which = { isOpen: (seq: number) => seq >= generation, isSealed: (seq: number) => seq < generation };
+  return recoverRows({ tree, space, sealedRows: new Map([[FILE, SEALED]]), ...which });
 }
 
 for (const dtype of DTYPES) {
@@ -84,11 +86,25 @@ for (const dtype of DTYPES) {
         assert.equal((await stat(path)).size, SEALED * width - 1);
       }));
 
+    test("are kept of events that a generation holds already, as a space that is filled gets them; a second row is cut off", () =>
+      withRows(space, async (disk) => {
+        const { bytes, width, path } = disk;
+        assert.deepEqual((await recover(disk, 8)).seqs, [4, 5, 6, 7, 8, 9]);
+        // Event 2 has its row among those that the seal covers, event 5 among the others.
+        for (const again of [2, 5]) {
+          const doubled = Buffer.from(bytes);
+          doubled.writeBigUInt64LE(BigInt(again), 7 * width);
+          await writeFile(path, doubled);
+          const { seqs, last } = await recover(disk, 8);
+          assert.deepEqual([seqs, last?.rows], [[4, 5, 6], 7]);
+        }
+      }));
+
     test("of a level that is no longer asked for are named by the next seal all the same", () =>
       withRows(space, async ({ tree, bytes, width }) => {
         const spaces = new RowSpaces({ tree, log: createLogger("error", () => true) });
         const sealedRows = new Map([[spaceName(space), new Map([[FILE, SEALED]])]]);
-        await spaces.open({ spaces: [], sealedRows, isOpen: (seq) => seq >= SEALED });
+        await spaces.open({ spaces: [], sealedRows, isOpen: (seq) => seq >= SEALED, isSealed: () => false });
         const sha256 = createHash("sha256")
           .update(bytes.subarray(SEALED * width))
           .digest("hex");
@@ -104,7 +120,7 @@ test("a start on a space that cannot be read is refused, naming its file and the
   withRows(testSpace(DIMENSIONS, "f16"), async ({ tree, space }) => {
     const path = tree.spaceFile(spaceName(space));
     const spaces = new RowSpaces({ tree, log: createLogger("error", () => true) });
-    const open = () => spaces.open({ spaces: [], sealedRows: new Map(), isOpen: () => true });
+    const open = () => spaces.open({ spaces: [], sealedRows: new Map(), isOpen: () => true, isSealed: () => false });
     const harms: [string, RegExp, RegExp][] = [
       [formatSpace({ ...space, format: 3 } as unknown as Space), /format is 3/, /go back to the later version/],
       [formatSpace({ ...space, dtype: "int8" } as Space), /fingerprint is/, /restore it/],

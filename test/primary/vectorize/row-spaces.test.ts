@@ -27,7 +27,7 @@ async function withSpaces(body: (spaces: RowSpaces, tree: TreeLayout) => Promise
     const tree = new TreeLayout(join(folder, "live"));
     await mkdir(tree.vector, { recursive: true });
     const spaces = new RowSpaces({ tree, log });
-    await spaces.open({ spaces: [heuristicSpace], sealedRows: new Map(), isOpen: () => true });
+    await spaces.open({ spaces: [heuristicSpace], sealedRows: new Map(), isOpen: () => true, isSealed: () => false });
     await body(spaces, tree).finally(() => spaces.close());
   });
 }

@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import type { Space } from "../format/space.js";
 import type { Logger } from "../log.js";
-import { equalTo } from "./equal-rows.js";
+import { EqualEvents, equalTo, firstOfEach, offerEquals, SAME_COSINE } from "./equal-rows.js";
 import { HnswGone, type HnswHost } from "./hnsw-host.js";
 import type { HnswPool } from "./hnsw-pool.js";
 import { nearRuns } from "./near-runs.js";
@@ -47,23 +47,6 @@ export interface VectorIndexStatus {
   covered: number;
   segments: number;
 }
-
-/** Events that have the same vector. */
-export class EqualEvents {
-  count = 0;
-  /** Least and greatest sequence number. */
-  first = Number.POSITIVE_INFINITY;
-  last = -1;
-
-  add(seq: number): void {
-    this.count += 1;
-    this.first = Math.min(this.first, seq);
-    this.last = Math.max(this.last, seq);
-  }
-}
-
-/** Cosines of a vector with itself miss 1 by the rounding of singles; those of two texts miss it by more. */
-const SAME_COSINE = 1 - 1e-6;
 
 type GiveHits = (segment: Segment, hits: RowHit[]) => void;
 
@@ -453,27 +436,6 @@ function shareOfBreadth(segments: number): number {
 
 function isIn({ first, rows }: Segment): (hit: RowHit) => boolean {
   return ({ position }) => position >= first && position < first + rows;
-}
-
-/** Offers a segment's hits, best first, each with the newest of the rows that have its vector, until `k` were offered. */
-function offerEquals({ first, ring }: Segment, hits: RowHit[], k: number, perCosine: number, best: BestHits): void {
-  let left = k;
-  for (const { position, cosine } of hits.sort((a, b) => b.cosine - a.cosine)) {
-    for (const label of equalTo(ring, position - first, Math.min(left, perCosine))) {
-      best.offer(first + label, cosine);
-      left -= 1;
-    }
-    if (left <= 0) return;
-  }
-}
-
-/** Without those of one cosine beyond the first `most`. They stand side by side. */
-function firstOfEach(events: readonly Neighbour[], most: number): Neighbour[] {
-  let run = 0;
-  return events.filter(({ cosine }, i) => {
-    run = i > 0 && events[i - 1]?.cosine === cosine ? run + 1 : 0;
-    return run < most;
-  });
 }
 
 function isMissing(error: unknown): boolean {

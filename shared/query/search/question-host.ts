@@ -32,8 +32,6 @@ export interface QuestionHostOptions {
   log: Logger;
   /** By default 20 s, which is time to open a large model on a slow disk. */
   answerWithinMs?: number;
-  /** The program of the child. */
-  childPath?: string;
 }
 
 const CHILD = fileURLToPath(new URL("./question-child.js", import.meta.url));
@@ -135,8 +133,7 @@ export class QuestionHost implements Questions {
 
   #running(): ChildProcess {
     if (this.#child?.connected) return this.#child;
-    const { childPath = CHILD } = this.#options;
-    const child = fork(childPath, [], {
+    const child = fork(CHILD, [], {
       serialization: "advanced",
       execArgv: [`--max-old-space-size=${CHILD_HEAP_MB}`],
     });

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createLogger } from "../../../../shared/log.js";
+import { QueryEngine } from "../../../../shared/query/engine.js";
 import type { SearchQuery } from "../../../../shared/query/query-search.js";
 import type { TestEvent } from "../../../support/build-store.js";
 import { eventually } from "../../../support/drive-fleet.js";
 import { MODEL_RUNTIME, requirePart } from "../../../support/require-part.js";
-import { type ModelStore, withModelStore } from "../../../support/with-model-store.js";
+import { withModelStore } from "../../../support/with-model-store.js";
 
 const said = (message: string, element = "service:watch", more: Partial<TestEvent> = {}): TestEvent => {
   return { element, type: "Service", action: "logged", state: { message }, ...more };
@@ -28,7 +30,7 @@ const EVENTS: TestEvent[] = [
   said("clock late by 3 s"),
 ];
 
-const search = (engine: ModelStore["engine"], words: string, more: Partial<SearchQuery> = {}) =>
+const search = (engine: QueryEngine, words: string, more: Partial<SearchQuery> = {}) =>
   engine.search(undefined, { words, limit: 10, ...more });
 
 /** The child of this process that embeds questions. */
@@ -156,5 +158,35 @@ test("when the process that embeds dies, the next question is embedded by anothe
       () => "no question was embedded after the first process died",
     );
     assert.notEqual(await embeddingProcess(), first);
+  });
+});
+
+test("a question goes to each space that it can be put to, and an event of one space only is found there", async (t) => {
+  if (!(await requirePart(t, MODEL_RUNTIME))) return;
+  await withModelStore(EVENTS, async ({ root, add, addSpace }) => {
+    await add([said("firewall rejected a packet"), said("clock slow")], true);
+    const first = EVENTS.length + 1;
+    await addSpace({ dimensions: 96, seed: 2 }, [
+      [0, EVENTS[0] as TestEvent],
+      [first, said("firewall rejected a packet")],
+      [first + 1, said("clock slow")],
+    ]);
+    const engine = new QueryEngine({ root, indexProcesses: 1, log: createLogger("error", () => true) });
+    await engine.start();
+    try {
+      const { results, legs } = await search(engine, "netfilter denied");
+      assert.equal(results[0]?.seq, first);
+      assert.match(results[0]?.vector?.space ?? "", /^other-words-/);
+      assert.match(legs.vector, /^other-words-[^;]*; test-words-/);
+      const both = await search(engine, "credentials denied");
+      assert.equal(both.results[0]?.seq, 0);
+      assert.match(both.results[0]?.vector?.space ?? "", /^other-words-/);
+      const only = await search(engine, "ethernet uplink vanished");
+      assert.deepEqual(new Set(only.results.slice(0, 2).map(({ seq }) => seq)), new Set([2, 3]));
+      assert.match(only.results[0]?.vector?.space ?? "", /^test-words-/);
+      assert.equal((await engine.status()).questions.embedded, 6);
+    } finally {
+      await engine.stop();
+    }
   });
 });

@@ -1,7 +1,7 @@
 // `isochron-primary model`
 import { modelCommand } from "../../shared/cli/model-command.js";
 import { MODEL_LEVELS } from "../../shared/embed/levels.js";
-import { levelsOf, loadPrimaryConfig } from "../config.js";
+import { laterLevels, levelsOf, loadPrimaryConfig } from "../config.js";
 
 export const model = modelCommand({
   bin: "isochron-primary",
@@ -17,7 +17,7 @@ export const model = modelCommand({
   },
   async levelsOf(args) {
     const { vectorize } = (await loadPrimaryConfig(args)).config;
-    const inForce = new Set<string>(Object.values(levelsOf(vectorize)));
+    const inForce = new Set<string>([levelsOf(vectorize), laterLevels(vectorize)].flatMap(Object.values));
     return MODEL_LEVELS.map((level) => ({ level, model: vectorize.models[level], inForce: inForce.has(level) }));
   },
 });

@@ -58,15 +58,18 @@ test("a level in force misses its model, then uses it, and keeps it from being r
     const config = join(folder, "primary.yaml");
     await writeFile(
       config,
-      `root: ${root}\nvectorize: { levels: { high: medium }, models: { medium: mini, low: mini } }\n`,
+      `root: ${root}\nvectorize: { levels: { low: medium }, later: { high: high }, models: { high: mini, medium: mini, low: mini } }\n`,
     );
     const model = (...args: string[]) => runCli("primary", ["model", ...args, "--config", config]);
-    assert.match((await model("list")).stdout, /^no models\nmissing: mini, for level medium: .*model add/);
+    assert.match(
+      (await model("list")).stdout,
+      /^no models\nmissing: mini, for level medium: .*model add.*\nmissing: mini, for level high: /,
+    );
     await model("add", dir);
-    assert.match((await model("list")).stdout, /level low \(not in force\), level medium$/);
+    assert.match((await model("list")).stdout, /level low \(not in force\), level medium, level high$/);
     const refused = await model("remove", "mini");
     assert.equal(refused.exitCode, 1);
-    assert.match(refused.stderr, /is used by level medium; nothing was removed\nhint: .*--force/);
+    assert.match(refused.stderr, /is used by level medium, level high; nothing was removed\nhint: .*--force/);
     assert.match((await model("remove", "mini", "--force")).stdout, /^removed +mini-/);
   });
 });

@@ -41,8 +41,10 @@ interface HeadsMeta {
 }
 
 const NEW_ELEMENT: KeptHead = { ...NO_HEAD, recent: NO_ACTIONS };
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const CODE_BYTES = 4;
+/** What was before so many entries stands in one row: a row for each would make a range slow to read. */
+const BLOCK_ENTRIES = 256;
 /** Entries between those that are asked for, for each of them: past it each is looked up by itself. */
 const MOST_BETWEEN = 8;
 /** Heads kept in memory: about 200 bytes each. */
@@ -54,11 +56,13 @@ export class ElementHeads implements HeadSource {
   readonly #changed = new Map<string, KeptHead>();
   /** Of the entries since the last commit, in their order. */
   #newRecent: RecentActions[] = [];
+  /** Of the committed entries of the block under way. */
+  #blockRecent: RecentActions[] = [];
   readonly #newKeys = new Map<string, KnownKey>();
   readonly #selectHead: Database.Statement<[string], KeptHead>;
   readonly #selectKey: Database.Statement<[string], KnownKey>;
   readonly #selectRecent: Database.Statement<[{ from: number; to: number }], { first: number; codes: Buffer }>;
-  readonly #write: (meta: HeadsMeta) => void;
+  readonly #write: (meta: HeadsMeta, recent: readonly RecentActions[]) => void;
   #meta: HeadsMeta;
 
   private constructor(db: Database.Database) {
@@ -71,6 +75,8 @@ export class ElementHeads implements HeadSource {
     );
     this.#write = this.#prepareWrite();
     this.#meta = db.prepare("SELECT size, last_hash AS lastHash FROM meta").get() as HeadsMeta;
+    const { size } = this.#meta;
+    this.#blockRecent = [...this.#recentBetween(size - (size % BLOCK_ENTRIES), size)];
   }
 
   /**
@@ -111,8 +117,8 @@ export class ElementHeads implements HeadSource {
   /** What the elements of these entries had done before them. All of them were added and committed. */
   recentActions(seqs: readonly number[]): Uint32Array {
     if (seqs.length === 0) return new Uint32Array();
-    const from = Math.min(...seqs);
-    const to = Math.max(...seqs) + 1;
+    const from = seqs.reduce((least, seq) => Math.min(least, seq));
+    const to = seqs.reduce((most, seq) => Math.max(most, seq)) + 1;
     if (to - from > MOST_BETWEEN * seqs.length)
       return Uint32Array.from(seqs, (seq) => this.#recentBetween(seq, seq + 1)[0] ?? 0);
     const between = this.#recentBetween(from, to);
@@ -131,7 +137,9 @@ export class ElementHeads implements HeadSource {
   commit(size: number, lastHash: string): void {
     const added = this.#newRecent.length;
     if (added > 0 && this.#meta.size + added !== size) throw new Error(`${added} entries added do not make it ${size}`);
-    this.#write({ size, lastHash });
+    const recent = [...this.#blockRecent, ...this.#newRecent];
+    this.#write({ size, lastHash }, recent);
+    if (added > 0) this.#blockRecent = recent.slice(recent.length - (recent.length % BLOCK_ENTRIES));
     this.#meta = { size, lastHash };
     for (const [elementId, head] of this.#changed) this.#remember(elementId, head);
     this.rollback();
@@ -149,6 +157,7 @@ export class ElementHeads implements HeadSource {
     this.#cache.clear();
     this.#db.exec("DELETE FROM heads; DELETE FROM keys; DELETE FROM recent; UPDATE meta SET size = 0, last_hash = ''");
     this.#meta = { size: 0, lastHash: "" };
+    this.#blockRecent = [];
   }
 
   close(): void {
@@ -181,24 +190,28 @@ export class ElementHeads implements HeadSource {
     if (this.#cache.size > CACHED_HEADS) this.#cache.delete(this.#cache.keys().next().value as string);
   }
 
-  #prepareWrite(): (meta: HeadsMeta) => void {
+  #prepareWrite(): (meta: HeadsMeta, recent: readonly RecentActions[]) => void {
     const putHead = this.#db.prepare(
       "INSERT INTO heads VALUES (?, ?, ?, ?) ON CONFLICT (element_id) DO UPDATE SET height = excluded.height, " +
         "hash = excluded.hash, recent = excluded.recent",
     );
     const putKey = this.#db.prepare("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)");
-    const putRecent = this.#db.prepare("INSERT INTO recent VALUES (?, ?)");
+    const putRecent = this.#db.prepare("INSERT OR REPLACE INTO recent VALUES (?, ?)");
     const putMeta = this.#db.prepare("UPDATE meta SET size = ?, last_hash = ?");
-    return this.#db.transaction(({ size, lastHash }: HeadsMeta) => {
+    return this.#db.transaction(({ size, lastHash }: HeadsMeta, recent: readonly RecentActions[]) => {
       for (const [elementId, { height, hash, recent }] of this.#changed) putHead.run(elementId, height, hash, recent);
       for (const [key, { seq, hash, digest }] of this.#newKeys) putKey.run(key, seq, hash, digest);
-      if (this.#newRecent.length > 0) putRecent.run(this.#meta.size, bytesOfCodes(this.#newRecent));
+      if (this.#newRecent.length > 0) {
+        for (let at = 0; at < recent.length; at += BLOCK_ENTRIES) {
+          putRecent.run(size - recent.length + at, bytesOfCodes(recent.slice(at, at + BLOCK_ENTRIES)));
+        }
+      }
       putMeta.run(size, lastHash);
     });
   }
 }
 
-/** One code for each entry of a commit. */
+/** One code for each entry of a block. */
 function bytesOfCodes(codes: readonly RecentActions[]): Buffer {
   const bytes = Buffer.allocUnsafe(codes.length * CODE_BYTES);
   for (const [i, code] of codes.entries()) bytes.writeUInt32LE(code, i * CODE_BYTES);

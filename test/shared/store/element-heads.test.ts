@@ -46,19 +46,36 @@ function upTo(end: number, step = 1): number[] {
 }
 
 test("what an element did before an entry is found for every entry, however commits lie and whatever is asked", () =>
-  withEntries([1, 1, 30, 1, 250, 2, 15], ({ heads, recent }) => {
-    assert.deepEqual([...heads.recentActions(upTo(300))], recent);
+  withEntries([1, 1, 30, 1, 222, 1, 1, 600, 2, 15], ({ heads, recent }) => {
+    assert.deepEqual([...heads.recentActions(upTo(874))], recent);
     for (const step of [3, 7, 8, 9, 100]) {
-      const seqs = upTo(300, step);
+      const seqs = upTo(874, step);
       assert.deepEqual(
         [...heads.recentActions(seqs)],
         seqs.map((seq) => recent[seq]),
         `every ${step}th`,
       );
     }
-    for (const seq of [0, 1, 2, 31, 32, 33, 283, 299]) assert.equal(heads.recentActions([seq])[0], recent[seq]);
-    assert.deepEqual([...heads.recentActions([299, 5, 40])], [recent[299], recent[5], recent[40]]);
+    for (const seq of [0, 1, 2, 31, 254, 255, 256, 257, 511, 512, 767, 768, 873])
+      assert.equal(heads.recentActions([seq])[0], recent[seq]);
+    assert.deepEqual([...heads.recentActions([873, 5, 40])], [recent[873], recent[5], recent[40]]);
     assert.deepEqual([...heads.recentActions([])], []);
+  }));
+
+test("a block that was begun before a restart is gone on with", () =>
+  withEntries([300], ({ path, recent }) => {
+    const again = ElementHeads.open(path);
+    for (let i = 0; i < 300; i += 1) again.addEntry({ element_id: "x", action: `${i}`, height: i }, `hash ${i}`);
+    again.commit(600, "hash 599");
+    const all = [...again.recentActions(upTo(600))];
+    assert.deepEqual(all.slice(0, 300), recent);
+    assert.deepEqual(all.slice(300, 303), [
+      NO_ACTIONS,
+      addAction(NO_ACTIONS, "0"),
+      addAction(addAction(NO_ACTIONS, "0"), "1"),
+    ]);
+    assert.ok(all.slice(301).every((one) => one !== NO_ACTIONS));
+    again.close();
   }));
 
 test("heads and what was before them outlive a restart", () =>

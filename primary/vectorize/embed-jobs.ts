@@ -29,6 +29,8 @@ export interface EmbedJobsOptions {
   workers: number;
   /** Further ones, for critical and high events only. */
   urgentWorkers: number;
+  /** Of critical and high events. */
+  urgentLevels: readonly RowLevel[];
   /** What the elements of these events of the ledger had done before them. */
   recentActions: (seqs: readonly number[]) => Uint32Array;
   log: Logger;
@@ -63,6 +65,8 @@ export class EmbedJobs {
     this.#pool = new WorkerPool({
       ...options,
       prepare: () => plan.specs(),
+      // Models are large: what only other events need is opened by these if ever a job asks for it.
+      prepareUrgent: () => plan.specs(options.urgentLevels),
       stop: this.#stop.signal,
       told: {
         opened: (space) => {

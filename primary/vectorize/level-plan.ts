@@ -35,9 +35,9 @@ export class LevelPlan {
     return this.#byLevel.get(level)?.spec ?? HEURISTIC_SPEC;
   }
 
-  /** Of all levels, each once; what is quick to open first. */
-  specs(): EmbedderSpec[] {
-    const bySpace = new Map([...this.#byLevel.values()].map(({ spec }) => [spaceName(spec.space), spec]));
+  /** Of all levels, or of those given, each once; what is quick to open first. */
+  specs(levels: readonly RowLevel[] = [...this.#byLevel.keys()]): EmbedderSpec[] {
+    const bySpace = new Map(levels.map((level) => this.specOf(level)).map((spec) => [spaceName(spec.space), spec]));
     return [...bySpace.values()].sort((a, b) => Number(a.kind !== "heuristic") - Number(b.kind !== "heuristic"));
   }
 

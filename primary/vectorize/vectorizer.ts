@@ -245,7 +245,9 @@ export class Vectorizer {
       maxWorkerRssBytes = Number.POSITIVE_INFINITY,
     } = this.#options;
     const limits = { jobTimeoutMs, openTimeoutMs, maxRssBytes: maxWorkerRssBytes };
-    return new EmbedJobs({ plan, workers, urgentWorkers, recentActions, log, ...limits });
+    const { critical, high } = this.#options.levels;
+    const urgentLevels = [critical, high].filter(isRowLevel);
+    return new EmbedJobs({ plan, workers, urgentWorkers, urgentLevels, recentActions, log, ...limits });
   }
 
   /** A late event is to get its row, as its seal says: even if the level of its priority is `none` by now. */

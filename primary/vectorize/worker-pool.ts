@@ -7,6 +7,8 @@ export interface PoolOptions extends WorkerOptions {
   workers: number;
   /** Further ones, for urgent jobs only. */
   urgentWorkers: number;
+  /** What a process for urgent jobs opens before it is up. */
+  prepareUrgent: WorkerOptions["prepare"];
   told: Omit<WorkerTold, "changed">;
 }
 
@@ -31,12 +33,13 @@ export class WorkerPool {
   /** Most urgent first, those of one urgency in the order of their coming. Bounded by who hands out jobs. */
   readonly #waiting: Waiting[] = [];
 
-  constructor({ workers, urgentWorkers, told, ...options }: PoolOptions) {
+  constructor({ workers, urgentWorkers, prepareUrgent, told, ...options }: PoolOptions) {
     this.#stop = options.stop;
     const changed = () => this.#handOut();
-    const make = (length: number) => Array.from({ length }, () => new WorkerProcess(options, { ...told, changed }));
-    this.#shared = make(workers);
-    this.#urgent = make(urgentWorkers);
+    const make = (length: number, prepare: WorkerOptions["prepare"]) =>
+      Array.from({ length }, () => new WorkerProcess({ ...options, prepare }, { ...told, changed }));
+    this.#shared = make(workers, options.prepare);
+    this.#urgent = make(urgentWorkers, prepareUrgent);
   }
 
   /** How many jobs wait. */

@@ -4,6 +4,7 @@ import { zstdIsThere } from "../shared/zstd.js";
 import type { PrimaryConfig } from "./config.js";
 import { RateLimit } from "./push/pace/limit-rate.js";
 import { LinkPace } from "./push/pace/pace-link.js";
+import { sendsCompressedData } from "./push/wire/choose-protocol.js";
 
 /** The pace of a link with this limit of its own, in bits a second. */
 export async function makePaces(
@@ -14,12 +15,13 @@ export async function makePaces(
   if (!zstd && push.compression !== "none") {
     log.warn("pushes are not compressed: the program zstd is not installed", { compression: push.compression });
   }
+  const extents = await sendsCompressedData();
   const shared = push.limit === undefined ? [] : [new RateLimit(push.limit)];
   return (limitBps) =>
     new LinkPace({
       compression: zstd ? push.compression : "none",
       zstdLevel: push.zstd_level,
-      compressedData: push.compressed_data,
+      compressedData: extents ? push.compressed_data : "never",
       zstd,
       limits: [...(limitBps === undefined ? [] : [new RateLimit(limitBps)]), ...shared],
       nowMs: () => performance.now(),

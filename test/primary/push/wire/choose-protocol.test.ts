@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
-import { compressedDataIsSafe } from "../../../../primary/push/wire/choose-protocol.js";
+import { compressedDataIsSafe, sendsCompressedData } from "../../../../primary/push/wire/choose-protocol.js";
+import { withFolder } from "../../../support/with-folder.js";
 
 const GOOD = { kernel: "6.18.44", progs: "6.2" };
 
@@ -24,3 +27,21 @@ for (const [kernel, progs, safe] of CASES) {
     assert.equal(compressedDataIsSafe(GOOD, { kernel, progs }), safe);
   });
 }
+
+for (const [text, sends] of [
+  ["2\n", true],
+  ["3\n", true],
+  ["1\n", false],
+  ["", false],
+] as const) {
+  test(`a host whose send_stream_version is ${JSON.stringify(text)} ${sends ? "sends" : "does not send"} extents`, async () => {
+    await withFolder(async (folder) => {
+      await writeFile(join(folder, "send_stream_version"), text);
+      assert.equal(await sendsCompressedData(join(folder, "send_stream_version")), sends);
+    });
+  });
+}
+
+test("a container that does not show send_stream_version does not send extents", async () => {
+  await withFolder(async (folder) => assert.equal(await sendsCompressedData(join(folder, "none")), false));
+});

@@ -2,14 +2,14 @@
 // it writes goes to memory. It boots to a target of the test's own, with a bus and nothing else: no service of this machine
 // starts. Ended by the id of its first process.
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { type Part, program, ROOT, requirePart } from "./require-part.js";
+import { endNspawn, enterNamespaces, leaderOf, makeCgroups, NSPAWN_PARTS, removeCgroup } from "./nspawn.js";
+import { type Part, program, requirePart } from "./require-part.js";
 import { withFolder } from "./with-folder.js";
 
 export interface Systemd {
@@ -22,20 +22,12 @@ export interface Systemd {
   systemctl(...args: string[]): Promise<void>;
 }
 
-const OVERLAYFS: Part = {
-  name: "overlayfs",
-  howToGet: "modprobe overlay",
-  isThere: async () => {
-    await execa("modprobe", ["overlay"], { reject: false, stdin: "ignore" });
-    return (await readFile("/proc/filesystems", "utf8")).includes("\toverlay\n");
-  },
-};
 const INIT: Part = {
   name: "systemd",
   howToGet: "apt-get install systemd dbus",
   isThere: () => ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].some((path) => existsSync(path)),
 };
-const PARTS = [ROOT, INIT, OVERLAYFS, program("systemd-nspawn", "systemd-container"), program("dbus-daemon", "dbus")];
+const PARTS = [...NSPAWN_PARTS, INIT, program("dbus-daemon", "dbus")];
 const TARGET = "isochron-test.target";
 const PATIENCE_MS = 60_000;
 
@@ -60,7 +52,7 @@ export async function withSystemd<T>(
       leader = await waitForBus(nspawn);
       return await body(inside(leader));
     } finally {
-      await end(nspawn, leader);
+      await endNspawn(nspawn, leader);
       for (const cgroup of cgroups) await removeCgroup(cgroup);
     }
   });
@@ -79,18 +71,6 @@ async function writeUnits(folder: string, units: Record<string, string>): Promis
     await mkdir(join(folder, path, ".."), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-}
-
-/** A control group for this systemd alone: in a shared one it would take others' processes for its own. */
-async function makeCgroups(name: string): Promise<string[]> {
-  const cgroups: string[] = [];
-  for (const line of (await readFile("/proc/self/mounts", "utf8")).split("\n")) {
-    const [, path = "", type, options = ""] = line.split(" ");
-    if (type !== "cgroup2" && !(type === "cgroup" && options.includes("name=systemd"))) continue;
-    await mkdir(join(path, name));
-    cgroups.push(join(path, name));
-  }
-  return cgroups;
 }
 
 /** In a mount namespace of its own, which takes overlay and memory along when it ends. */
@@ -127,16 +107,6 @@ async function waitForBus(nspawn: ChildProcess): Promise<number> {
   throw new Error(`systemd did not boot: ${log}`);
 }
 
-/** The child that is process 1 of its own process namespace. */
-async function leaderOf(pid: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
-  for (const child of children.split(" ").filter((id) => id !== "")) {
-    const status = await readFile(`/proc/${child}/status`, "utf8").catch(() => "");
-    if (/^NSpid:.*\t1$/m.test(status)) return Number(child);
-  }
-  return undefined;
-}
-
 async function isUp(leader: number): Promise<boolean> {
   const { exitCode } = await inside(leader).run("systemctl", "is-active", "--quiet", TARGET, "dbus.service");
   return exitCode === 0;
@@ -144,9 +114,9 @@ async function isUp(leader: number): Promise<boolean> {
 
 function inside(leader: number): Systemd {
   const run = async (...command: string[]) => {
-    const into = ["--target", String(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root"];
+    const [program = "", ...args] = [...enterNamespaces(leader), ...command];
     const options = { reject: false, stdin: "ignore", timeout: PATIENCE_MS } as const;
-    const { exitCode, stdout, stderr } = await execa("nsenter", [...into, "--", ...command], options);
+    const { exitCode, stdout, stderr } = await execa(program, args, options);
     return { exitCode, stdout, stderr };
   };
   return {
@@ -158,28 +128,4 @@ function inside(leader: number): Systemd {
       if (exitCode !== 0) throw new Error(`systemctl ${args.join(" ")} failed: ${stderr}`);
     },
   };
-}
-
-/** Process 1 first: all others end with it, and nspawn after it. */
-async function end(nspawn: ChildProcess, leader: number | undefined): Promise<void> {
-  const first = leader ?? (await leaderOf(nspawn.pid as number));
-  const ended = nspawn.exitCode === null && nspawn.signalCode === null ? once(nspawn, "exit") : undefined;
-  if (first !== undefined && ended) process.kill(first, "SIGKILL");
-  else nspawn.kill("SIGKILL");
-  await ended;
-}
-
-/** From the leaves up; the kernel lets go of ended processes a little later. */
-async function removeCgroup(path: string): Promise<void> {
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
-  }
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await rmdir(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EBUSY" || tries === 200) throw error;
-      await sleep(25);
-    }
-  }
 }

@@ -103,6 +103,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     publisher: () => publisher,
     links: () => links,
     orders: () => orders,
+    fills: () => fills,
   });
   const known = await openKnownElements(config, store, log);
   stops.add(() => known.close());
@@ -329,13 +330,14 @@ interface LaterParts {
   publisher(): Publisher;
   links(): readonly ReplicaLink[];
   orders(): LinkOrders;
+  fills(): FillOrders;
 }
 
 /** Made before what it shows, because appended events are told to it: it asks for the publisher when it is called. */
 function makeFace(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
-  { publisher, links, orders, ...parts }: EventParts & LaterParts,
+  { publisher, links, orders, fills, ...parts }: EventParts & LaterParts,
 ): PrimaryFace {
   return new PrimaryFace({
     options: config.dbus,
@@ -353,6 +355,7 @@ function makeFace(
     },
     seal: (force) => sealOnDemand(publisher(), { force, dryRun: false }),
     orders,
+    fills,
     ...parts,
   });
 }

@@ -6,6 +6,7 @@ export interface AdminCallsParts {
   seal(force: boolean): Promise<unknown>;
   /** Asked for when it is needed: orders are made after the face. */
   orders(): AdminOrders;
+  fills(): AdminFills;
   verify: VerifyRunner;
 }
 
@@ -20,7 +21,12 @@ export interface AdminOrders {
   ): Promise<unknown>;
 }
 
-export function adminInterface({ seal, orders, verify }: AdminCallsParts): ServedInterface {
+/** @throws ControlError, as the command line is refused */
+export interface AdminFills {
+  reembed(request: { space: string; dryRun: boolean }): Promise<unknown>;
+}
+
+export function adminInterface({ seal, orders, fills, verify }: AdminCallsParts): ServedInterface {
   return {
     name: "dev.isochron.Primary1.Admin",
     xml: ADMIN_XML,
@@ -63,6 +69,13 @@ export function adminInterface({ seal, orders, verify }: AdminCallsParts): Serve
         answer: async ([replica, dryRun], { signal }) => {
           const request = { replica: replica as string, dryRun: dryRun as boolean };
           return [JSON.stringify(await orders().drain(request, { signal, tell: () => undefined }))];
+        },
+      },
+      Reembed: {
+        ...{ takes: "sb", gives: "s", adminOnly: true },
+        answer: async ([space, dryRun]) => {
+          const request = { space: space as string, dryRun: dryRun as boolean };
+          return [JSON.stringify(await fills().reembed(request))];
         },
       },
       Verify: {
@@ -112,6 +125,12 @@ const ADMIN_XML = `
   <method name="Drain">
     <annotation name="${DOC}" value="Brings a replica up to this moment, then pauses it. Answers when that is done: set the call's time limit accordingly. It goes on when the caller leaves; Pause ends it."/>
     <arg name="replica" type="s" direction="in"/>
+    <arg name="dry_run" type="b" direction="in"/>
+    <arg name="json" type="s" direction="out"/>
+  </method>
+  <method name="Reembed">
+    <annotation name="${DOC}" value="Fills a space (a level, or its name) with vectors of all events that lack one, in the background; with dry_run, only says how many, how large, how long."/>
+    <arg name="space" type="s" direction="in"/>
     <arg name="dry_run" type="b" direction="in"/>
     <arg name="json" type="s" direction="out"/>
   </method>

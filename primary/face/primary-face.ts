@@ -95,7 +95,7 @@ function makeFace(parts: PrimaryFaceParts, ingest: IngestCalls): BusFace {
 }
 
 export function primaryObject(parts: PrimaryFaceParts, ingest: IngestCalls, ask: AskQuery): ServedObject {
-  const { facts, root, seal, orders } = parts;
+  const { facts, root, seal, orders, fills } = parts;
   const verify = new VerifyRunner({
     bin: fileURLToPath(new URL("../main.js", import.meta.url)),
     root,
@@ -106,7 +106,7 @@ export function primaryObject(parts: PrimaryFaceParts, ingest: IngestCalls, ask:
     stateInterface(facts),
     ingest.served(),
     queryInterface(`${PRIMARY_NAME}.Query`, ask),
-    adminInterface({ seal, orders, verify }),
+    adminInterface({ seal, orders, fills, verify }),
   ];
   return { path: PRIMARY_PATH, interfaces };
 }

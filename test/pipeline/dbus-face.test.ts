@@ -391,6 +391,15 @@ async function operate(on: BusFleet): Promise<void> {
   await expectConverged(on.fleet);
   const plan = parseTuple(await mayCall(admin("Resync", REPLICA_NAME, "true", "true"))) as { plan: { kind: string } };
   assert.equal(plan.plan.kind, "full");
+  const fill = parseTuple(await mayCall(admin("Reembed", "heuristic", "true"))) as {
+    dry_run: boolean;
+    missing: number;
+  };
+  assert.deepEqual([fill.dry_run, fill.missing], [true, 0]);
+  await mayNotCall(
+    admin("Reembed", "no-such-space", "true"),
+    /dev\.isochron\.Error\.UnknownSpace: .*those there are: heuristic/,
+  );
   const both = await Promise.all([admin("Verify"), admin("Verify")]);
   const [done, refused] = both.sort((a, b) => Number(a.exitCode) - Number(b.exitCode));
   assert.equal((parseTuple(done?.stdout ?? "") as { verdict: string }).verdict, "intact");

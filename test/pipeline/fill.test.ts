@@ -1,12 +1,12 @@
 // Spaces that are filled with rows of events that generations hold already, on a primary and a replica as users run them.
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ReembedAnswer } from "../../primary/fill-orders.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
-import { spaceName } from "../../shared/format/space.js";
+import { parseSpace, spaceName } from "../../shared/format/space.js";
 import { rowBytes } from "../../shared/format/vector-row.js";
 import { listSegments } from "../../shared/store/read-lines.js";
 import { readRowSeqs } from "../../shared/store/read-row-seqs.js";
@@ -23,18 +23,22 @@ import {
   startWithEvents,
   storeOf,
 } from "../support/drive-fleet.js";
+import { makeModel } from "../support/make-model.js";
+import { MODEL_RUNTIME, requirePart } from "../support/require-part.js";
 import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
 
 const SPACE = spaceName(heuristicSpace);
 const NO_ROWS = { ...QUIET, vectorize: { level: "none" } };
 
 /** Events of the rows that a side's newest generation holds in the space, sorted. */
-async function filledSeqs(fleet: Fleet, side: "primary" | "replica"): Promise<number[]> {
+async function filledSeqs(fleet: Fleet, side: "primary" | "replica", space = SPACE): Promise<number[]> {
   const { generation } = (await primaryStatus(fleet)).ledger;
-  const folder = (await storeOf(fleet, side)).generation(generation).space(SPACE);
+  const tree = (await storeOf(fleet, side)).generation(generation);
+  const folder = tree.space(space);
+  const width = rowBytes(parseSpace(await readFile(tree.spaceFile(space), "utf8")));
   const seqs: number[] = [];
   for (const file of await listSegments(folder, "vec")) {
-    for await (const some of readRowSeqs(join(folder, file), rowBytes(heuristicSpace), 0, 1e9)) seqs.push(...some);
+    for await (const some of readRowSeqs(join(folder, file), width, 0, 1e9)) seqs.push(...some);
   }
   return seqs.sort((a, b) => a - b);
 }
@@ -222,6 +226,34 @@ describe("a level that some events get later", () => {
       assert.equal((await fillOf(fleet))?.kind, "later");
       const { stderr } = await fleet.primary.run("reembed", "--space", "heuristic", "--cancel");
       assert.match(stderr, /vectorize\.later/);
+    } finally {
+      await fleet.stop();
+    }
+  });
+});
+
+describe("a space of a model", () => {
+  test("is filled once the model is there, beside the old space, whose rows stay as they are", async (t) => {
+    if (!(await requirePart(t, MODEL_RUNTIME))) return;
+    const vectorize = { models: { medium: "made-model" } };
+    const fleet = await makeFleet({ volume: "512M", primary: { ...QUIET, vectorize, push: { hello_seconds: 1 } } });
+    try {
+      await startWithEvents(fleet);
+      const refused = await fleet.primary.run("reembed", "--space", "medium");
+      assert.match(refused.stderr, /level medium cannot be had.*\n?.*model add/s);
+      const folder = join(fleet.folder, "made-model");
+      await mkdir(folder, { recursive: true });
+      await makeModel(folder);
+      await mustRun(fleet.primary, "model", "add", folder);
+      const before = await filledSeqs(fleet, "primary");
+      const { space, done, missing } = JSON.parse(
+        await mustRun(fleet.primary, "reembed", "--space", "medium", "--wait", "--json"),
+      ) as ReembedAnswer;
+      assert.deepEqual([done?.made, done?.left_out], [missing, 0]);
+      assert.match(space, /^made-model-/);
+      await expectConverged(fleet);
+      assert.deepEqual((await filledSeqs(fleet, "primary")).slice(0, before.length), before);
+      assert.deepEqual(await filledSeqs(fleet, "replica", space), before);
     } finally {
       await fleet.stop();
     }

@@ -1,7 +1,7 @@
 // The primary's own options, as an operator's file has them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { levelsOf, loadPrimaryConfig } from "../../primary/config.js";
+import { laterLevels, levelsOf, loadPrimaryConfig } from "../../primary/config.js";
 import { makeStrategy } from "../../primary/seal/options.js";
 import type { SealStrategy } from "../../primary/seal/seal-strategy.js";
 import { withConfigFile } from "../support/with-config-file.js";
@@ -46,6 +46,26 @@ test("diffs of files that could not fit into an event are refused, where files a
   await assert.rejects(load(`${admit}sources: { files: { watch: [/etc/**] } }`), refused);
   await load(`${admit}sources: { files: { watch: [/etc/**], max_diff_bytes: 32KiB } }`);
   await load(admit);
+});
+
+describe("vectorize.later", () => {
+  test("names a further level for some priorities", async () => {
+    const { vectorize } = await load("vectorize: { level: none, later: { critical: heuristic, high: medium } }");
+    assert.deepEqual(laterLevels(vectorize), { critical: "heuristic", high: "medium" });
+    assert.deepEqual(laterLevels((await load("")).vectorize), {});
+  });
+
+  const refused: [yaml: string, message: RegExp][] = [
+    ["later: { critical: heuristic }", /later\.critical: "heuristic": is the level that critical events get at once/],
+    ["levels: { high: medium }, later: { high: medium }", /later\.high: "medium": is the level that high events get/],
+    ["later: { low: none }", /later\.low: "none": must be a level with vectors: leave the priority out/],
+    ["later: { low: best }", /later\.low: "best": must be/],
+  ];
+  for (const [yaml, message] of refused) {
+    test(`is refused with words that help: ${yaml}`, async () => {
+      await assert.rejects(load(`vectorize: { ${yaml} }`), message);
+    });
+  }
 });
 
 describe("seal", () => {

@@ -37,7 +37,8 @@ export async function fillRange(
       continue;
     }
     if (part === undefined) leaveOut(parts, fill, rest);
-    else most = range.to - range.from;
+    // Not all at once: where one such event is, another is often near.
+    else most *= 2;
     from = part?.end ?? rest.to;
   }
 }

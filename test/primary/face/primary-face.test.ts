@@ -21,6 +21,9 @@ const PARTS: PrimaryFaceParts = {
   orders: () => {
     throw new Error("not asked for");
   },
+  fills: () => {
+    throw new Error("not asked for");
+  },
   admit: createAdmitter(),
   sink: new MemorySink(),
   log: silentLog,

@@ -41,12 +41,18 @@ function* latestOf(context: QueryContext, element: string): Generator<EventRow> 
   }
 }
 
-/** The space with the most vectors of those that have one for the event. */
+/** Covers enough to be asked: a space that is still being filled, or that only some events get, would leave most out. */
+const ENOUGH_ROWS = 0.5;
+
+/** Of the spaces that have a vector of the event the best one that covers about as much as any: a model's, a larger one's. */
 export function spaceWith({ spaces }: QueryContext, seq: number): { space: string; index: VectorIndex } | undefined {
-  return [...spaces]
-    .map(([space, index]) => ({ space, index }))
-    .filter(({ index }) => index.has(seq))
-    .sort((a, b) => b.index.rows - a.index.rows)[0];
+  const having = [...spaces].map(([space, index]) => ({ space, index })).filter(({ index }) => index.has(seq));
+  const mostRows = Math.max(...having.map(({ index }) => index.rows));
+  return having
+    .filter(({ index }) => index.rows >= ENOUGH_ROWS * mostRows)
+    .sort(({ index: a }, { index: b }) => {
+      return b.space.format - a.space.format || b.space.dimensions - a.space.dimensions || b.rows - a.rows;
+    })[0];
 }
 
 function noVectors({ spaces }: QueryContext, query: SimilarQuery): QueryError {

@@ -19,7 +19,7 @@ import {
 } from "../support/drive-fleet.js";
 import { makeModel } from "../support/make-model.js";
 import { MODEL_RUNTIME, requirePart } from "../support/require-part.js";
-import { sharedModelFolder } from "../support/shared-model.js";
+import { sharedModelFolder, testWithModel } from "../support/shared-model.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
 
 const NAME = "made-model";
@@ -179,15 +179,10 @@ describe("a fleet at level medium", () => {
       assert.match(await mustRun(fleet.primary, "status"), /npm run add-runtime/);
     }));
 
-  test("with all-MiniLM-L6-v2 finds events by what they mean", async (t) => {
-    const name = "all-MiniLM-L6-v2";
-    const folder = sharedModelFolder(name);
-    const isThere = await readdir(folder).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) return t.skip(`${folder} is not there`);
-    await withMedium(t, name, async (fleet) => {
+  const trained = "all-MiniLM-L6-v2";
+  testWithModel(trained, "with a trained model finds events by what they mean", async (t) => {
+    const folder = sharedModelFolder(trained);
+    await withMedium(t, trained, async (fleet) => {
       await mustRun(fleet.primary, "model", "add", folder);
       await fleet.primary.daemon.start();
       await ingest(fleet, [

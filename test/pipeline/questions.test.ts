@@ -1,7 +1,6 @@
 // Questions at a level of a model, as users ask them: the primary makes the vectors, the replica embeds the question with the
 // same model, and nothing else.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -10,7 +9,7 @@ import { expectConverged, ingest, jsonLines, mustRun, QUIET, seal } from "../sup
 import { scrape } from "../support/list-metrics.js";
 import { makeModel } from "../support/make-model.js";
 import { MODEL_RUNTIME, requirePart } from "../support/require-part.js";
-import { sharedModelFolder } from "../support/shared-model.js";
+import { sharedModelFolder, testWithModel } from "../support/shared-model.js";
 import { type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
 
 const MADE = "made-model";
@@ -109,8 +108,7 @@ test("a replica without the model answers by words, says the command that cures 
   });
 });
 
-test("with a trained model a question in plain words finds what was never said so", async (t) => {
-  if (!existsSync(sharedModelFolder(REAL))) return t.skip(`${REAL} is not beside the project`);
+testWithModel(REAL, "with a trained model a question in plain words finds what was never said so", async (t) => {
   await withQuestions(t, { model: REAL, asks: true }, async (fleet) => {
     for (const [question, seq] of [
       ["someone typed wrong credentials", 0],

@@ -18,7 +18,7 @@ import { parseRows, type VectorRow } from "../../../shared/format/vector-row.js"
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { makeStoredModel } from "../../support/make-model.js";
 import { MODEL_RUNTIME, requirePart } from "../../support/require-part.js";
-import { sharedModel } from "../../support/shared-model.js";
+import { sharedModel, testWithModel } from "../../support/shared-model.js";
 import { withFolder } from "../../support/with-folder.js";
 
 const LEVELS = { critical: "medium", high: "medium", medium: "medium", low: "medium" } as const;
@@ -237,25 +237,31 @@ describe("a level with a model", () => {
       assert.deepEqual(seqsOf(await fixture.rowsOf(HEURISTIC_SPEC)), [6, 7, 8, 9, 10, 11]);
     }));
 
-  test("does not hold up an urgent event behind a long job, even where they share one worker", async (t) => {
-    const model = await sharedModel("all-MiniLM-L6-v2");
-    if (!model) return t.skip("all-MiniLM-L6-v2 is not there: the made model is too fast for a long job");
-    await withModel(t, async (fixture) => {
-      const spec: ModelSpec = { kind: "model", model, space: spaceOfModel(model, "f32") };
-      const vectorizer = fixture.make(new LevelPlan(inForce(spec), fixture.log), { urgentWorkers: 0 });
-      await running(vectorizer, async () => {
-        vectorizer.appended(fixture.write(1));
-        await vectorizer.drained(1);
-        // One job, whose texts are all distinct.
-        const long = fixture.write(256).map((event, i) => ({ ...event, stateJson: stateOf(wordsOf(i)) }));
-        vectorizer.appended(long);
-        vectorizer.appended(fixture.write(1, "critical"));
-        await vectorizer.drained(258);
+  // The made model is too fast for a long job.
+  const trained = "all-MiniLM-L6-v2";
+  testWithModel(
+    trained,
+    "does not hold up an urgent event behind a long job, even where they share one worker",
+    async (t) => {
+      const model = await sharedModel(trained);
+      assert.ok(model);
+      await withModel(t, async (fixture) => {
+        const spec: ModelSpec = { kind: "model", model, space: spaceOfModel(model, "f32") };
+        const vectorizer = fixture.make(new LevelPlan(inForce(spec), fixture.log), { urgentWorkers: 0 });
+        await running(vectorizer, async () => {
+          vectorizer.appended(fixture.write(1));
+          await vectorizer.drained(1);
+          // One job, whose texts are all distinct.
+          const long = fixture.write(256).map((event, i) => ({ ...event, stateJson: stateOf(wordsOf(i)) }));
+          vectorizer.appended(long);
+          vectorizer.appended(fixture.write(1, "critical"));
+          await vectorizer.drained(258);
+        });
+        const place = (await fixture.rowsOf(spec)).findIndex(({ seq }) => seq === 257);
+        assert.ok(place > 0 && place < 200, `its row is the ${place}th of 258`);
       });
-      const place = (await fixture.rowsOf(spec)).findIndex(({ seq }) => seq === 257);
-      assert.ok(place > 0 && place < 200, `its row is the ${place}th of 258`);
-    });
-  });
+    },
+  );
 
   test("loses no event when its workers are killed under load", (t) =>
     withModel(t, async (fixture, spec) => {

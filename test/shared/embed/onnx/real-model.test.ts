@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import type { TestContext } from "node:test";
 import { loadRuntime } from "../../../../shared/embed/onnx/load-runtime.js";
 import { openTokenizer } from "../../../../shared/embed/onnx/open-tokenizer.js";
 import { SentenceEncoder } from "../../../../shared/embed/onnx/sentence-encoder.js";
 import type { StoredModel } from "../../../../shared/models/stored-model.js";
 import { MODEL_RUNTIME, requirePart } from "../../../support/require-part.js";
-import { sharedModel } from "../../../support/shared-model.js";
+import { sharedModel, testWithModel } from "../../../support/shared-model.js";
 
 const NAME = "all-MiniLM-L6-v2";
 
@@ -20,7 +20,7 @@ interface ReferenceRow {
   int8: number[];
 }
 
-test("token ids are those of the model's own tokenizer, cut where its card says", async (t) => {
+testWithModel(NAME, "token ids are those of the model's own tokenizer, cut where its card says", async (t) => {
   const model = await requireModel(t);
   if (!model) return;
   const tokenizer = await openTokenizer(model, loadRuntime());
@@ -31,7 +31,7 @@ test("token ids are those of the model's own tokenizer, cut where its card says"
   }
 });
 
-test("vectors are those of the reference: int8 the same, fp32 as near as int8 comes", async (t) => {
+testWithModel(NAME, "vectors are those of the reference: int8 the same, fp32 as near as int8 comes", async (t) => {
   const model = await requireModel(t);
   if (!model) return;
   const encoder = await SentenceEncoder.open(model);
@@ -45,7 +45,7 @@ test("vectors are those of the reference: int8 the same, fp32 as near as int8 co
   }
 });
 
-test("a question in other words is nearer to its event than to others", async (t) => {
+testWithModel(NAME, "a question in other words is nearer to its event than to others", async (t) => {
   const model = await requireModel(t);
   if (!model) return;
   const encoder = await SentenceEncoder.open(model);
@@ -61,9 +61,7 @@ test("a question in other words is nearer to its event than to others", async (t
 
 async function requireModel(t: TestContext): Promise<StoredModel | undefined> {
   if (!(await requirePart(t, MODEL_RUNTIME))) return undefined;
-  const model = await sharedModel(NAME);
-  if (!model) t.skip(`there is no model in ../shared/models/${NAME} beside the project`);
-  return model;
+  return sharedModel(NAME);
 }
 
 async function readReference({ dir }: StoredModel): Promise<ReferenceRow[]> {

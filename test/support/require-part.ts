@@ -14,11 +14,21 @@ export interface Part {
 
 /** Whether the test can go on. `false` means that it has been skipped and must return. @throws in CI */
 export async function requirePart(t: TestContext, part: Part): Promise<boolean> {
-  if (await part.isThere()) return true;
-  const message = `${part.name} is missing; to get it: ${part.howToGet}`;
-  if (process.env.CI === "true") throw new Error(message);
+  const message = await missingPart([part]);
+  if (message === undefined) return true;
   t.skip(message);
   return false;
+}
+
+/** What the first part that is missing is, and how to get it. @throws in CI */
+export async function missingPart(parts: readonly Part[]): Promise<string | undefined> {
+  for (const part of parts) {
+    if (await part.isThere()) continue;
+    const message = `${part.name} is missing; to get it: ${part.howToGet}`;
+    if (process.env.CI === "true") throw new Error(message);
+    return message;
+  }
+  return undefined;
 }
 
 /** A program on PATH or in the system folders. */

@@ -24,10 +24,14 @@ export interface Ran {
 }
 
 const PATIENCE_MS = 120_000;
+/** However this process ends, no host outlives it. */
+const ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"];
 
 export class NspawnHost {
   readonly name: string;
   readonly address: string;
+  /** Public host key of its sshd, once it is installed. */
+  hostKey: string | undefined;
   readonly #options: HostOptions;
   #nspawn: ChildProcess | undefined;
   #leader: number | undefined;
@@ -55,8 +59,11 @@ export class NspawnHost {
       mkdir -p -m 700 root/.ssh && printf '%s\\n' '${adminKey}' >root/.ssh/authorized_keys
       printf '[Match]\\nName=host0\\n[Network]\\nAddress=%s/24\\nLinkLocalAddressing=no\\n' '${this.address}' \\
         >etc/systemd/network/10-host0.network
-      ssh-keygen -q -A -f .`;
-    await this.#inZone("sh", "-c", script);
+      ssh-keygen -A -f . >/dev/null
+      cat etc/ssh/ssh_host_ed25519_key.pub`;
+    const [program = "", ...args] = [...zone.inside, "sh", "-c", script];
+    const { stdout } = await execa(program, args, { stdin: "ignore" });
+    this.hostKey = stdout.trim().split(" ").slice(0, 2).join(" ");
   }
 
   async boot(): Promise<void> {
@@ -74,7 +81,7 @@ export class NspawnHost {
     ];
     const [nsenter = "", ...into] = zone.inside;
     const script = `for cgroup in ${this.#cgroups.join(" ")}; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"`;
-    const nspawn = spawn(nsenter, [...into, "sh", "-c", script, "sh", "systemd-nspawn", ...options], {
+    const nspawn = spawn(nsenter, [...into, "sh", "-c", script, "sh", ...ENDS_WITH_US, "systemd-nspawn", ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [nspawn.stdout, nspawn.stderr]) {
@@ -130,11 +137,6 @@ export class NspawnHost {
     this.#leader = undefined;
     for (const cgroup of this.#cgroups) await removeCgroup(cgroup);
     this.#cgroups = [];
-  }
-
-  async #inZone(...command: string[]): Promise<void> {
-    const [program = "", ...args] = [...this.#options.zone.inside, ...command];
-    await execa(program, args, { stdin: "ignore" });
   }
 
   async #waitForBoot(nspawn: ChildProcess): Promise<void> {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare Debian machine (root, Node >= 20.19, git) to where `npm test`, `npm run quickstart` and `npm run bench`
 # can run: Debian packages, node_modules, dist; with --models also the runtime of embedding models. Does only what is
-# missing, says one line per step, and nothing else.
+# missing, says one line per step, and nothing else. With --fleet also Ansible and what makes bare hosts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -10,6 +10,7 @@ LOG="$(mktemp -d)/prepare.log"
 trap 'rm -rf "$(dirname "$LOG")"' EXIT
 
 main() {
+  [ "${1:-}" != --fleet ] || PROGRAMS="$PROGRAMS $OF_THE_FLEET"
   check_node
   install_packages
   install_modules
@@ -45,6 +46,7 @@ zstd:zstd cc:build-essential g++:build-essential make:build-essential python3:py
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
 systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux nsenter:util-linux script:bsdutils curl:curl
 promtool:prometheus"
+OF_THE_FLEET="ansible-playbook:ansible debootstrap:debootstrap dpkg-scanpackages:dpkg-dev ip:iproute2"
 # Packages that bring no program: a file of theirs, and the package.
 FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
 /usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall

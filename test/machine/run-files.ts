@@ -28,7 +28,7 @@ export async function listTests(project: string, words: readonly string[]): Prom
     .map((source) => join(project, "dist", "test", source.replace(/\.ts$/, ".js")));
 }
 
-export async function runFiles(files: string[]): Promise<Counts> {
+export async function runFiles(files: string[], timeoutMs = FILE_TIMEOUT_MS): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0) return counts;
   let shown = "";
@@ -37,7 +37,7 @@ export async function runFiles(files: string[]): Promise<Counts> {
     shown = file ?? shown;
     process.stdout.write(`${line}\n`);
   };
-  const stream = run({ files, concurrency: CONCURRENCY, timeout: FILE_TIMEOUT_MS });
+  const stream = run({ files, concurrency: CONCURRENCY, timeout: timeoutMs });
   stream.on("test:pass", ({ name, file, nesting, skip, details }) => {
     // A file, like a suite, is only what its tests are in.
     if (details.type === "suite" || files.includes(name)) return;

@@ -1,0 +1,97 @@
+// What the steps ask of the fleet, by the commands that an operator runs on the hosts, and the invariant that each step ends with.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NspawnHost } from "./nspawn-host.js";
+import type { HostFleet } from "./start-hosts.js";
+
+export interface HeldStore {
+  store: string;
+  origin: string;
+  generation: number;
+  size: number;
+}
+
+export interface PrimaryAnswer {
+  origin: string;
+  ledger: { size: number; sealed: number; generation: number };
+  replicas: { name: string; health: string; code?: string; reason: string; generation?: number }[];
+}
+
+const PATIENCE_MS = 180_000;
+
+/** Asks until the answer is right. @throws with the last answer, or the last reason why there was none */
+export async function until<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean, what: string): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let last: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const answer = await ask();
+      if (isRight(answer)) return answer;
+      last = answer;
+    } catch (error) {
+      last = (error as Error).message;
+    }
+    await sleep(500);
+  }
+  throw new Error(`${what}: ${JSON.stringify(last)?.slice(0, 2000)}`);
+}
+
+export async function primaryStatus(host: NspawnHost): Promise<PrimaryAnswer> {
+  return JSON.parse(await host.must("isochron-primary", "status", "--json")) as PrimaryAnswer;
+}
+
+export async function heldStores(host: NspawnHost): Promise<HeldStore[]> {
+  const { held } = JSON.parse(await host.must("isochron-replica", "status", "--json")) as { held: HeldStore[] };
+  return held;
+}
+
+/** Events of an element of a primary, as a replica answers, oldest first. */
+export async function eventsOf(
+  replica: NspawnHost,
+  primary: NspawnHost,
+  element: string,
+): Promise<{ action: string }[]> {
+  const asked = ["timeline", "--store", `${primary.name}/isochron`, "--element", element, "--json"];
+  const lines = (await replica.must("isochron-replica", ...asked)).split("\n").filter((line) => line !== "");
+  return lines.map((line) => JSON.parse(line) as { action?: string }).filter(isEvent);
+}
+
+/**
+ * Every replica holds what every primary has sealed, and each of them finds it intact: the same generation, byte for byte what
+ * was signed.
+ */
+export async function expectConverged({
+  primaries,
+  replicas,
+}: Pick<HostFleet, "primaries" | "replicas">): Promise<void> {
+  for (const primary of primaries) {
+    await primary.must("isochron-primary", "seal");
+    for (const replica of replicas) await expectSame(primary, replica);
+    await expectIntact(primary, "isochron-primary");
+  }
+  for (const replica of replicas) {
+    for (const { store } of await heldStores(replica))
+      await expectIntact(replica, "isochron-replica", "--store", store);
+  }
+}
+
+async function expectSame(primary: NspawnHost, replica: NspawnHost): Promise<void> {
+  const both = async () => ({
+    sealed: (await primaryStatus(primary)).ledger,
+    held: (await heldStores(replica)).find(({ origin }) => origin === `${primary.name}/isochron`),
+  });
+  await until(
+    both,
+    ({ sealed, held }) => held?.generation === sealed.generation && held.size === sealed.sealed,
+    `${replica.name} does not have what ${primary.name} sealed`,
+  );
+}
+
+async function expectIntact(host: NspawnHost, bin: string, ...args: string[]): Promise<void> {
+  const { exitCode, stdout, stderr } = await host.run(bin, "verify", ...args);
+  assert.equal(exitCode, 0, `${host.name}: ${stdout}${stderr}`);
+}
+
+function isEvent(line: { action?: string }): line is { action: string } {
+  return typeof line.action === "string";
+}

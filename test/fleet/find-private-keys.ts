@@ -1,0 +1,69 @@
+// Where private halves of keys lie: read once on the host that made them, then looked for everywhere else.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import type { NspawnHost } from "./nspawn-host.js";
+import type { HostFleet } from "./start-hosts.js";
+import { pathInZone } from "./start-zone.js";
+
+export interface PrivateKey {
+  host: string;
+  path: string;
+  /** A line of the key that no other key has. */
+  secret: string;
+}
+
+const OF_PRIMARY = ["signing-key.pem", "transport-key"];
+const OF_REPLICA = ["cosign-key.pem"];
+
+export async function readPrivateKeys({ primaries, replicas }: HostFleet): Promise<PrivateKey[]> {
+  const of = (hosts: readonly NspawnHost[], root: string, names: readonly string[]) =>
+    hosts.flatMap((host) => names.map((name) => readKey(host, `/var/lib/isochron/${root}/keys/${name}`)));
+  return Promise.all([...of(primaries, "primary", OF_PRIMARY), ...of(replicas, "replica", OF_REPLICA)]);
+}
+
+/** The last line before the footer holds the private scalar, in PEM as in OpenSSH's form. */
+async function readKey(host: NspawnHost, path: string): Promise<PrivateKey> {
+  const lines = (await host.must("cat", path)).trim().split("\n");
+  const secret = lines.at(-2) ?? "";
+  assert.ok(secret.length > 16 && !secret.includes("-----"), `${path} on ${host.name} holds no key`);
+  return { host: host.name, path, secret };
+}
+
+/** Looks through all files of the other hosts and of the machine that Ansible ran on. The disks of volumes are files too. */
+export async function expectNoKeyElsewhere(
+  fleet: HostFleet,
+  keys: readonly PrivateKey[],
+  folder: string,
+): Promise<void> {
+  for (const host of fleet.hosts) {
+    const others = keys.filter((key) => key.host !== host.name).map(({ secret }) => secret);
+    assert.deepEqual(await findIn(fleet, pathInZone(fleet.zone, host.name, "upper"), others, folder), [], host.name);
+  }
+  const all = keys.map(({ secret }) => secret);
+  assert.deepEqual(await findIn(fleet, fleet.controller.folder, all, folder), [], "where Ansible ran");
+  assert.deepEqual(
+    await findIn(fleet, `${process.env.HOME ?? "/root"}/.ansible`, all, folder),
+    [],
+    "what Ansible keeps",
+  );
+  // The search itself must find what is there.
+  const [own] = keys;
+  assert.ok(own);
+  const home = pathInZone(fleet.zone, own.host, "upper");
+  assert.notDeepEqual(await findIn(fleet, home, [own.secret], folder), [], "the search finds nothing");
+}
+
+async function findIn(
+  { zone }: HostFleet,
+  place: string,
+  secrets: readonly string[],
+  folder: string,
+): Promise<string[]> {
+  const patterns = join(folder, "patterns");
+  await writeFile(patterns, `${secrets.join("\n")}\n`, { mode: 0o600 });
+  const [program = "", ...args] = [...zone.inside, "grep", "-rlaF", "--devices=skip", "-f", patterns, place];
+  const { stdout } = await execa(program, args, { reject: false, stdin: "ignore" });
+  return stdout.split("\n").filter((path) => path !== "" && path !== patterns);
+}

@@ -10,8 +10,8 @@ import { pathInZone } from "./start-zone.js";
 export interface PrivateKey {
   host: string;
   path: string;
-  /** A line of the key that no other key has. */
-  secret: string;
+  /** Lines of the key that hold its private half. */
+  secrets: string[];
 }
 
 const OF_PRIMARY = ["signing-key.pem", "transport-key"];
@@ -23,12 +23,12 @@ export async function readPrivateKeys({ primaries, replicas }: HostFleet): Promi
   return Promise.all([...of(primaries, "primary", OF_PRIMARY), ...of(replicas, "replica", OF_REPLICA)]);
 }
 
-/** The last line before the footer holds the private scalar, in PEM as in OpenSSH's form. */
+/** The second half: in OpenSSH's form the public key comes first. A last line may be too short to mean anything. */
 async function readKey(host: NspawnHost, path: string): Promise<PrivateKey> {
-  const lines = (await host.must("cat", path)).trim().split("\n");
-  const secret = lines.at(-2) ?? "";
-  assert.ok(secret.length > 16 && !secret.includes("-----"), `${path} on ${host.name} holds no key`);
-  return { host: host.name, path, secret };
+  const lines = (await host.must("cat", path)).split("\n").filter((line) => line !== "" && !line.startsWith("-----"));
+  const secrets = lines.slice(Math.floor(lines.length / 2)).filter((line) => line.length >= 32);
+  assert.ok(secrets.length > 0, `${path} on ${host.name} holds no key`);
+  return { host: host.name, path, secrets };
 }
 
 /** Looks through all files of the other hosts and of the machine that Ansible ran on. The disks of volumes are files too. */
@@ -38,10 +38,10 @@ export async function expectNoKeyElsewhere(
   folder: string,
 ): Promise<void> {
   for (const host of fleet.hosts) {
-    const others = keys.filter((key) => key.host !== host.name).map(({ secret }) => secret);
+    const others = keys.filter((key) => key.host !== host.name).flatMap(({ secrets }) => secrets);
     assert.deepEqual(await findIn(fleet, pathInZone(fleet.zone, host.name, "upper"), others, folder), [], host.name);
   }
-  const all = keys.map(({ secret }) => secret);
+  const all = keys.flatMap(({ secrets }) => secrets);
   assert.deepEqual(await findIn(fleet, fleet.controller.folder, all, folder), [], "where Ansible ran");
   assert.deepEqual(
     await findIn(fleet, `${process.env.HOME ?? "/root"}/.ansible`, all, folder),
@@ -52,7 +52,7 @@ export async function expectNoKeyElsewhere(
   const [own] = keys;
   assert.ok(own);
   const home = pathInZone(fleet.zone, own.host, "upper");
-  assert.notDeepEqual(await findIn(fleet, home, [own.secret], folder), [], "the search finds nothing");
+  assert.notDeepEqual(await findIn(fleet, home, own.secrets, folder), [], "the search finds nothing");
 }
 
 async function findIn(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare Debian machine (root, Node >= 20.19, git) to where `npm test`, `npm run quickstart` and `npm run bench`
 # can run: Debian packages, node_modules, dist; with --models also the runtime of embedding models. Does only what is
-# missing, says one line per step, and nothing else. With --fleet also Ansible and what makes bare hosts.
+# missing, says one line per step, and nothing else. With --ansible also Ansible, with --fleet also what makes bare hosts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -10,12 +10,21 @@ LOG="$(mktemp -d)/prepare.log"
 trap 'rm -rf "$(dirname "$LOG")"' EXIT
 
 main() {
-  [ "${1:-}" != --fleet ] || PROGRAMS="$PROGRAMS $OF_THE_FLEET"
+  if asked --ansible "$@"; then PROGRAMS="$PROGRAMS $OF_ANSIBLE"; fi
+  if asked --fleet "$@"; then PROGRAMS="$PROGRAMS $OF_THE_FLEET"; fi
   check_node
   install_packages
   install_modules
-  [ "${1:-}" != --models ] || add_runtime
+  if asked --models "$@"; then add_runtime; fi
   build
+}
+
+# asked OPTION WORDS...: whether the option is among the words.
+asked() {
+  local option="$1" word
+  shift
+  for word; do [ "$word" != "$option" ] || return 0; done
+  return 1
 }
 
 # step NAME HINT COMMAND...: runs a command quietly; on failure prints its output and the way on.
@@ -46,7 +55,8 @@ zstd:zstd cc:build-essential g++:build-essential make:build-essential python3:py
 dbus-daemon:dbus gdbus:libglib2.0-bin busctl:systemd ovsdb-server:openvswitch-switch ovs-vsctl:openvswitch-switch
 systemd-nspawn:systemd-container modprobe:kmod setpriv:util-linux nsenter:util-linux script:bsdutils curl:curl
 promtool:prometheus"
-OF_THE_FLEET="ansible-playbook:ansible debootstrap:debootstrap dpkg-scanpackages:dpkg-dev ip:iproute2"
+OF_ANSIBLE="ansible-playbook:ansible ansible-lint:ansible-lint"
+OF_THE_FLEET="debootstrap:debootstrap dpkg-scanpackages:dpkg-dev ip:iproute2"
 # Packages that bring no program: a file of theirs, and the package.
 FILES="/usr/lib/python3/dist-packages/dbusmock/__init__.py:python3-dbusmock
 /usr/lib/python3/dist-packages/firewall/server/server.py:python3-firewall

@@ -64,6 +64,6 @@ async function findIn(
   const patterns = join(folder, "patterns");
   await writeFile(patterns, `${secrets.join("\n")}\n`, { mode: 0o600 });
   const [program = "", ...args] = [...zone.inside, "grep", "-rlaF", "--devices=skip", "-f", patterns, place];
-  const { stdout } = await execa(program, args, { reject: false, stdin: "ignore" });
+  const { stdout } = await execa(program, args, { reject: false, stdin: "ignore", env: { LC_ALL: "C" } });
   return stdout.split("\n").filter((path) => path !== "" && path !== patterns);
 }

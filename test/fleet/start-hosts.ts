@@ -60,8 +60,8 @@ export function variablesOf(version: string, { path, sha256 }: Archive): Record<
 }
 
 const OF_THE_TEST = {
-  isochron_primary_volume_size: "1G",
-  isochron_replica_volume_size: "1G",
+  isochron_primary_volume_size: "512M",
+  isochron_replica_volume_size: "512M",
   // Low events wait half a minute for their generation; the steps ask for them one after the other.
   isochron_primary_options: { seal: { low_ms: 2000, medium_ms: 1000 } },
 };

@@ -9,7 +9,7 @@ import { QueryEngine } from "./engine.js";
 import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
 import { startQueryServer } from "./query-server.js";
 
-const FREE_WITHIN_MS = 1500;
+const FREE_WITHIN_MS = 10_000;
 const FREE_POLL_MS = 50;
 
 let running: { engine: QueryEngine; server: FastifyInstance } | undefined;

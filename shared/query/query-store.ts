@@ -185,7 +185,8 @@ export class QueryStore {
       }
       const space = await this.#readSpace(tree, name);
       if (!space) continue;
-      const index = new VectorIndex({ dir: layout.segments(name), space, pool, log });
+      const currentDir = new TreeLayout(layout.current).space(name);
+      const index = new VectorIndex({ dir: layout.segments(name), space, pool, log, currentDir });
       // Before it is open, so that it is closed with the others if it cannot be opened whole.
       this.#spaces.set(name, index);
       await index.open(tree.space(name), size);

@@ -28,6 +28,8 @@ export interface VectorIndexOptions {
   space: Space;
   pool: HnswPool;
   log: Logger;
+  /** The space's folder in whatever generation is current: a query may be older than the last promotion. */
+  currentDir?: string;
   /** hnswlib's search breadth; by default chosen for the space's dimensions. */
   ef?: number;
   /** Floats of newest rows that wait for a segment; by default MOST_TAIL_FLOATS. */
@@ -97,9 +99,9 @@ export class VectorIndex {
    * Rows of events at or above `size` are left out of every answer, and a warning says so.
    */
   async open(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
-    const { dir, space } = this.#options;
+    const { dir, space, currentDir } = this.#options;
     await mkdir(dir, { recursive: true });
-    const files = await listRows(rowsDir, space);
+    const files = await listRows(rowsDir, space, currentDir);
     const found = await findSegments(dir, space, files);
     await this.#readSeqs(files, found, size);
     this.#files = files;
@@ -110,8 +112,8 @@ export class VectorIndex {
 
   /** Moves on to a later generation's rows. Once it resolves, answers hold them all. */
   async advance(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
-    const { space } = this.#options;
-    const files = await listRows(rowsDir, space);
+    const { space, currentDir } = this.#options;
+    const files = await listRows(rowsDir, space, currentDir);
     const leftOut = new LeftOut();
     for await (const chunk of readRowChunks(files, space, this.#table.rows, files.rows)) {
       this.#addRows(chunk, size, leftOut);

@@ -1,6 +1,6 @@
 // Reads the rows of one space in one generation by position: rows are numbered through all `.vec` files in name order.
 // Positions never change, because the files only grow at the end.
-import { open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { VALUE_FORMATS, type Words, wordsOf } from "../format/row-values.js";
 import { type RowShape, rowBytes, SEQ_BYTES, seqAt } from "../format/vector-row.js";
@@ -8,6 +8,8 @@ import { type RowBlock, scaleToUnit } from "./nearest-rows.js";
 
 export interface RowFiles {
   dir: string;
+  /** Where the same rows stand once the generation of `dir` is deleted: later ones only add to them. */
+  laterDir?: string | undefined;
   files: { name: string; first: number; rows: number }[];
   rows: number;
 }
@@ -22,9 +24,9 @@ export interface RowChunk extends RowBlock {
 const CHUNK_BYTES = 1024 * 1024;
 const SEQ_WORDS = SEQ_BYTES / 4;
 
-export async function listRows(dir: string, shape: RowShape): Promise<RowFiles> {
+export async function listRows(dir: string, shape: RowShape, laterDir?: string): Promise<RowFiles> {
   const names = (await readdir(dir)).filter((name) => /^\d{20}\.vec$/.test(name)).sort();
-  const list: RowFiles = { dir, files: [], rows: 0 };
+  const list: RowFiles = { dir, laterDir, files: [], rows: 0 };
   for (const name of names) {
     const rows = Math.floor((await stat(join(dir, name))).size / rowBytes(shape));
     list.files.push({ name, first: list.rows, rows });
@@ -46,7 +48,7 @@ export async function* readRowChunks(
     const end = Math.min(to, file.first + file.rows);
     let at = Math.max(from, file.first);
     if (at >= end) continue;
-    const handle = await open(join(list.dir, file.name), "r");
+    const handle = await openRows(list, file.name);
     try {
       while (at < end) {
         const rows = Math.min(most, end - at);
@@ -59,6 +61,15 @@ export async function* readRowChunks(
     } finally {
       await handle.close();
     }
+  }
+}
+
+async function openRows({ dir, laterDir }: RowFiles, name: string): Promise<FileHandle> {
+  try {
+    return await open(join(dir, name), "r");
+  } catch (error) {
+    if (laterDir === undefined || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return open(join(laterDir, name), "r");
   }
 }
 

@@ -2,6 +2,7 @@
 // schema; every refusal becomes a PushError of the kind that the protocol gives it.
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { parseCheckpoint } from "../../../shared/format/checkpoint.js";
 import { type NoteVerifier, openNote, parseVkey } from "../../../shared/format/signed-note.js";
@@ -91,7 +92,8 @@ export async function pushGeneration(connection: SshConnection, push: PushReques
     ...(push.codec.zstdLevel === undefined ? {} : { "content-encoding": "zstd" }),
   });
   const { source, codec } = push;
-  const answer = await upload(request, push, (metered) => streamTo(request, { source, codec, ...metered }));
+  const write = (metered: MeterOptions) => streamTo(request, { source, codec, ...metered });
+  const answer = await upload(connection, request, push, write);
   return { note: readAnswer(answer), arrival: readArrival(answer) };
 }
 
@@ -108,7 +110,9 @@ export async function sendProbe(
   function* body(): Generator<Buffer> {
     for (let left = bytes; left > 0; left -= PROBE_CHUNK_BYTES) yield randomBytes(Math.min(left, PROBE_CHUNK_BYTES));
   }
-  const answer = await upload(request, options, (metered) => pipeline(meterWire(inTurn(body()), metered), request));
+  const answer = await upload(connection, request, options, (metered) =>
+    pipeline(Readable.from(meterWire(inTurn(body()), metered)), request, { signal: metered.signal }),
+  );
   readAnswer(answer);
   return readArrival(answer);
 }
@@ -117,8 +121,9 @@ async function* inTurn(chunks: Iterable<Buffer>): AsyncGenerator<Buffer, void, v
   yield* chunks;
 }
 
-/** A request whose body `write` sends; it is given up when nothing moves. */
+/** A request whose body `write` sends; it is given up when nothing moves, when the connection is lost or with an answer. */
 async function upload(
+  { lost: connectionLost }: SshConnection,
   request: ClientRequest,
   options: MeterOptions & { stallMs: number },
   write: (metered: MeterOptions) => Promise<void>,
@@ -129,7 +134,14 @@ async function upload(
   const stall = new StallWatchdog(options.stallMs);
   const answered = Promise.race([answerTo(request), stall.expired]);
   answered.catch(() => undefined);
-  const { meter, limits, signal } = options;
+  const { meter, limits } = options;
+  const over = new AbortController();
+  const { signal } = over;
+  const end = () => over.abort();
+  // Both outlive many uploads, and keep nothing of them: what `AbortSignal.any` leaves behind is not freed on Node 20.
+  const enders = [options.signal, connectionLost];
+  for (const ender of enders) ender.addEventListener("abort", end, { once: true });
+  if (enders.some(({ aborted }) => aborted)) end();
   const onBytes = (bytes: number) => {
     stall.moved();
     options.onBytes(bytes);
@@ -142,6 +154,8 @@ async function upload(
     return await answered.catch(lostOn);
   } finally {
     stall.stop();
+    for (const ender of enders) ender.removeEventListener("abort", end);
+    end();
   }
 }
 

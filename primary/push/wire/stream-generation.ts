@@ -1,6 +1,6 @@
 // The body of a push: `btrfs send` of timing, then of vector, back to back, optionally through zstd. Both sends are
 // started at once, the second waits in its pipe: that hides a process start from every increment.
-import { PassThrough, type Writable } from "node:stream";
+import { PassThrough, Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { requireSuccess, spawnSend } from "../../../shared/store/btrfs.js";
 import { SUBVOLUMES, type TreeLayout } from "../../../shared/store/layout.js";
@@ -42,12 +42,16 @@ export interface WireStream extends MeterOptions {
   codec: Codec;
 }
 
-/** Writes to `target` and ends it. @throws PushError `send-failed`; what `target` fails with */
+/**
+ * Writes to `target` and ends it. However it ends, `source` is ended too: a send that nobody reads would hold its
+ * generation for ever. @throws PushError `send-failed`; what `target` fails with
+ */
 export async function streamTo(target: Writable, { source, codec, ...metered }: WireStream): Promise<void> {
   const { meter, signal } = metered;
   const sent = counted(source, (bytes) => meter.addSent(bytes));
   const encoded = codec.zstdLevel === undefined ? sent : throughZstd(sent, codec.zstdLevel, signal);
-  await pipeline(meterWire(encoded, metered), target, { signal });
+  // As a stream: of a bare generator, a target that is gone in the wrong moment leaves `pipeline` waiting for room in it.
+  await pipeline(Readable.from(meterWire(encoded, metered)), target, { signal });
 }
 
 interface StartedSend {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -50,9 +50,10 @@ async function writeRows(
   return dir;
 }
 
-function indexOf(rowsDir: string, space = testSpace(DIMENSIONS)): VectorIndex {
+function indexOf(rowsDir: string, space = testSpace(DIMENSIONS), currentDir?: string): VectorIndex {
   const dir = join(rowsDir, "..", "index");
-  return new VectorIndex({ dir, space, pool, log, tailFloats: TAIL_FLOATS });
+  const current = currentDir === undefined ? {} : { currentDir };
+  return new VectorIndex({ dir, space, pool, log, tailFloats: TAIL_FLOATS, ...current });
 }
 
 function exact(rows: readonly VectorRow[], query: Float32Array, k: number): number[] {
@@ -175,6 +176,25 @@ test("a child that is killed costs no answer: its rows are scanned until the nex
   assert.equal(index.status().state, "ready");
   assert.ok((await recallAt10(index, rows)) >= 0.98);
   await index.close();
+});
+
+test("rows whose generation is deleted before a query has read them are read from the current one", async () => {
+  const rows = someRows(300, 12);
+  const dir = await writeRows([rows]);
+  const current = join(dir, "..", "current");
+  const index = indexOf(dir, testSpace(DIMENSIONS), current);
+  await index.open(dir);
+  try {
+    await rename(dir, current);
+    for (const { seq, vector } of [rows[0], rows[299]] as VectorRow[]) {
+      assert.deepEqual(await index.vectorOf(seq), vector);
+      assert.equal((await index.nearest(vector, 1))[0]?.seq, seq);
+    }
+    await index.idle();
+    assert.equal(index.status().covered, 300);
+  } finally {
+    await index.close();
+  }
 });
 
 test("a row that is not finite is nobody's neighbour and harms no other", async () => {

@@ -1,19 +1,18 @@
 // Runs test files on the next long-term Node as well, from the npm package that carries its binary. Only for files that
 // load no native module: those are compiled for the Node that runs the rest.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { installNode, OTHER_NODE } from "./install-node.js";
 import type { Counts } from "./run-files.js";
-
-const OTHER_NODE = "24.21.0";
 
 /** A Node that cannot be had counts as one failure. */
 export async function runOnOtherNode(files: string[]): Promise<Counts> {
   process.stdout.write(`on Node ${OTHER_NODE}\n`);
   const folder = await mkdtemp(join(tmpdir(), "isochron-node-"));
   try {
-    const node = await installNode(folder);
+    const node = await installNode(folder, OTHER_NODE);
     const args = ["--test", "--test-reporter=tap", ...files];
     const { stdout } = await execa(node, args, { reject: false, stdin: "ignore", maxBuffer: 64 * 1024 * 1024 });
     const counts = {
@@ -29,15 +28,6 @@ export async function runOnOtherNode(files: string[]): Promise<Counts> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function installNode(folder: string): Promise<string> {
-  await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
-  await execa("npm", ["install", "--no-save", "--prefix", folder, `node@${OTHER_NODE}`], { stdin: "ignore" });
-  const node = join(folder, "node_modules", "node", "bin", "node");
-  const { stdout } = await execa(node, ["--version"]);
-  if (stdout !== `v${OTHER_NODE}`) throw new Error(`the package's Node is ${stdout}`);
-  return node;
 }
 
 /** From the summary at the end of TAP output, `# pass 12`. A summary that is not there is a failure. */

@@ -25,15 +25,17 @@ export interface CliOptions {
   input?: string;
   env?: Record<string, string>;
   signal?: AbortSignal;
+  /** Another build of the bin. */
+  bin?: string;
 }
 
 /** Runs `isochron-<role> ...args` to its end; a failure is an exit code, never an exception. */
 export async function runCli(
   role: "primary" | "replica",
   args: string[],
-  { input, env, signal }: CliOptions = {},
+  { input, env, signal, bin = binPath(role) }: CliOptions = {},
 ): Promise<CliResult> {
-  const { stdout, stderr, exitCode } = await execa(process.execPath, [binPath(role), ...args], {
+  const { stdout, stderr, exitCode } = await execa(process.execPath, [bin, ...args], {
     reject: false,
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     env: { ...NO_CONFIG, NO_COLOR: "1", ...env },

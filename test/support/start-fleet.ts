@@ -17,7 +17,8 @@ export interface FleetOptions {
   target?: Record<string, unknown>;
   /** Of one link, between the two; without it they meet on loopback. */
   network?: Network;
-  /** Another build of the replica's bin. */
+  /** Other builds of the bins. */
+  primaryBin?: string;
   replicaBin?: string;
   /** Where volumes and configuration go; default a temp folder that `stop` removes. */
   folder?: string;

@@ -22,6 +22,8 @@ export interface ReplicaOptions {
 
 export interface ManyOptions {
   replicas: readonly ReplicaOptions[];
+  /** Another build of the primary's bin. */
+  primaryBin?: string;
   /** One link for each replica; without it everything is on loopback. */
   network?: Network;
   /** The primary's volume. */
@@ -79,7 +81,9 @@ export async function makeMany(options: ManyOptions): Promise<ManyFleet> {
   try {
     await mkdir(folder, { recursive: true });
     const root = join(folder, "p");
-    const { vkey, ssh } = await initPrimary(root, options.volume ?? DEFAULT_VOLUME, origin, undo);
+    const bin = options.primaryBin === undefined ? {} : { bin: options.primaryBin };
+    const volume = options.volume ?? DEFAULT_VOLUME;
+    const { vkey, ssh } = await initPrimary({ root, volume, origin, undo, ...bin });
     const replicas: ReplicaSide[] = new Array(options.replicas.length);
     await eachOf(options.replicas, async (replica, index) => {
       const link = options.network?.link(index);
@@ -98,6 +102,7 @@ export async function makeMany(options: ManyOptions): Promise<ManyFleet> {
         replicas: targets,
       },
       ...(options.network ? { enter: options.network.enter } : {}),
+      ...bin,
     });
     undo.push(
       () => eachOf(replicas, ({ daemon }) => daemon.stop()),
@@ -147,10 +152,11 @@ async function undoAll(undo: Undo): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step();
 }
 
-async function initPrimary(root: string, volume: string, origin: string, undo: Undo) {
+async function initPrimary(parts: { root: string; volume: string; origin: string; undo: Undo; bin?: string }) {
+  const { root, volume, origin, undo, ...how } = parts;
   undo.push(() => unmount(root));
-  await must(runCli("primary", ["init", "--root", root, "--loop", volume, "--origin", origin]));
-  const keys = await must(runCli("primary", ["key", "--root", root, "--json"]));
+  await must(runCli("primary", ["init", "--root", root, "--loop", volume, "--origin", origin], how));
+  const keys = await must(runCli("primary", ["key", "--root", root, "--json"], how));
   return JSON.parse(keys) as { vkey: string; ssh: string };
 }
 
@@ -168,13 +174,13 @@ async function makeReplica(parts: {
   const root = join(folder, index === 0 ? "r" : `r${index + 1}`);
   undo.push(() => unmount(root));
   const volume = options.volume ?? DEFAULT_VOLUME;
-  await must(runCli("replica", ["init", "--root", root, "--loop", volume, "--name", name, "--trust", parts.vkey]));
+  const bin = options.bin === undefined ? {} : { bin: options.bin };
+  await must(runCli("replica", ["init", "--root", root, "--loop", volume, "--name", name, "--trust", parts.vkey], bin));
   const command = `${process.execPath} ${options.bin ?? binPath("replica")} receive --root ${root}`;
   const place = link && { address: link.address, port: 22, enter: link.enter };
   const sshd = await startSshd([{ publicKey: parts.ssh, command }], place);
   undo.push(() => sshd.stop());
   const config = { ...WITHOUT_BUS, ...options.config };
-  const bin = options.bin === undefined ? {} : { bin: options.bin };
   const side = await makeSide({ role: "replica", folder, name: fileName(index), root, config, ...bin });
   return { ...side, name, sshd, link };
 }
@@ -204,7 +210,7 @@ async function makeSide(parts: {
     root,
     configPath,
     daemon: new DaemonProcess(role, ["--config", configPath], how),
-    run: (...args) => runCli(role, [...args, "--config", configPath]),
+    run: (...args) => runCli(role, [...args, "--config", configPath], how.bin === undefined ? {} : { bin: how.bin }),
     socket: (socket) => join(root, "run", `${socket}.sock`),
   };
 }

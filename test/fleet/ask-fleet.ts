@@ -15,6 +15,7 @@ export interface PrimaryAnswer {
   origin: string;
   ledger: { size: number; sealed: number; generation: number };
   replicas: { name: string; health: string; code?: string; reason: string; generation?: number }[];
+  sources: { ovsdb: { watching: boolean } };
 }
 
 const PATIENCE_MS = 180_000;

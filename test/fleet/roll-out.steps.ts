@@ -81,6 +81,12 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
     await primary.must("systemctl", "restart", "demo.service");
     await primary.must("apt-get", "-q", "-y", "--no-install-recommends", "install", "sl", "openvswitch-switch");
     await primary.must("systemctl", "start", "ovsdb-server.service");
+    // A bridge that was there before the source was is observed, not created.
+    await until(
+      () => primaryStatus(primary),
+      ({ sources }) => sources.ovsdb.watching,
+      "nobody watches Open vSwitch",
+    );
     await primary.must("ovs-vsctl", "--no-wait", "add-br", "br-fleet");
     const wanted = {
       "unit:demo.service": "stopped",

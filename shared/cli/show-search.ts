@@ -27,9 +27,10 @@ export function showSearch(answer: SearchShown): void {
 
 function columnsFor({ results, explain }: SearchShown): Column<SearchResult>[] {
   const isFolded = results.some(({ repeats }) => repeats && repeats.count > 1);
-  const [seq, time, ...names] = EVENT_COLUMNS as Column<SearchResult>[];
-  const when = isFolded ? REPEATS : [time as Column<SearchResult>];
-  return [seq as Column<SearchResult>, ...when, ...names, ...LEGS, ...(explain ? [SCORE] : [])];
+  const column = (title: string) => EVENT_COLUMNS.filter((one) => one.title === title) as Column<SearchResult>[];
+  const when = isFolded ? REPEATS : column("TIME");
+  const what = [...column("ELEMENT"), ...column("ACTION"), SAYS];
+  return [...column("SEQ"), ...when, ...LEGS, ...(explain ? [SCORE] : []), ...what];
 }
 
 const REPEATS: Column<SearchResult>[] = [
@@ -37,6 +38,12 @@ const REPEATS: Column<SearchResult>[] = [
   { title: "FIRST", value: ({ repeats, timestamp }) => wholeSeconds(repeats?.first ?? timestamp) },
   { title: "LAST", value: ({ repeats, timestamp }) => wholeSeconds(repeats?.last ?? timestamp) },
 ];
+
+const SAYS: Column<SearchResult> = {
+  title: "SAYS",
+  value: ({ excerpt }) => excerpt ?? "(cannot be verified)",
+  shrink: true,
+};
 
 const LEGS: Column<SearchResult>[] = [
   { title: "TEXT", value: ({ text }) => formatLeg(text), right: true },

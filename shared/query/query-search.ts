@@ -13,6 +13,7 @@ import {
   type SearchMode,
   type VectorPlace,
 } from "./search/inquire.js";
+import { excerptOf } from "./search/make-excerpt.js";
 import { rankByModel } from "./search/rank-by-model.js";
 import { rankByWords } from "./search/rank-by-words.js";
 import { readQuestion } from "./search/read-question.js";
@@ -30,6 +31,8 @@ export interface SearchQuery {
 
 export interface SearchResult extends EventSummary {
   score: number;
+  /** What the event says, in a line; missing of an event that cannot be verified. */
+  excerpt?: string;
   text?: LegPlace;
   /** `space` where the question had a vector of its own. */
   vector?: VectorPlace;
@@ -106,9 +109,11 @@ function resultOf(
   explain: boolean,
   repeats: Repeats | undefined,
 ): SearchResult {
+  const excerpt = excerptOf(context, seq);
   return {
     ...summarise(rowOfSeq(context, seq)),
     score,
+    ...(excerpt === undefined ? {} : { excerpt }),
     ...(text ? { text } : {}),
     ...(vector ? { vector } : {}),
     ...(explain ? { parts } : {}),

@@ -10,7 +10,7 @@ import type { AckLine } from "../../primary/sources/lines/format-ack.js";
 import { BusConnection } from "../../shared/dbus/bus-connection.js";
 import { eventually, expectConverged, ingest, primaryStatus, QUIET, seal, someEvents } from "../support/drive-fleet.js";
 import { program, ROOT, requirePart } from "../support/require-part.js";
-import { type Fleet, REPLICA_NAME, replicaAnswers, withFleet } from "../support/start-fleet.js";
+import { bothAnswer, type Fleet, REPLICA_NAME, replicaAnswers, withFleet } from "../support/start-fleet.js";
 import { type TestBus, withBus } from "../support/with-bus.js";
 import { withFolder } from "../support/with-folder.js";
 
@@ -163,7 +163,7 @@ test("both daemons on a bus with the shipped policies", async (t) => {
     onBus({ policies }, async (on) => {
       await ingest(on.fleet, NETWORK_EVENTS);
       await seal(on.fleet);
-      await replicaAnswers(on.fleet, NETWORK_EVENTS.length + 1);
+      await bothAnswer(on.fleet, NETWORK_EVENTS.length + 1);
       await t.test("requirement 4.9: the papers' own gdbus lines work as printed", () => askAsPrinted(on));
       await t.test("requirement 4.9: the network's state is that of its elements' latest events", () => askNetwork(on));
       await t.test("requirement 4.9: each method answers under its name in CamelCase too", () => askInCamelCase(on));

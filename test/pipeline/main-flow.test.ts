@@ -17,7 +17,14 @@ import {
   someEvents,
   storeOf,
 } from "../support/drive-fleet.js";
-import { type Fleet, type FleetSide, makeFleet, REPLICA_NAME, replicaAnswers } from "../support/start-fleet.js";
+import {
+  bothAnswer,
+  type Fleet,
+  type FleetSide,
+  makeFleet,
+  REPLICA_NAME,
+  replicaAnswers,
+} from "../support/start-fleet.js";
 
 const SECRET = "kX9-never-on-disk-7Qz";
 
@@ -50,7 +57,7 @@ describe("a primary and its replica", () => {
       },
     ]);
     await seal(fleet);
-    await replicaAnswers(fleet, acks.length + 1);
+    await bothAnswer(fleet, acks.length + 1);
   });
   after(() => fleet?.stop());
 

@@ -76,19 +76,26 @@ export async function withFleet<T>(options: FleetOptions, body: (fleet: Fleet) =
 }
 
 /** Waits until the replica answers from at least `size` entries; fails after a minute, with what it last said. */
-export async function replicaAnswers(fleet: Fleet, size: number): Promise<void> {
+export function replicaAnswers(fleet: Fleet, size: number): Promise<void> {
+  return sideAnswers(fleet.replica, size);
+}
+
+/** The primary's answers may come later than the replica's: they give way to its ledger. */
+export async function bothAnswer(fleet: Fleet, size: number): Promise<void> {
+  for (const side of [fleet.replica, fleet.primary]) await sideAnswers(side, size);
+}
+
+async function sideAnswers({ socket, root }: FleetSide, size: number): Promise<void> {
   let last: unknown;
   for (let tries = 0; tries < 1200; tries += 1) {
-    const answer = await askSocket({ socketPath: fleet.replica.socket("query"), path: "/v1/status" }).catch(
-      (error: unknown) => {
-        last = error;
-        return undefined;
-      },
-    );
+    const answer = await askSocket({ socketPath: socket("query"), path: "/v1/status" }).catch((error: unknown) => {
+      last = error;
+      return undefined;
+    });
     const stores = (answer as { stores?: { size: number }[] } | undefined)?.stores;
     if (stores?.some((store) => store.size >= size)) return;
     if (answer) last = answer;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`the replica does not answer from ${size} entries: ${JSON.stringify(last)}`);
+  throw new Error(`${root} does not answer from ${size} entries: ${JSON.stringify(last)}`);
 }

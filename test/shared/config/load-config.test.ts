@@ -38,7 +38,7 @@ test("each wrong option is named with its value and what it may be", async () =>
       "seal.high_ms: 0: must be a whole number from 1 to 3600000",
       "seal.foo: there is no such option",
       'admit.max_payload_bytes: "1Q": must be a size',
-      'vectorize.level: "best": must be none or heuristic',
+      'vectorize.level: "best": must be one of none, heuristic, low, medium, high',
       'root: "relative": must be an absolute path',
       'replicas[0].host_key: "zz": must be an OpenSSH public key',
     ];

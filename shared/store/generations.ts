@@ -102,7 +102,12 @@ export async function deletePair(dir: string): Promise<void> {
     if (await isSubvolume(path)) subvolumes.push(path);
     else await rm(path, { recursive: true, force: true });
   }
-  if (subvolumes.length > 0) await deleteSubvolume(subvolumes);
+  if (subvolumes.length > 0) {
+    await deleteSubvolume(subvolumes).catch((error: unknown) => {
+      // Somebody else swept it in this moment; what is left all the same keeps the folder from going.
+      if (!(error instanceof StoreError) || error.code !== "missing") throw error;
+    });
+  }
   await rmdir(dir).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });

@@ -41,6 +41,7 @@ async function start({ root, socketPath, indexProcesses, daemon }: QueryOptions)
     const measures = new QueryMetrics(daemon, () => engine.status());
     // Listens first: a catch-up can take minutes, and whoever asks meanwhile is told so.
     running = { engine, server: await listenOnceFree(() => startQueryServer(engine, socketPath, log, measures)) };
+    send({ op: "listens" });
     await engine.start();
     send({ op: "caught-up" });
   } catch (error) {

@@ -30,6 +30,7 @@ export type ToQueryProcess =
   | { op: "stop" };
 
 export type FromQueryProcess =
+  | { op: "listens" }
   | { op: "caught-up" }
   | { op: "failed"; message: string; hint?: string | undefined }
   | { op: "promoted"; call: number; answer?: Promoted; error?: string }

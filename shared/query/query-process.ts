@@ -39,7 +39,8 @@ export async function startQueryProcess(options: QueryProcessOptions): Promise<Q
 }
 
 const CHILD = fileURLToPath(new URL("./query-main.js", import.meta.url));
-const START_WITHIN_MS = 3000;
+/** A start waits this long for the first catch-up, and goes on without it. */
+const CATCH_UP_WITHIN_MS = 3000;
 const LEAST_DELAY_MS = 100;
 const MOST_DELAY_MS = 10_000;
 /** A process that ran for this long was well: the next delay is the least again. */
@@ -79,10 +80,12 @@ class QuerySupervisor implements QueryProcess {
     signal?.throwIfAborted();
     signal?.addEventListener("abort", () => void this.stop(), { once: true });
     const { log } = this.#options;
-    const forked = this.#fork();
-    const late = sleep(START_WITHIN_MS, "late", { ref: false });
+    const { listens, caughtUp } = this.#fork();
     try {
-      const isLate = (await Promise.race([forked, late])) === "late";
+      // Two daemons may not share a socket: until the process has it, there is nothing to go on with.
+      await Promise.race([listens, caughtUp]);
+      const late = sleep(CATCH_UP_WITHIN_MS, "late", { ref: false });
+      const isLate = (await Promise.race([caughtUp, late])) === "late";
       this.#started = true;
       if (!isLate) return;
     } catch (error) {
@@ -90,12 +93,12 @@ class QuerySupervisor implements QueryProcess {
       throw error;
     }
     log.warn("queries are not answered yet: the index is catching up");
-    this.#logOutcome(forked);
+    this.#logOutcome(caughtUp);
   }
 
-  #logOutcome(forked: Promise<void>): void {
+  #logOutcome(caughtUp: Promise<void>): void {
     const { log } = this.#options;
-    forked.then(
+    caughtUp.then(
       () => log.info("queries are answered"),
       (error: unknown) => log.error("query process did not start", { error }),
     );
@@ -134,8 +137,8 @@ class QuerySupervisor implements QueryProcess {
     clearTimeout(kill);
   }
 
-  /** Resolves when the new process listens and has caught up. */
-  #fork(): Promise<void> {
+  /** Both of a new process: `listens` resolves before `caughtUp`; what fails rejects `caughtUp` alone. */
+  #fork(): { listens: Promise<void>; caughtUp: Promise<void> } {
     const { log, root, socketPath, indexProcesses, daemon } = this.#options;
     const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
     const { niceness = 0 } = this.#options;
@@ -143,9 +146,14 @@ class QuerySupervisor implements QueryProcess {
     const startedMs = Date.now();
     this.#child = child;
     child.on("error", (error) => log.error("query process cannot be reached", { error }));
-    return new Promise((resolve, reject) => {
+    let onListening: () => void;
+    const listens = new Promise<void>((resolve) => {
+      onListening = resolve;
+    });
+    const caughtUp = new Promise<void>((resolve, reject) => {
       child.on("message", (message: FromQueryProcess) => {
-        if (message.op === "caught-up") {
+        if (message.op === "listens") onListening();
+        else if (message.op === "caught-up") {
           this.#onCaughtUp();
           resolve();
         } else if (message.op === "failed") {
@@ -159,6 +167,7 @@ class QuerySupervisor implements QueryProcess {
       });
       this.#send({ op: "start", root, socketPath, indexProcesses, daemon });
     });
+    return { listens, caughtUp };
   }
 
   #onCaughtUp(): void {
@@ -167,7 +176,7 @@ class QuerySupervisor implements QueryProcess {
     for (const [call, { store, generation }] of this.#waiting) this.#send({ op: "promoted", call, store, generation });
   }
 
-  #onMessage(message: Exclude<FromQueryProcess, { op: "caught-up" | "failed" }>): void {
+  #onMessage(message: Exclude<FromQueryProcess, { op: "listens" | "caught-up" | "failed" }>): void {
     if (message.op === "log") {
       this.#options.log[message.level](message.message, message.fields);
       return;
@@ -184,7 +193,7 @@ class QuerySupervisor implements QueryProcess {
     if (this.#stopped || !this.#started) return;
     this.#delayMs = ranMs >= WELL_AFTER_MS ? LEAST_DELAY_MS : this.#delayMs;
     this.#options.log.error("query process ended, starting another", { code, signal, delay_ms: this.#delayMs });
-    this.#restart = setTimeout(() => this.#logOutcome(this.#fork()), this.#delayMs);
+    this.#restart = setTimeout(() => this.#logOutcome(this.#fork().caughtUp), this.#delayMs);
     this.#delayMs = Math.min(MOST_DELAY_MS, this.#delayMs * 2);
   }
 

@@ -26,6 +26,12 @@ export interface LineFault {
 }
 
 const READ_BYTES = 1024 * 1024;
+/**
+ * A read begins with so much, and takes more each time that there was more. Most are of the few lines that a push has just
+ * brought: buffers of a MiB for each of those had V8 collect its whole heap at every second push.
+ */
+const FIRST_READ_BYTES = 16 * 1024;
+const READ_GROWTH = 4;
 const NEWLINE = 0x0a;
 /** No line is longer; a file of terabytes without a newline, which takes no space on disk, would else fill the memory. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -136,9 +142,11 @@ async function* readSegment(
   try {
     let { seq, offset } = start;
     let rest: Buffer = Buffer.alloc(0);
+    let readBytes = FIRST_READ_BYTES;
     for (;;) {
-      const bytes = await readOn(handle, rest, offset);
+      const bytes = await readOn(handle, rest, offset, readBytes);
       const atEnd = bytes.length === rest.length;
+      if (bytes.length - rest.length >= readBytes) readBytes = Math.min(READ_BYTES, readBytes * READ_GROWTH);
       let batch: (StoredLine | LineFault)[] = [];
       let at = 0;
       for (let end = bytes.indexOf(NEWLINE, rest.length); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
@@ -197,8 +205,8 @@ async function* scanSegment(
 }
 
 /** `rest`, which begins at `offset`, and what follows it: as much again, so that a long line is not copied for each MiB. */
-async function readOn(handle: FileHandle, rest: Buffer, offset: number): Promise<Buffer> {
-  const moreBytes = Math.max(READ_BYTES, rest.length);
+async function readOn(handle: FileHandle, rest: Buffer, offset: number, readBytes: number): Promise<Buffer> {
+  const moreBytes = Math.max(readBytes, rest.length);
   const chunk = Buffer.allocUnsafe(rest.length + moreBytes);
   rest.copy(chunk);
   const { bytesRead } = await handle.read(chunk, rest.length, moreBytes, offset + rest.length);

@@ -7,7 +7,7 @@ const READ_BYTES = 1024 * 1024;
 export async function* readRowSeqs(path: string, width: number, first: number, rows: number): AsyncGenerator<number[]> {
   const file = await open(path, "r");
   try {
-    const chunk = Buffer.allocUnsafe(Math.max(1, Math.floor(READ_BYTES / width)) * width);
+    const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(rows, Math.floor(READ_BYTES / width))) * width);
     const end = (first + rows) * width;
     for (let at = first * width; at < end; ) {
       const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, end - at), at);

@@ -217,6 +217,11 @@ export class Publisher implements EventSink, LinkSource {
     );
   }
 
+  /** When the ledger's batch or seal of now began, by `performance.now()`; undefined while it does neither. */
+  get turnBeganMs(): number | undefined {
+    return this.#ledger.turnBeganMs;
+  }
+
   /** Events without their vectors yet, and events waiting for the ledger. */
   backlog(): { vectors: number; ledger: number } {
     return { vectors: this.#vectorizer.backlog(), ledger: this.#ledger.queued };

@@ -2,6 +2,7 @@
 // stopped in reverse. All adapters are made here.
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { Registry } from "prom-client";
+import type { Daemon } from "../shared/cli/run-daemon.js";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
 import type { RowLevel } from "../shared/embed/levels.js";
@@ -25,6 +26,7 @@ import { laterLevels, levelsOf, type PrimaryConfig, primarySockets } from "./con
 import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import { FillOrders } from "./fill-orders.js";
+import { HangFinder } from "./find-hang.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { makeLevelOptions, resolveLevels } from "./make-levels.js";
@@ -47,10 +49,9 @@ import { LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { LevelPlan } from "./vectorize/level-plan.js";
 import { LevelWatch } from "./vectorize/watch-levels.js";
 
-export interface PrimaryDaemon {
+export interface PrimaryDaemon extends Daemon {
   /** Rejects when the ledger takes no more: the process must end, and be started again. */
   failed: Promise<never>;
-  stop(): Promise<void>;
 }
 
 /** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
@@ -200,13 +201,22 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => bus.release());
   log.info("serving", { root: config.root, origin: identity.origin, store: identity.uuid, ingest: sockets.ingest });
 
+  const hangs = new HangFinder({ turnBeganMs: () => publisher.turnBeganMs, log });
   return {
     failed,
+    describe: () => describeInShort(publisher, links),
+    findHang: (patienceMs) => hangs.look(patienceMs),
     async stop() {
       await stops.stop();
       log.info("stopped", { root: config.root });
     },
   };
+}
+
+function describeInShort(publisher: Publisher, links: readonly ReplicaLink[]): string {
+  const healthy = links.filter((link) => link.status().health === "healthy").length;
+  const generation = publisher.newest()?.generation ?? 0;
+  return `${publisher.ledgerSize()} entries, generation ${generation}, ${healthy} of ${links.length} replicas healthy`;
 }
 
 async function openPublisher(

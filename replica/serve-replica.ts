@@ -1,6 +1,7 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
 import { chmod, mkdir } from "node:fs/promises";
 import { Registry } from "prom-client";
+import type { Daemon } from "../shared/cli/run-daemon.js";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
 import { createLogger, type Logger } from "../shared/log.js";
@@ -22,19 +23,15 @@ import { ReplicaFace } from "./face/replica-face.js";
 import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
 
-export interface ReplicaDaemon {
-  stop(): Promise<void>;
-}
-
 /** One push: the receive, and beside its verification a list and a sync. */
 const SPARES = { spares: 1, shells: 2 };
 
 /** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
-export function serveReplica(config: ReplicaConfig): Promise<ReplicaDaemon> {
+export function serveReplica(config: ReplicaConfig): Promise<Daemon> {
   return startOrStop((stops) => startReplica(config, stops));
 }
 
-async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<ReplicaDaemon> {
+async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Daemon> {
   const log = createLogger(config.log_level);
   await ensureMounted(config.root);
   const identity = await loadReplicaIdentity(config.root);
@@ -103,11 +100,19 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Re
   log.info("serving", { root: config.root, replica: identity.name, agent: sockets.agent, query: sockets.query });
 
   return {
+    describe: () => describeInShort(stores),
     async stop() {
       await stops.stop();
       log.info("stopped", { root: config.root });
     },
   };
+}
+
+function describeInShort(stores: ReplicaStores): string {
+  const held = stores.status();
+  const entries = held.reduce((sum, { size }) => sum + size, 0);
+  const damaged = held.filter(({ damage }) => damage !== null).length;
+  return `${held.length} stores, ${entries} entries${damaged > 0 ? `, ${damaged} stores damaged` : ""}`;
 }
 
 function makeMetrics(

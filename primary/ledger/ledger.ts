@@ -52,6 +52,7 @@ export class Ledger implements EventSink {
   readonly #onFailure: (failure: LedgerError) => void;
   /** One turn at a time: batches, and seals ahead of them. */
   readonly #turns = new PQueue({ concurrency: 1 });
+  #turnBeganMs: number | undefined;
   #tree: MerkleTree;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -90,6 +91,11 @@ export class Ledger implements EventSink {
     return this.#waiting.length;
   }
 
+  /** When the batch or seal of now took its turn, by `performance.now()`; undefined while none has it. */
+  get turnBeganMs(): number | undefined {
+    return this.#turnBeganMs;
+  }
+
   room(): Promise<void> | undefined {
     if (!this.#full()) return undefined;
     return new Promise((resolve) => this.#roomWaiters.push(resolve));
@@ -110,20 +116,29 @@ export class Ledger implements EventSink {
 
   /** Runs `act` while no batch runs, ahead of the batches that wait. */
   async held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> {
-    return this.#turns.add(
-      async () => {
-        if (this.#failure) throw this.#failure;
-        const { size } = this.#tree;
-        try {
-          return await act(this.#heldView());
-        } catch (cause) {
-          // An entry that was appended but whose purpose failed must not be followed by another: `openLedger` cuts it.
-          if (this.#tree.size > size) this.#fail(halfSealed(cause));
-          throw cause;
-        }
-      },
-      { priority: 1 },
-    );
+    return this.#takeTurn(async () => {
+      if (this.#failure) throw this.#failure;
+      const { size } = this.#tree;
+      try {
+        return await act(this.#heldView());
+      } catch (cause) {
+        // An entry that was appended but whose purpose failed must not be followed by another: `openLedger` cuts it.
+        if (this.#tree.size > size) this.#fail(halfSealed(cause));
+        throw cause;
+      }
+    }, 1);
+  }
+
+  #takeTurn<T>(act: () => Promise<T>, priority = 0): Promise<T> {
+    const timed = async () => {
+      this.#turnBeganMs = performance.now();
+      try {
+        return await act();
+      } finally {
+        this.#turnBeganMs = undefined;
+      }
+    };
+    return this.#turns.add(timed, { priority });
   }
 
   #heldView(): HeldLedger {
@@ -156,7 +171,7 @@ export class Ledger implements EventSink {
   #planBatch(): void {
     if (this.#batchPlanned) return;
     this.#batchPlanned = true;
-    void this.#turns.add(() => this.#runBatch());
+    void this.#takeTurn(() => this.#runBatch());
   }
 
   async #runBatch(): Promise<void> {

@@ -3,6 +3,7 @@
 // what was to be sent is sent, and a store that was tampered with stays so.
 import { resolve } from "node:path";
 import yargs, { type CommandModule } from "yargs";
+import { ConfigError } from "../config/config-error.js";
 import { readVersion } from "../read-version.js";
 import { reportError } from "./report-error.js";
 
@@ -50,8 +51,24 @@ export async function runCommands({ bin, summary, commands, example }: CommandLi
   try {
     await parser.parseAsync();
   } catch (error) {
-    reportError(error);
+    const isDaemon = args.some((arg) => commandNamed(arg, commands)?.startsWith("serve"));
+    reportError(error, isDaemon && needsHand(error) ? NEEDS_HAND : 1);
   }
+}
+
+/** EX_CONFIG of sysexits(3). The units name it in `RestartPreventExitStatus=`. */
+const NEEDS_HAND = 78;
+
+/** Whether a restart would meet the same again: a wrong option, a damaged file. What heals by itself is none of it. */
+function needsHand(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return (
+    error instanceof ConfigError ||
+    error instanceof UsageError ||
+    code === "corrupt" ||
+    code === "unreadable" ||
+    code === "invalid"
+  );
 }
 
 /** Output that cannot be written for another reason, such as a full disk, is a failure; the exit code says which. */

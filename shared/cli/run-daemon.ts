@@ -1,9 +1,10 @@
 // How `serve` runs: until SIGINT or SIGTERM, then an orderly stop; a second signal ends it at once. Tells systemd when it
-// is ready (sd_notify(3)) if started as `Type=notify`.
+// is ready, how it is doing and that it lives, if started as `Type=notify`.
 import { once } from "node:events";
-import { execa } from "execa";
+import { notifySystemd, statusLine } from "./notify-systemd.js";
+import { extendStart, type Living, showLife } from "./show-life.js";
 
-export interface Daemon {
+export interface Daemon extends Living {
   /** Rejects when the daemon cannot go on. */
   failed?: Promise<never>;
   stop(): Promise<void>;
@@ -18,12 +19,17 @@ export async function runDaemon(start: () => Promise<Daemon>): Promise<void> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  const daemon = await start();
-  await notifySystemd("READY=1");
+  const daemon = await extendStart(start());
+  await notifySystemd("READY=1", ...(daemon.describe ? [statusLine(daemon.describe())] : []));
+  const dying = new AbortController();
+  const living = showLife(daemon, dying.signal);
   try {
     if (!ending.signal.aborted) await Promise.race([once(ending.signal, "abort"), daemon.failed ?? forever()]);
   } finally {
-    await notifySystemd("STOPPING=1");
+    dying.abort();
+    await living;
+    // A stop that takes longer than TimeoutStopSec is cut off: a crash at any point is what the store is made for.
+    await notifySystemd("STOPPING=1", statusLine("stopping"));
     await daemon.stop();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
@@ -32,9 +38,4 @@ export async function runDaemon(start: () => Promise<Daemon>): Promise<void> {
 
 function forever(): Promise<never> {
   return new Promise(() => undefined);
-}
-
-async function notifySystemd(state: string): Promise<void> {
-  if (process.env.NOTIFY_SOCKET === undefined) return;
-  await execa("systemd-notify", [state], { reject: false });
 }

@@ -2,6 +2,7 @@
 import type { LevelOfPriority, VectorLevel } from "../shared/embed/levels.js";
 import type { Priority } from "../shared/format/entry.js";
 import type { MetricsServer, MetricsState } from "../shared/metrics/serve-metrics.js";
+import type { AnsweredBy, Queries } from "../shared/query/start-queries.js";
 import { freeSpace } from "../shared/store/btrfs.js";
 import type { PrimaryIdentity } from "../shared/store/identity.js";
 import { describeKept, type KeptGeneration } from "../shared/store/select-kept.js";
@@ -30,6 +31,8 @@ export interface PrimaryStatus {
   backlog: { vectors: number; ledger: number };
   seals: SealScheduleState;
   bus: BusState;
+  /** Who answers queries. */
+  queries: AnsweredBy;
   vectorize: VectorizeStatus;
   volume: { free_bytes: number; total_bytes: number };
   memory_bytes: number;
@@ -88,6 +91,7 @@ export async function describePrimary(
   identity: PrimaryIdentity,
   parts: {
     publisher: Publisher;
+    query: Queries;
     bus: EventBus;
     links: readonly ReplicaLink[];
     sources: readonly Source[];
@@ -95,7 +99,7 @@ export async function describePrimary(
     metrics: MetricsServer;
   },
 ): Promise<PrimaryStatus> {
-  const { publisher, bus, links, sources, face, metrics } = parts;
+  const { publisher, query, bus, links, sources, face, metrics } = parts;
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {
@@ -109,6 +113,7 @@ export async function describePrimary(
     backlog: publisher.backlog(),
     seals: publisher.seals(),
     bus: bus.state(),
+    queries: query.state(),
     vectorize: describeVectorizing(config.vectorize, publisher.vectorizing(), publisher.filler.states()),
     volume: { free_bytes: freeBytes, total_bytes: totalBytes },
     memory_bytes: process.memoryUsage.rss(),

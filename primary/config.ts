@@ -4,6 +4,7 @@ import { z } from "zod";
 import { keepOption } from "../shared/config/keep-option.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, rate, size, wholeNumber } from "../shared/config/option-types.js";
+import { queryOptions } from "../shared/config/query-option.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import {
   DEFAULT_MODELS,
@@ -224,7 +225,10 @@ const replica = z.strictObject({
     .describe("Most that this link may send, such as `2 Mbit/s`; `push.limit` holds as well."),
 });
 
-const SOCKETS = ["ingest.sock", "control.sock", "query.sock", "metrics.sock"] as const;
+/** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
+export const QUERY_NICENESS = 10;
+
+const SOCKETS = ["ingest.sock", "control.sock", "query.sock", "metrics.sock", "feed.sock"] as const;
 
 const options = z.strictObject({
   root: absolutePath()
@@ -250,6 +254,7 @@ const options = z.strictObject({
   index: z
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),
+  query: queryOptions(),
   push: push.prefault({}),
   keep: keepOption(),
   metrics: metricsOptions(),
@@ -331,9 +336,10 @@ export interface PrimarySockets {
   control: string;
   query: string;
   metrics: string;
+  feed: string;
 }
 
 export function primarySockets({ run_dir }: PrimaryConfig): PrimarySockets {
-  const [ingest, control, query, metrics] = SOCKETS.map((name) => join(run_dir, name));
-  return { ingest, control, query, metrics } as PrimarySockets;
+  const [ingest, control, query, metrics, feed] = SOCKETS.map((name) => join(run_dir, name));
+  return { ingest, control, query, metrics, feed } as PrimarySockets;
 }

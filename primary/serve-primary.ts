@@ -1,16 +1,17 @@
 // The primary's daemon: volume, publisher, links, query process, control socket, sources, started in that order and
 // stopped in reverse. All adapters are made here.
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { Registry } from "prom-client";
 import type { Daemon } from "../shared/cli/run-daemon.js";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
+import { findUser } from "../shared/config/find-user.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
 import type { RowLevel } from "../shared/embed/levels.js";
 import { groundOfLevel, resolveLevel } from "../shared/embed/resolve-level.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
 import { MetricsServer } from "../shared/metrics/serve-metrics.js";
-import { type QueryProcess, startQueryProcess } from "../shared/query/query-process.js";
+import { type Queries, startQueries } from "../shared/query/start-queries.js";
 import { readVersion } from "../shared/read-version.js";
 import { btrfsVersions } from "../shared/store/btrfs.js";
 import { currentGeneration } from "../shared/store/generations.js";
@@ -22,7 +23,7 @@ import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { describePrimary, type PrimaryStatus, sealOnDemand } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
-import { laterLevels, levelsOf, type PrimaryConfig, primarySockets } from "./config.js";
+import { laterLevels, levelsOf, type PrimaryConfig, primarySockets, QUERY_NICENESS } from "./config.js";
 import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import { FillOrders } from "./fill-orders.js";
@@ -54,8 +55,6 @@ export interface PrimaryDaemon extends Daemon {
   failed: Promise<never>;
 }
 
-/** Questions can wait for events; on a busy host the primary's own index lags, and its answers say so. */
-const QUERY_NICENESS = 10;
 /** A seal and one push: two snapshots, two sends, and two that count for the choice of a codec. */
 const SPARES = { spares: 4, shells: 2 };
 const ANNOUNCE_DELAY_MS = 100;
@@ -69,12 +68,12 @@ export function servePrimary(config: PrimaryConfig): Promise<PrimaryDaemon> {
 
 async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<PrimaryDaemon> {
   const log = createLogger(config.log_level);
+  const user = config.query.user === undefined ? undefined : await findUser("query.user", config.query.user);
   await ensureMounted(config.root);
   const identity = await loadPrimaryIdentity(config.root);
   const lock = lockRoot(config.root);
   stops.add(() => lock.release());
   const layout = new RootLayout(config.root);
-  await chmod(layout.stores, 0o700);
   const store = layout.store(identity.uuid);
   const sockets = primarySockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
@@ -84,12 +83,15 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   failed.catch(() => undefined);
 
-  const query = await startQueryProcess({
+  const query = await startQueries({
     root: config.root,
     socketPath: sockets.query,
     indexProcesses: config.index.processes,
     daemon: "primary",
     niceness: QUERY_NICENESS,
+    user,
+    feedPath: sockets.feed,
+    isKnown: (storeUuid) => storeUuid === identity.uuid,
     log,
   });
   stops.add(() => query.stop());
@@ -146,7 +148,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   });
   stops.add(() => levelWatch.stop());
   await levelWatch.start();
-  const announce = announcer(query, publisher, log);
+  const announce = announcer(query, publisher);
   const sends = new SharedSends();
   stops.add(() => sends.stop());
   const paused = await PausedLinks.open(store.pausedLinks, log);
@@ -175,8 +177,8 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
   const status = (): Promise<PrimaryStatus> =>
-    describePrimary(config, identity, { publisher, bus, links, sources, face, metrics });
-  const page = makePage(config, registry, counted, status);
+    describePrimary(config, identity, { publisher, query, bus, links, sources, face, metrics });
+  const page = makePage(config, registry, counted, { status, query });
   page.start();
   stops.add(() => page.stop());
   const metrics = makeMetricsServer(config, page, log);
@@ -290,7 +292,7 @@ function makePage(
   config: PrimaryConfig,
   registry: Registry,
   counted: PrimaryMetrics,
-  status: () => Promise<PrimaryStatus>,
+  { status, query }: { status: () => Promise<PrimaryStatus>; query: Queries },
 ): MetricsPage<PrimaryState> {
   return new MetricsPage<PrimaryState>({
     registry,
@@ -303,6 +305,7 @@ function makePage(
       lastSealAtMs: counted.lastSealAtMs,
     }),
     querySocket: primarySockets(config).query,
+    answeredBy: () => query.state(),
   });
 }
 
@@ -374,7 +377,7 @@ function makeFace(
  * Tells the primary's own queries of new generations a moment later, and of several at once: the push that begins now is
  * what replicas wait for.
  */
-function announcer(query: QueryProcess, publisher: Publisher, log: Logger): () => void {
+function announcer(query: Queries, publisher: Publisher): () => void {
   let planned = false;
   return () => {
     tellHead(query, publisher);
@@ -382,15 +385,12 @@ function announcer(query: QueryProcess, publisher: Publisher, log: Logger): () =
     planned = true;
     setTimeout(() => {
       planned = false;
-      const generation = publisher.newest()?.generation ?? 0;
-      query.promoted(publisher.storeUuid, generation).catch((error: unknown) => {
-        log.error("a generation is not answered yet", { generation, error });
-      });
+      query.promoted(publisher.storeUuid, publisher.newest()?.generation ?? 0);
     }, ANNOUNCE_DELAY_MS);
   };
 }
 
-function tellHead(query: QueryProcess, publisher: Publisher): void {
+function tellHead(query: Queries, publisher: Publisher): void {
   const generation = publisher.newest()?.generation ?? 0;
   if (generation > 0)
     query.setPrimaryHead(publisher.storeUuid, { size: publisher.ledgerSize(), generation, atMs: Date.now() });

@@ -5,6 +5,7 @@ import { keepOption } from "../shared/config/keep-option.js";
 import { MAX_CACHE_SNAPSHOTS } from "../shared/config/keep-variable.js";
 import { type LoadedConfig, loadConfig } from "../shared/config/load-config.js";
 import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../shared/config/option-types.js";
+import { queryOptions } from "../shared/config/query-option.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
 import { parseTrustedKey } from "../shared/store/key-files.js";
@@ -31,7 +32,7 @@ const receive = z.strictObject({
     .describe("What arrived of a push that was cut is kept so long, unverified. 0: a push always begins anew."),
 });
 
-const SOCKETS = ["agent.sock", "query.sock", "metrics.sock"] as const;
+const SOCKETS = ["agent.sock", "query.sock", "metrics.sock", "feed.sock"] as const;
 
 const options = z.strictObject({
   root: absolutePath()
@@ -48,6 +49,7 @@ const options = z.strictObject({
   index: z
     .strictObject({ processes: wholeNumber(1, 64).default(2).describe("Processes that build the vector index.") })
     .prefault({}),
+  query: queryOptions(),
   receive: receive.prefault({}),
   keep: keepOption(),
   metrics: metricsOptions(),
@@ -83,9 +85,16 @@ export async function loadReplicaConfig(
   });
 }
 
-export function replicaSockets({ run_dir }: ReplicaConfig): { agent: string; query: string; metrics: string } {
-  const [agent, query, metrics] = SOCKETS;
-  return { agent: join(run_dir, agent), query: join(run_dir, query), metrics: join(run_dir, metrics) };
+export interface ReplicaSockets {
+  agent: string;
+  query: string;
+  metrics: string;
+  feed: string;
+}
+
+export function replicaSockets({ run_dir }: ReplicaConfig): ReplicaSockets {
+  const [agent, query, metrics, feed] = SOCKETS.map((name) => join(run_dir, name));
+  return { agent, query, metrics, feed } as ReplicaSockets;
 }
 
 function checkTrusted(vkey: string, context: z.RefinementCtx): void {

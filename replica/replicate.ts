@@ -166,7 +166,9 @@ export class StoreReplica {
   async start(): Promise<void> {
     const { layout } = this.#parts;
     this.#isNew = (await stat(layout.storeFile).catch(() => undefined)) === undefined;
-    for (const dir of [layout.generations, layout.staging]) await mkdir(dir, { recursive: true });
+    await mkdir(layout.generations, { recursive: true });
+    // Nobody but root reads what is not verified.
+    await mkdir(layout.staging, { recursive: true, mode: 0o700 });
     if (!this.#isNew) await this.#checkStoreFile();
     await this.#recover();
   }

@@ -1,18 +1,18 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
-import { chmod, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { Registry } from "prom-client";
 import type { Daemon } from "../shared/cli/run-daemon.js";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
+import { findUser } from "../shared/config/find-user.js";
 import { parseListenAddress } from "../shared/config/listen-address.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
 import { MetricsServer } from "../shared/metrics/serve-metrics.js";
-import { startQueryProcess } from "../shared/query/query-process.js";
+import { type Queries, startQueries } from "../shared/query/start-queries.js";
 import { readVersion } from "../shared/read-version.js";
 import { freeSpace } from "../shared/store/btrfs.js";
 import { loadReplicaIdentity, type ReplicaIdentity } from "../shared/store/identity.js";
 import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
-import { RootLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
@@ -33,11 +33,11 @@ export function serveReplica(config: ReplicaConfig): Promise<Daemon> {
 
 async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Daemon> {
   const log = createLogger(config.log_level);
+  const user = config.query.user === undefined ? undefined : await findUser("query.user", config.query.user);
   await ensureMounted(config.root);
   const identity = await loadReplicaIdentity(config.root);
   const lock = lockRoot(config.root);
   stops.add(() => lock.release());
-  await chmod(new RootLayout(config.root).stores, 0o700);
   const sockets = replicaSockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
 
@@ -57,13 +57,9 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
     parts: { leastBytes: config.receive.part_bytes, leastMs: config.receive.part_seconds * 1000 },
     keepPartialMs: config.receive.keep_partial_hours * 3_600_000,
     spares,
-    onPromoted: (storeUuid, generation, size) => {
+    onPromoted: (storeUuid, generation) => {
       face.promoted();
-      query.promoted(storeUuid, generation).then(
-        (answered) => face.answered(storeUuid, answered.size - 1),
-        (error: unknown) =>
-          log.error("a generation is not answered yet", { store: storeUuid, generation, size, error }),
-      );
+      query.promoted(storeUuid, generation);
     },
     onReceived: (origin, received) => counted.received(origin, received),
     log,
@@ -72,15 +68,19 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   stops.add(() => stores.stop());
   await stores.start();
   const { processes } = config.index;
-  const query = await startQueryProcess({
+  const query = await startQueries({
     root: config.root,
     socketPath: sockets.query,
     indexProcesses: processes,
     daemon: "replica",
+    user,
+    feedPath: sockets.feed,
+    isKnown: (storeUuid) => stores.holds(storeUuid),
+    onAnswered: (storeUuid, { size }) => face.answered(storeUuid, size - 1),
     log,
   });
   stops.add(() => query.stop());
-  const metrics = makeMetrics(config, registry, stores, { stops, log });
+  const metrics = makeMetrics(config, registry, stores, { query, stops, log });
   const agent = new AgentServer({
     room,
     identity,
@@ -88,7 +88,10 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
     open: (storeUuid) => stores.open(storeUuid),
     heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
     want: (storeUuid, what) => stores.want(storeUuid, what),
-    status: () => ({ stores: stores.status(), dbus: face.state(), metrics: metrics.state() }),
+    status: () => ({
+      ...{ stores: stores.status(), queries: query.state() },
+      ...{ dbus: face.state(), metrics: metrics.state() },
+    }),
     log,
   });
   stops.add(() => agent.stop());
@@ -119,11 +122,12 @@ function makeMetrics(
   config: ReplicaConfig,
   registry: Registry,
   stores: ReplicaStores,
-  { stops, log }: { stops: StopStack; log: Logger },
+  { query, stops, log }: { query: Queries; stops: StopStack; log: Logger },
 ): MetricsServer {
   const sockets = replicaSockets(config);
   const page = new MetricsPage<ReplicaState>({
     ...{ registry, daemon: "replica", version: readVersion(), metrics: REPLICA_METRICS, querySocket: sockets.query },
+    answeredBy: () => query.state(),
     state: async () => ({ stores: stores.status(), volume: await freeSpace(config.root) }),
   });
   page.start();

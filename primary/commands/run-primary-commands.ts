@@ -12,7 +12,7 @@ import { model } from "./model.js";
 import { reembed } from "./reembed.js";
 import { resync } from "./resync.js";
 import { seal } from "./seal.js";
-import { serve } from "./serve.js";
+import { serve, serveQueries } from "./serve.js";
 import { status } from "./status.js";
 import { verify } from "./verify.js";
 import { watch } from "./watch.js";
@@ -27,6 +27,7 @@ export async function runPrimaryCommands(args: string[]): Promise<void> {
       commands: [
         init,
         serve,
+        serveQueries,
         defineCommand(ingestCommand(ingestSocket)),
         watch,
         ...queryCommands(querySocket),

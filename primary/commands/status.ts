@@ -1,5 +1,6 @@
 // `isochron-primary status`: once, or with `--watch` again and again.
 import { describeHistory } from "../../shared/cli/describe-history.js";
+import { formatAnsweredBy } from "../../shared/cli/format-answered-by.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
@@ -58,6 +59,7 @@ function formatStatus(status: PrimaryStatus): string {
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
     formatSeals(status.seals),
     formatBus(status.bus),
+    ...formatAnsweredBy(status.queries, "primary"),
     formatVectorizing(status.vectorize),
     ...formatFaults(status.vectorize),
     ...status.vectorize.fills.map((fill) => `fill      ${formatFill(fill)}`),

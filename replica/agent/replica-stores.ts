@@ -97,6 +97,10 @@ export class ReplicaStores {
     return wanted.map(([uuid]) => uuid);
   }
 
+  holds(storeUuid: string): boolean {
+    return this.#stores.has(storeUuid);
+  }
+
   status(nowMs = Date.now()): HeldStatus[] {
     return [...this.#stores].map(([uuid, store]) => ({
       store: uuid,

@@ -9,7 +9,7 @@ import { key } from "./key.js";
 import { model } from "./model.js";
 import { agentSocketOf, pipeToAgent } from "./receive.js";
 import { resync } from "./resync.js";
-import { serve } from "./serve.js";
+import { serve, serveQueries } from "./serve.js";
 import { status } from "./status.js";
 import { trust } from "./trust.js";
 import { verify } from "./verify.js";
@@ -23,6 +23,7 @@ export async function runReplicaCommands(args: string[]): Promise<void> {
       commands: [
         init,
         serve,
+        serveQueries,
         receive,
         ...queryCommands(querySocket),
         verify,

@@ -1,6 +1,7 @@
 // `isochron-replica status`: what is held, and what the queries answer from.
 import { AskError, askSocket } from "../../shared/cli/ask-socket.js";
 import { describeHistory } from "../../shared/cli/describe-history.js";
+import { formatAnsweredBy } from "../../shared/cli/format-answered-by.js";
 import { formatFace } from "../../shared/cli/format-face.js";
 import { formatMetricsPort } from "../../shared/cli/format-metrics-port.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
@@ -12,6 +13,7 @@ import type { FaceState } from "../../shared/dbus/keep-face.js";
 import { wholeSeconds } from "../../shared/format/timestamp.js";
 import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
+import type { AnsweredBy } from "../../shared/query/start-queries.js";
 import type { HeldStatus } from "../agent/replica-stores.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
 import { askAgent } from "./ask-agent.js";
@@ -26,12 +28,15 @@ interface ReplicaStatus {
   held: HeldStatus[];
   /** Null while nobody answers on query.sock. */
   answers: EngineStatus | null;
+  /** Who answers. */
+  queries: AnsweredBy;
   dbus: FaceState | null;
   metrics: MetricsState;
 }
 
 interface AgentStatus {
   stores: HeldStatus[];
+  queries: AnsweredBy;
   dbus: FaceState | null;
   metrics: MetricsState;
 }
@@ -68,18 +73,19 @@ export const status = defineCommand<StatusArguments>({
 
 async function askReplica(args: GlobalArguments, signal: AbortSignal): Promise<ReplicaStatus> {
   const { config } = await loadReplicaConfig(args);
-  const { stores, dbus, metrics } = await askAgent<AgentStatus>(args, "/v1/status", undefined, signal);
+  const { stores, queries, dbus, metrics } = await askAgent<AgentStatus>(args, "/v1/status", undefined, signal);
   const answers = await askEngine(replicaSockets(config).query, signal);
-  return { role: "replica", held: stores, answers: answers ?? null, dbus, metrics };
+  return { role: "replica", held: stores, answers: answers ?? null, queries, dbus, metrics };
 }
 
-function formatStatus({ held, answers, dbus, metrics }: ReplicaStatus): string {
+function formatStatus({ held, answers, queries, dbus, metrics }: ReplicaStatus): string {
   const rows = held.map((store) => ({
     held: store,
     answered: answers?.stores.find(({ store: uuid, ready }) => uuid === store.store && ready),
   }));
   const table = rows.length ? formatTable(rows, COLUMNS, terminalWidth()) : "no store has been received yet";
-  const lines = [...formatKept(held), formatFace(dbus), ...formatMetricsPort(metrics).map(visible)];
+  const asked = formatAnsweredBy(queries, "replica").map(visible);
+  const lines = [...formatKept(held), ...asked, formatFace(dbus), ...formatMetricsPort(metrics).map(visible)];
   return `${table}\n\n${lines.join("\n")}`;
 }
 

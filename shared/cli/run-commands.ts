@@ -7,6 +7,12 @@ import { ConfigError } from "../config/config-error.js";
 import { readVersion } from "../read-version.js";
 import { reportError } from "./report-error.js";
 
+/**
+ * Whatever the shell or the unit says: generations keep the modes of the files they are made of, on replicas too, and who
+ * answers queries there may be a user of its own. What is private has a mode of its own, and lies in folders that have.
+ */
+const READABLE = 0o022;
+
 /** Options that every command has. */
 export interface GlobalArguments {
   root?: string;
@@ -29,6 +35,7 @@ export function defineCommand<A>(command: CommandModule<GlobalArguments, A>): Co
 
 /** Runs the command that `args` name. Sets `process.exitCode`; never throws. */
 export async function runCommands({ bin, summary, commands, example }: CommandLine, args: string[]): Promise<void> {
+  process.umask(READABLE);
   for (const output of [process.stdout, process.stderr]) output.on("error", onOutputError);
   const parser = yargs(args)
     .scriptName(bin)

@@ -2,6 +2,7 @@
 // itself. Made in serve-primary.ts and serve-replica.ts, one registry for each.
 import type { Registry } from "prom-client";
 import { askSocketText } from "../cli/ask-socket.js";
+import type { AnsweredBy } from "../query/start-queries.js";
 import { PROCESS_METRICS, type ProcessState, ProcessWatch } from "./process-metrics.js";
 import { METRICS_PATH } from "./serve-metrics.js";
 import { declareStateMetrics, type StateMetric, single } from "./state-metrics.js";
@@ -14,6 +15,7 @@ export interface MetricsPageOptions<State> {
   metrics: readonly StateMetric<State>[];
   state: () => Promise<State>;
   querySocket: string;
+  answeredBy: () => AnsweredBy;
 }
 
 /** A query process that hangs must not take the daemon's own metrics with it: Prometheus waits 10 s for a scrape. */
@@ -23,6 +25,7 @@ interface Common {
   version: string;
   process: ProcessState;
   queryUp: boolean;
+  answeredBy: AnsweredBy;
 }
 
 const COMMON_METRICS: readonly StateMetric<Common>[] = [
@@ -34,6 +37,11 @@ const COMMON_METRICS: readonly StateMetric<Common>[] = [
     read: ({ version }) => [[{ version }, 1]],
   },
   single("isochron_query_process_up", "1 while the query process answers.", ({ queryUp }) => Number(queryUp)),
+  single(
+    "isochron_query_service_connected",
+    "1 while the service of `query.user` hears of promotions; left out where a child of the daemon answers queries.",
+    ({ answeredBy }) => (answeredBy.by === "service" ? Number(answeredBy.connected) : undefined),
+  ),
 ];
 
 export class MetricsPage<State> {
@@ -61,10 +69,10 @@ export class MetricsPage<State> {
   }
 
   async text(): Promise<string> {
-    const { registry, state, version } = this.#options;
+    const { registry, state, version, answeredBy } = this.#options;
     const [now, process, ofQueries] = await Promise.all([state(), this.#process.state(), this.#askQueryProcess()]);
     this.#show(now);
-    this.#showCommon({ version, process, queryUp: ofQueries !== undefined });
+    this.#showCommon({ version, process, queryUp: ofQueries !== undefined, answeredBy: answeredBy() });
     this.#showProcess(process);
     return `${await registry.metrics()}${ofQueries ?? ""}`;
   }

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import type { Logger } from "../log.js";
 import { RootLayout } from "../store/layout.js";
 import { readStoreFile } from "../store/store-file.js";
+import type { FollowedFeed } from "./feed/follow-feed.js";
 import { HnswPool } from "./hnsw-pool.js";
 import { type AnomaliesQuery, queryAnomalies } from "./query-anomalies.js";
 import { type ChainQuery, queryChain } from "./query-chain.js";
@@ -48,13 +49,31 @@ export type StoreStatus = Envelope & {
   spaces: { space: string; index: ReturnType<VectorIndex["status"]>; questions: Askable }[];
 };
 
+/** Whether an engine in a process of its own hears of promotions. */
+export interface FeedStatus {
+  connected: boolean;
+  /** Since when it does, or does not. */
+  since: string;
+  /** Why it does not. */
+  problem: string | null;
+}
+
 export interface EngineStatus {
   stores: StoreStatus[];
+  /** Left out by a child of the daemon. */
+  feed?: FeedStatus;
   questions: QuestionCounts;
   memory: { engine_bytes: number; index_bytes: number; questions_bytes: number };
 }
 
-export type EngineOptions = Pick<QueryOptions, "root" | "indexProcesses"> & { log: Logger };
+export interface EngineOptions extends Pick<QueryOptions, "root" | "indexProcesses"> {
+  /** Whether promotions and heads are told of; undefined where they always are. */
+  feed?: () => FollowedFeed;
+  log: Logger;
+}
+
+/** So long after the feed broke off, what the primary said last says nothing of how far behind an answer is. */
+const FEED_OLD_MS = 10_000;
 
 interface HeldStore {
   uuid: string;
@@ -68,6 +87,7 @@ export class QueryEngine {
   readonly #pool: HnswPool;
   readonly #questions: QuestionHost;
   readonly #log: Logger;
+  readonly #feed: (() => FollowedFeed) | undefined;
   readonly #stopping = new AbortController();
   readonly #stores = new Map<string, HeldStore>();
   readonly #opening = new Map<string, Promise<HeldStore>>();
@@ -75,16 +95,27 @@ export class QueryEngine {
   /** Whether the stores on disk have been looked up, so that having none means that there are none. */
   #lookedUp = false;
 
-  constructor({ root, indexProcesses, log }: EngineOptions) {
+  constructor({ root, indexProcesses, feed, log }: EngineOptions) {
     this.#layout = new RootLayout(root);
     this.#log = log;
+    this.#feed = feed;
     this.#pool = new HnswPool(indexProcesses, log);
     this.#questions = new QuestionHost({ root, log });
   }
 
-  /** Opens every store with a current generation and catches up with it. A store that cannot be read is logged and left. */
+  /** Catches up with what is on disk. @throws what the folder of stores cannot be read for */
   async start(): Promise<void> {
     this.#pool.start();
+    await this.catchUp();
+  }
+
+  /**
+   * Opens every store with a current generation and catches up with it; `onAnswered` hears of each that is answered then.
+   * A store that cannot be read is logged and left. Cheap where nothing is new.
+   *
+   * @throws what the folder of stores cannot be read for
+   */
+  async catchUp(onAnswered?: (store: string, answered: Promoted) => void): Promise<void> {
     const uuids = await readdir(this.#layout.stores).catch(noneYet);
     // All before the first of them catches up: until then they are answered as not ready, not as unknown.
     for (const uuid of uuids) await this.#orLog(uuid, async () => void (await this.#hold(uuid)));
@@ -92,7 +123,9 @@ export class QueryEngine {
     for (const { uuid, store } of this.#stores.values()) {
       await this.#orLog(uuid, async () => {
         const current = await store.currentGeneration();
-        if (current !== undefined) await store.promote(current);
+        if (current === undefined) return;
+        const answered = await store.promote(current);
+        onAnswered?.(uuid, answered);
       });
     }
   }
@@ -159,7 +192,14 @@ export class QueryEngine {
       index_bytes: children.reduce((a, b) => a + b, 0),
       questions_bytes: pid === undefined ? 0 : await readResidentBytes(pid),
     };
-    return { stores, questions: { ...counts }, memory };
+    return { stores, ...this.#feedStatus(), questions: { ...counts }, memory };
+  }
+
+  #feedStatus(): { feed?: FeedStatus } {
+    const feed = this.#feed?.();
+    if (!feed) return {};
+    const { connected, forMs, problem } = feed;
+    return { feed: { connected, since: new Date(Date.now() - forMs).toISOString(), problem } };
   }
 
   async #statusOf(held: HeldStore): Promise<StoreStatus> {
@@ -190,8 +230,13 @@ export class QueryEngine {
 
   #envelope({ uuid, origin }: HeldStore, answered: Promoted | undefined): Envelope {
     const size = answered?.size ?? 0;
-    const behind = behindOf(this.#heads.get(uuid), size);
+    const behind = behindOf(this.#isFeedOld() ? undefined : this.#heads.get(uuid), size);
     return withSeq({ store: uuid, origin, generation: answered?.generation ?? 0, size, seq: null, behind });
+  }
+
+  #isFeedOld(): boolean {
+    const feed = this.#feed?.();
+    return feed !== undefined && !feed.connected && feed.forMs > FEED_OLD_MS;
   }
 
   #find(asked: string | undefined): HeldStore {

@@ -8,6 +8,7 @@ import { StoreError } from "../store/store-error.js";
 import { QueryEngine } from "./engine.js";
 import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
 import { startQueryServer } from "./query-server.js";
+import { takeNews } from "./take-news.js";
 
 const FREE_WITHIN_MS = 10_000;
 const FREE_POLL_MS = 50;
@@ -25,12 +26,10 @@ async function receive(message: ToQueryProcess): Promise<void> {
   switch (message.op) {
     case "start":
       return start(message);
-    case "promoted":
-      return promoted(message.call, message.store, message.generation);
-    case "primary-head":
-      return running?.engine.setPrimaryHead(message.store, message.head);
     case "stop":
       return stop();
+    default:
+      if (running) return takeNews(running.engine, message, send);
   }
 }
 
@@ -61,15 +60,6 @@ async function listenOnceFree(listen: () => Promise<FastifyInstance>): Promise<F
       if (!inUse || performance.now() > deadlineMs) throw error;
     }
     await sleep(FREE_POLL_MS);
-  }
-}
-
-async function promoted(call: number, store: string, generation: number): Promise<void> {
-  try {
-    if (!running) throw new Error("the query engine has not started");
-    send({ op: "promoted", call, answer: await running.engine.promoted(store, generation) });
-  } catch (error) {
-    send({ op: "promoted", call, error: (error as Error).message });
   }
 }
 

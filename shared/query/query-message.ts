@@ -1,4 +1,4 @@
-// What a daemon and its query process say to each other over the fork channel.
+// What a daemon and whoever answers its queries say to each other: over the fork channel of a child, or over the feed.
 import type { LogFields, LogLevel } from "../log.js";
 
 export interface QueryOptions {
@@ -23,15 +23,20 @@ export interface Promoted {
   size: number;
 }
 
-export type ToQueryProcess =
-  | ({ op: "start" } & QueryOptions)
-  | { op: "promoted"; call: number; store: string; generation: number }
-  | { op: "primary-head"; store: string; head: PrimaryHead }
-  | { op: "stop" };
+export type QueryNews =
+  | { op: "promoted"; store: string; generation: number }
+  | { op: "primary-head"; store: string; head: PrimaryHead };
+
+/** `answered` is also said of a generation that nobody told of: it was found on disk. */
+export type NewsAnswer =
+  | ({ op: "answered"; store: string } & Promoted)
+  | { op: "not-answered"; store: string; generation: number; error: string };
+
+export type ToQueryProcess = ({ op: "start" } & QueryOptions) | QueryNews | { op: "stop" };
 
 export type FromQueryProcess =
   | { op: "listens" }
   | { op: "caught-up" }
   | { op: "failed"; message: string; hint?: string | undefined }
-  | { op: "promoted"; call: number; answer?: Promoted; error?: string }
+  | NewsAnswer
   | { op: "log"; level: LogLevel; message: string; fields: LogFields };

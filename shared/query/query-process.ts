@@ -1,13 +1,17 @@
-// The daemon's end of the query process: forks it, tells it of promotions, and starts another when it dies. What was asked
-// of a dead one is asked of the next, which has caught up with the disk by then. Queries never run in the daemon itself.
+// The daemon's end of the query process: forks it, joins it with the news (tell-news.ts), and starts another when it dies.
+// What a dead one was told is told to the next, which has caught up with the disk by then. Queries never run in the daemon
+// itself.
 import { type ChildProcess, fork } from "node:child_process";
 import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "../log.js";
-import type { FromQueryProcess, PrimaryHead, Promoted, QueryOptions, ToQueryProcess } from "./query-message.js";
+import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
+import type { NewsTeller } from "./tell-news.js";
 
 export interface QueryProcessOptions extends QueryOptions {
+  /** Its news are for the process, and it hears what the process says. */
+  teller: NewsTeller;
   log: Logger;
   /** Added to the nice value of the process and its children. A primary's queries give way to its ledger. */
   niceness?: number;
@@ -16,13 +20,6 @@ export interface QueryProcessOptions extends QueryOptions {
 }
 
 export interface QueryProcess {
-  /**
-   * Says that `<store>/current` now is `generation`. Resolves once queries are answered from it or a later one, with its
-   * number and size. Rejects when the engine cannot read it, or has been stopped.
-   */
-  promoted(storeUuid: string, generation: number): Promise<Promoted>;
-  /** What the primary last said about its own ledger: answers say how far behind it they are. */
-  setPrimaryHead(storeUuid: string, head: PrimaryHead): void;
   /** Resolves when the process and its children have ended. */
   stop(): Promise<void>;
 }
@@ -47,29 +44,15 @@ const MOST_DELAY_MS = 10_000;
 const WELL_AFTER_MS = 60_000;
 /** A process that has not ended this long after it was asked to is killed. */
 const STOP_MS = 10_000;
-/** Promotions that wait for an answer; the engine coalesces, so more than this means that it is stuck. */
-const MOST_WAITING = 1024;
-
-interface Waiting {
-  store: string;
-  generation: number;
-  resolve: (promoted: Promoted) => void;
-  reject: (error: Error) => void;
-}
 
 class QuerySupervisor implements QueryProcess {
   readonly #options: QueryProcessOptions;
   #child: ChildProcess | undefined;
-  /** Whether the process of now has caught up, and takes promotions. */
-  #caughtUp = false;
   /** Whether `start` is over: until then a failure is its caller's affair. */
   #started = false;
   #stopped: Promise<void> | undefined;
   #delayMs = LEAST_DELAY_MS;
   #restart: NodeJS.Timeout | undefined;
-  #nextCall = 1;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #heads = new Map<string, PrimaryHead>();
 
   constructor(options: QueryProcessOptions) {
     this.#options = options;
@@ -104,21 +87,6 @@ class QuerySupervisor implements QueryProcess {
     );
   }
 
-  promoted(store: string, generation: number): Promise<Promoted> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopped) return reject(new Error("the query process has been stopped"));
-      if (this.#waiting.size >= MOST_WAITING) return reject(new Error("the query engine does not keep up"));
-      const call = this.#nextCall++;
-      this.#waiting.set(call, { store, generation, resolve, reject });
-      if (this.#caughtUp) this.#send({ op: "promoted", call, store, generation });
-    });
-  }
-
-  setPrimaryHead(store: string, head: PrimaryHead): void {
-    this.#heads.set(store, head);
-    if (this.#caughtUp) this.#send({ op: "primary-head", store, head });
-  }
-
   stop(): Promise<void> {
     this.#stopped ??= this.#end();
     return this.#stopped;
@@ -126,8 +94,7 @@ class QuerySupervisor implements QueryProcess {
 
   async #end(): Promise<void> {
     clearTimeout(this.#restart);
-    for (const { reject } of this.#waiting.values()) reject(new Error("the query process has been stopped"));
-    this.#waiting.clear();
+    this.#options.teller.detach();
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -154,7 +121,7 @@ class QuerySupervisor implements QueryProcess {
       child.on("message", (message: FromQueryProcess) => {
         if (message.op === "listens") onListening();
         else if (message.op === "caught-up") {
-          this.#onCaughtUp();
+          this.#options.teller.attach((news) => this.#send(news));
           resolve();
         } else if (message.op === "failed") {
           reject(Object.assign(new Error(message.message), { hint: message.hint }));
@@ -170,25 +137,13 @@ class QuerySupervisor implements QueryProcess {
     return { listens, caughtUp };
   }
 
-  #onCaughtUp(): void {
-    this.#caughtUp = true;
-    for (const [store, head] of this.#heads) this.#send({ op: "primary-head", store, head });
-    for (const [call, { store, generation }] of this.#waiting) this.#send({ op: "promoted", call, store, generation });
-  }
-
   #onMessage(message: Exclude<FromQueryProcess, { op: "listens" | "caught-up" | "failed" }>): void {
-    if (message.op === "log") {
-      this.#options.log[message.level](message.message, message.fields);
-      return;
-    }
-    const waiting = this.#waiting.get(message.call);
-    this.#waiting.delete(message.call);
-    if (message.answer) waiting?.resolve(message.answer);
-    else waiting?.reject(new Error(message.error));
+    if (message.op === "log") this.#options.log[message.level](message.message, message.fields);
+    else this.#options.teller.heard(message);
   }
 
   #onExit(code: number | null, signal: string | null, ranMs: number): void {
-    this.#caughtUp = false;
+    this.#options.teller.detach();
     // The first start fails for whoever called; after that, starting again is this object's own affair.
     if (this.#stopped || !this.#started) return;
     this.#delayMs = ranMs >= WELL_AFTER_MS ? LEAST_DELAY_MS : this.#delayMs;

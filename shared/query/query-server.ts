@@ -1,6 +1,7 @@
 // The query endpoints: HTTP over the engine's Unix socket, GET only. Errors are problem documents (RFC 9457).
 import { chmod } from "node:fs/promises";
 import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import { type InheritedSocket, listenOnInherited } from "../http/inherited-socket.js";
 import { listenOnSocket } from "../http/listen-on-socket.js";
 import type { Logger } from "../log.js";
 import type { QueryEngine } from "./engine.js";
@@ -22,7 +23,7 @@ export interface QueryMeasures {
 /** Resolves when the socket listens. @throws StoreError `in-use` when another process answers on it already */
 export async function startQueryServer(
   engine: QueryEngine,
-  socketPath: string,
+  socket: string | InheritedSocket,
   log: Logger,
   measures?: QueryMeasures,
 ): Promise<FastifyInstance> {
@@ -48,8 +49,10 @@ export async function startQueryServer(
     if (!(error instanceof QueryError)) log.error("query failed", { url: request.url, error });
     return sendError(reply, error);
   });
-  await listenOnSocket(server, socketPath);
-  await chmod(socketPath, SOCKET_MODE);
+  if (typeof socket === "string") {
+    await listenOnSocket(server, socket);
+    await chmod(socket, SOCKET_MODE);
+  } else await listenOnInherited(server, socket);
   return server;
 }
 

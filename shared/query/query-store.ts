@@ -1,6 +1,6 @@
 // One store as the engine holds it: its catalog, its vector indexes, the generation it answers for. `promote` brings all
 // of them up to a generation and only then moves the answers on. An index that does not fit the store is deleted.
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { access, constants, readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { FormatError } from "../format/format-error.js";
@@ -168,7 +168,9 @@ export class QueryStore {
   async #openCatalog(): Promise<Catalog> {
     if (this.#catalog) return this.#catalog;
     const { layout, uuid } = this.#options;
-    await makeIndexFolder(layout.index);
+    await makeIndexFolder(layout.queryIndex);
+    // A user of its own may not have been given it yet. That is no damage: nothing may be built anew for it.
+    await access(layout.queryIndex, constants.W_OK);
     this.#catalog = Catalog.open(layout.catalog, uuid);
     return this.#catalog;
   }
@@ -206,7 +208,7 @@ export class QueryStore {
 
   async #discard(): Promise<void> {
     await this.#closeParts();
-    await clearQueryIndex(this.#options.layout.index);
+    await clearQueryIndex(this.#options.layout.queryIndex);
   }
 
   async #closeParts(): Promise<void> {

@@ -12,7 +12,10 @@ export class RootLayout {
   constructor(root: string) {
     this.root = root;
   }
-  /** 0700: it holds the events themselves, and who may read those is decided by the query socket's mode. */
+  /**
+   * 0700: it holds the events themselves, and who may read those is decided by the query socket's mode. 0750 where a
+   * user of its own answers queries: its group may pass.
+   */
   get stores(): string {
     return join(this.root, "stores");
   }
@@ -91,12 +94,16 @@ export class StoreLayout {
   get index(): string {
     return join(this.dir, "index");
   }
+  /** What queries derive, and nothing else: where a user of its own answers queries, the folder is that user's. */
+  get queryIndex(): string {
+    return join(this.index, "queries");
+  }
   get catalog(): string {
-    return join(this.index, "catalog.db");
+    return join(this.queryIndex, "catalog.db");
   }
   /** HNSW segments of one space. */
   segments(space: string): string {
-    return join(this.index, space);
+    return join(this.queryIndex, space);
   }
   get links(): string {
     return join(this.dir, "links");

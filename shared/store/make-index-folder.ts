@@ -1,12 +1,19 @@
-// The folder of what is derived: the heads and what sources know (of the daemon), the catalog and segments (of the query process). Without
-// copy-on-write, because databases rewrite pages in place; the files are disposable, so checksums of them are not missed.
-import { mkdir, readdir, rm } from "node:fs/promises";
+// The folders of what is derived: the heads and what sources know (the daemon's, in `index`), the catalog and segments (of
+// whoever answers queries, in `index/queries`). Without copy-on-write, because databases rewrite pages in place; the files
+// are disposable, so checksums of them are not missed.
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { StoreLayout } from "./layout.js";
 
 const HEADS = "heads.db";
 const SOURCES = "sources";
 const TEXTS = "texts";
+const CATALOG = "catalog.db";
+/** A space's folder: its fingerprint ends the name. */
+const SPACE = /-[0-9a-f]{12}$/;
+const SET_ASIDE = /^queries\.[0-9a-f]{12}$/;
 
 /** Path of the heads in an index folder. */
 export function headsPath(indexDir: string): string {
@@ -29,10 +36,46 @@ export async function makeIndexFolder(dir: string): Promise<void> {
   await execa("chattr", ["+C", dir], { env: { LC_ALL: "C" }, stdin: "ignore", reject: false });
 }
 
-/** Removes what the query process derived. The rest stays: the daemon has it open. */
+/** Empties the folder of what queries derive. The folder stays: who answers queries may not be able to make it. */
 export async function clearQueryIndex(dir: string): Promise<void> {
-  for (const name of await readdir(dir).catch(() => [])) {
-    if (!name.startsWith(HEADS) && name !== SOURCES && name !== TEXTS)
-      await rm(join(dir, name), { recursive: true, force: true });
+  for (const name of await readdir(dir).catch(() => [])) await rm(join(dir, name), { recursive: true, force: true });
+}
+
+/**
+ * Moves what queries derived before `index/queries` was, so that it is not built again, and sweeps what a crash left of
+ * an index that was thrown away. For the daemon, before anything answers.
+ */
+export async function adoptQueryIndex({ index, queryIndex }: StoreLayout): Promise<void> {
+  const names = await readdir(index).catch((): string[] => []);
+  for (const name of names.filter((one) => SET_ASIDE.test(one))) await removeAside(join(index, name));
+  const derived = names.filter((name) => name.startsWith(CATALOG) || SPACE.test(name));
+  if (derived.length === 0) return;
+  await makeIndexFolder(queryIndex);
+  // The catalog itself last: nobody takes the half of a move that a crash cut short for the whole.
+  for (const name of derived.sort(catalogLast)) {
+    if (await isThere(join(queryIndex, name))) await rm(join(index, name), { recursive: true });
+    else await rename(join(index, name), join(queryIndex, name));
   }
+}
+
+/** Takes the folder away at once, and then what is in it, whoever's it is: rm(1) follows no link on its way. */
+export async function discardIndex(dir: string): Promise<void> {
+  const aside = `${dir}.${randomBytes(6).toString("hex")}`;
+  await rename(dir, aside);
+  await removeAside(aside);
+}
+
+async function removeAside(path: string): Promise<void> {
+  await execa("rm", ["-rf", "--one-file-system", "--", path], { env: { LC_ALL: "C" }, stdin: "ignore" });
+}
+
+function catalogLast(a: string, b: string): number {
+  return Number(a.startsWith(CATALOG)) - Number(b.startsWith(CATALOG)) || b.length - a.length;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -46,7 +46,14 @@ export function formatMetricTable(metrics: readonly DeclaredMetric[]): string {
 function declaredBy(daemon: "primary" | "replica"): Omit<DeclaredMetric, "daemons">[] {
   const registry = new Registry();
   const never = () => Promise.reject(new Error("nothing is scraped here"));
-  const page = { registry, daemon, version: "", querySocket: "", state: never };
+  const page = {
+    registry,
+    daemon,
+    version: "",
+    querySocket: "",
+    state: never,
+    answeredBy: () => ({ by: "child" as const }),
+  };
   if (daemon === "primary") new PrimaryMetrics(registry, undefined);
   else new ReplicaMetrics(registry);
   if (daemon === "primary") new MetricsPage({ ...page, metrics: PRIMARY_METRICS });

@@ -10,6 +10,8 @@ export interface DaemonOptions {
   enter?: readonly string[];
   /** Another build of the bin. */
   bin?: string;
+  /** Another command that goes on running. Default `serve`. */
+  command?: string;
 }
 
 export class DaemonProcess {
@@ -18,6 +20,7 @@ export class DaemonProcess {
   readonly #ownGroup: boolean;
   readonly #enter: readonly string[];
   readonly #bin: string;
+  readonly #command: string;
   /** Added to the environment at the next start. */
   readonly env: Record<string, string> = {};
   #child: ChildProcess | undefined;
@@ -29,6 +32,7 @@ export class DaemonProcess {
     this.#ownGroup = options.ownGroup ?? false;
     this.#enter = options.enter ?? [];
     this.#bin = options.bin ?? binPath(role);
+    this.#command = options.command ?? "serve";
   }
 
   get pid(): number {
@@ -42,7 +46,7 @@ export class DaemonProcess {
 
   /** Starts it and waits until it serves. @throws if it ends before that */
   async start(): Promise<void> {
-    const [program = "", ...args] = [...this.#enter, process.execPath, this.#bin, "serve", ...this.#args];
+    const [program = "", ...args] = [...this.#enter, process.execPath, this.#bin, this.#command, ...this.#args];
     const child = spawn(program, args, {
       stdio: ["ignore", "ignore", "pipe"],
       detached: this.#ownGroup,

@@ -4,8 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createLogger } from "../../../shared/log.js";
-import { startQueryProcess } from "../../../shared/query/query-process.js";
 import { StoreBuilder, someEvents, type TestEvent } from "../../support/build-store.js";
+import { startQueryChild } from "../../support/query-child.js";
 import { type CliResult, runCli } from "../../support/run-cli.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -24,7 +24,7 @@ async function withQueries(events: TestEvent[], use: (given: Given) => Promise<v
     await (await StoreBuilder.create({ root, uuid: UUID })).seal(events);
     await mkdir(join(root, "run"));
     const socketPath = join(root, "run", "query.sock");
-    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
+    const queries = await startQueryChild({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
     const addStore = async (events: TestEvent[]) => {
       const { generation } = await (await StoreBuilder.create({ root, uuid: OTHER, origin: "other.example" })).seal(
         events,

@@ -7,9 +7,9 @@ import { createAdmitter } from "../../../primary/admit/admit-event.js";
 import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
 import { visible, visibleLines } from "../../../shared/cli/visible.js";
 import { createLogger } from "../../../shared/log.js";
-import { startQueryProcess } from "../../../shared/query/query-process.js";
 import { MemorySink, silentLog } from "../../primary/sources/memory-sink.js";
 import { flipByte, StoreBuilder } from "../../support/build-store.js";
+import { startQueryChild } from "../../support/query-child.js";
 import { runCli } from "../../support/run-cli.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -36,7 +36,7 @@ test("no answer of a query sends what an event holds to the terminal as it is; J
     await mkdir(join(root, "run"));
     const socketPath = join(root, "run", "query.sock");
     const log = createLogger("error", () => true);
-    const queries = await startQueryProcess({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
+    const queries = await startQueryChild({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
     try {
       for (const args of [
         ["chain", names.element],

@@ -9,22 +9,22 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { AskError, askSocket, pathWith } from "../../../shared/cli/ask-socket.js";
 import { createLogger } from "../../../shared/log.js";
-import { type QueryProcess, startQueryProcess } from "../../../shared/query/query-process.js";
 import { StoreBuilder, someEvents } from "../../support/build-store.js";
+import { type QueryChild, startQueryChild } from "../../support/query-child.js";
 
 const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d03";
 const log = createLogger("error", () => true);
 let folder: string;
 let builder: StoreBuilder;
 let socketPath: string;
-let queries: QueryProcess;
+let queries: QueryChild;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "isochron-queries-"));
   socketPath = join(folder, "query.sock");
   builder = await StoreBuilder.create({ root: folder, uuid: UUID, dimensions: 16 });
   await builder.seal(someEvents(40, 4, 16));
-  queries = await startQueryProcess({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log });
+  queries = await startQueryChild({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log });
 });
 after(async () => {
   await queries.stop();
@@ -100,7 +100,7 @@ test("errors are problem documents with a code, and bad parameters name themselv
 test("a promotion is answered after it resolves, and says how far behind the primary it is", async () => {
   const { generation, size } = await builder.seal(someEvents(6, 3, 16));
   assert.deepEqual(await queries.promoted(UUID, generation), { generation, size });
-  queries.setPrimaryHead(UUID, { size: size + 2, atMs: Date.now(), generation });
+  queries.teller.setPrimaryHead(UUID, { size: size + 2, atMs: Date.now(), generation });
   const { behind } = await askSocket<{ behind: { entries: number } }>({ socketPath, path: "/v1/event?seq=45" });
   assert.equal(behind.entries, 2);
 });
@@ -130,7 +130,7 @@ test("a process that dies in its first catch-up is replaced, and who asks meanwh
   await promisify(execFile)("mkfifo", [checkpoint]);
   const others = await queryPids();
   const path = join(root, "query.sock");
-  const asked = await startQueryProcess({ root, socketPath: path, indexProcesses: 1, daemon: "replica", log });
+  const asked = await startQueryChild({ root, socketPath: path, indexProcesses: 1, daemon: "replica", log });
   try {
     const status = () =>
       askSocket<{ stores: { ready: boolean; size: number }[] }>({ socketPath: path, path: "/v1/status" });
@@ -160,7 +160,7 @@ test("the process of a daemon that was killed is waited for: it answers on the s
     taken.close();
   });
   await new Promise<void>((resolve) => taken.listen(path, resolve));
-  const next = await startQueryProcess({ root: folder, socketPath: path, indexProcesses: 1, daemon: "replica", log });
+  const next = await startQueryChild({ root: folder, socketPath: path, indexProcesses: 1, daemon: "replica", log });
   try {
     assert.ok(await askSocket({ socketPath: path, path: "/v1/status" }));
   } finally {
@@ -170,7 +170,7 @@ test("the process of a daemon that was killed is waited for: it answers on the s
 
 test("a second process on the same socket is refused, and an error says when nobody listens", async () => {
   await assert.rejects(
-    startQueryProcess({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log }),
+    startQueryChild({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log }),
     /another process answers/,
   );
   const nobody = { socketPath: join(folder, "none.sock"), path: "/v1/status", startedBy: "isochron-replica serve" };

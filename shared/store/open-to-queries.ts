@@ -1,0 +1,93 @@
+// What whoever answers queries may reach of a root. A user of its own gets passage to what is promoted, and the folder of its
+// index; arrivals, the live ledger and keys stay root's. Root works here in folders that this user may write to: it follows
+// no link, gives away only what is its own under a single name, and never enters a folder that is another's.
+import { chmod, chown, constants, type FileHandle, lstat, open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "../log.js";
+import { RootLayout, type StoreLayout } from "./layout.js";
+import { adoptQueryIndex, discardIndex, makeIndexFolder } from "./make-index-folder.js";
+
+/** Who answers queries; undefined is the daemon's own child. */
+export type QueryUser = { uid: number; gid: number } | undefined;
+
+/** All stores of the root, at the start of the daemon. A store that cannot be opened is logged, and the others are. */
+export async function openStoresToQueries(root: string, user: QueryUser, log: Logger): Promise<void> {
+  const layout = new RootLayout(root);
+  // The group first: the old one must not get the new mode.
+  await chown(layout.stores, self(), user?.gid ?? process.getegid?.() ?? 0);
+  await chmod(layout.stores, user ? 0o750 : 0o700);
+  for (const uuid of await readdir(layout.stores)) {
+    const store = layout.store(uuid);
+    try {
+      await adoptQueryIndex(store);
+      await openStoreToQueries(store, user, log);
+    } catch (error) {
+      log.error("a store cannot be opened to queries", { store: uuid, error });
+    }
+  }
+}
+
+/** One store. Asking again for what is open already is cheap. */
+export async function openStoreToQueries(store: StoreLayout, user: QueryUser, log: Logger): Promise<void> {
+  const owner = user?.uid ?? self();
+  const found = await lstat(store.queryIndex).catch(ifMissing);
+  if (found?.isDirectory() && found.uid === owner) return;
+  await openModes(store);
+  if (found && !(found.isDirectory() && found.uid === self())) {
+    log.warn("the index is another user's, and is built again", { folder: store.queryIndex, uid: found.uid });
+    await discardIndex(store.queryIndex);
+  }
+  await makeIndexFolder(store.index);
+  await makeIndexFolder(store.queryIndex);
+  if (user) await giveFolder(store.queryIndex, user);
+}
+
+/** What a daemon with another umask may have made too narrow, and what is nobody's but root's. */
+async function openModes(store: StoreLayout): Promise<void> {
+  const generations = await readdir(store.generations).catch(ifMissing);
+  const open = [store.dir, store.generations, ...(generations ?? []).map((name) => join(store.generations, name))];
+  for (const folder of [...open, store.index]) await chmod(folder, 0o755).catch(ifMissing);
+  for (const folder of [store.live.dir, store.staging, store.links]) await chmod(folder, 0o700).catch(ifMissing);
+  await chmod(store.storeFile, 0o644).catch(ifMissing);
+}
+
+type Owner = NonNullable<QueryUser>;
+
+/** What is in it first: until the folder itself is given, nobody else can change what its names lead to. */
+async function giveFolder(path: string, owner: Owner): Promise<void> {
+  for (const name of await readdir(path)) await give(join(path, name), owner);
+  await withoutLinks(path, (handle) => handle.chown(owner.uid, owner.gid));
+}
+
+async function give(path: string, owner: Owner): Promise<void> {
+  await withoutLinks(path, async (handle) => {
+    const found = await handle.stat();
+    if (found.uid !== self()) return;
+    if (found.isDirectory()) await giveFolder(path, owner);
+    // A file with a second name elsewhere would be given away there too.
+    else if (found.isFile() && found.nlink === 1) await handle.chown(owner.uid, owner.gid);
+  });
+}
+
+/** Passes over what cannot be opened without following a link or waiting for somebody. */
+async function withoutLinks(path: string, use: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(ifNoFile);
+  if (!handle) return;
+  try {
+    await use(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+function self(): number {
+  return process.geteuid?.() ?? 0;
+}
+
+function ifMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}
+
+function ifNoFile(error: NodeJS.ErrnoException): undefined {
+  if (!["ENOENT", "ELOOP", "ENXIO"].includes(error.code ?? "")) throw error;
+}

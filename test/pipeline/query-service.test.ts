@@ -1,0 +1,132 @@
+// Queries without privileges: a replica whose questions are answered by a service of another user, from the generations that
+// a real primary pushes.
+import assert from "node:assert/strict";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { askSocket } from "../../shared/cli/ask-socket.js";
+import type { EngineStatus } from "../../shared/query/engine.js";
+import type { AnsweredBy } from "../../shared/query/start-queries.js";
+import { RootLayout } from "../../shared/store/layout.js";
+import { eventually, expectConverged, ingest, mustRun, seal, someEvents, storeOf } from "../support/drive-fleet.js";
+import { asQueryUser, makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
+import { ROOT, requirePart } from "../support/require-part.js";
+import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
+
+const WITH_SERVICE = { query: { user: QUERY_USER.name } };
+
+async function queriesOf(fleet: Fleet): Promise<AnsweredBy & { by: "service" }> {
+  const { queries } = JSON.parse(await mustRun(fleet.replica, "status", "--json")) as { queries: AnsweredBy };
+  assert.equal(queries.by, "service");
+  return queries as AnsweredBy & { by: "service" };
+}
+
+async function isConnected(fleet: Fleet, wanted: boolean): Promise<void> {
+  await eventually(
+    async () => (await queriesOf(fleet)).connected === wanted,
+    () => `the service is ${wanted ? "not " : ""}connected\n${fleet.replica.daemon.log}`,
+  );
+}
+
+const engineStatus = (fleet: Fleet) =>
+  askSocket<EngineStatus>({ socketPath: fleet.replica.socket("query"), path: "/v1/status" });
+
+async function commandsUnder(pid: number): Promise<string[]> {
+  const pids = await readdir("/proc");
+  const found = await Promise.all(
+    pids.map(async (one) => {
+      const status = await readFile(`/proc/${one}/status`, "utf8").catch(() => "");
+      return status.includes(`PPid:\t${pid}\n`) ? readFile(`/proc/${one}/cmdline`, "utf8").catch(() => "") : "";
+    }),
+  );
+  return found.filter((command) => command !== "");
+}
+
+test("a service of another user answers from what is pushed, whichever side starts or dies first", async (t) => {
+  if (!(await requirePart(t, ROOT)) || !(await requirePart(t, READABLE_CHECKOUT))) return;
+  const fleet = await makeFleet({ replica: WITH_SERVICE });
+  const service = await makeQueryService(fleet, "replica");
+  try {
+    // Nothing is there yet but an empty root that is closed to it.
+    await service.start();
+    assert.equal((await engineStatus(fleet)).feed?.connected, false);
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+    await isConnected(fleet, true);
+    await ingest(fleet, someEvents(10));
+    await seal(fleet);
+    await replicaAnswers(fleet, 11);
+    assert.deepEqual(
+      (await commandsUnder(fleet.replica.daemon.pid)).filter((command) => command.includes("query-main")),
+      [],
+    );
+    assert.match(await mustRun(fleet.replica, "metrics"), /^isochron_query_service_connected\{[^}]*\} 1$/m);
+
+    await service.kill();
+    await isConnected(fleet, false);
+    assert.match(await mustRun(fleet.replica, "metrics"), /^isochron_query_service_connected\{[^}]*\} 0$/m);
+    for (let i = 0; i < 5; i += 1) {
+      await ingest(fleet, someEvents(2, `storm${i}`));
+      await seal(fleet);
+    }
+    await service.start();
+    await replicaAnswers(fleet, 26);
+
+    await fleet.replica.daemon.kill();
+    const { stores, feed } = await engineStatus(fleet);
+    assert.deepEqual([stores[0]?.size, feed?.connected], [26, false]);
+    await fleet.replica.daemon.start();
+    await ingest(fleet, someEvents(3, "after"));
+    await seal(fleet);
+    await expectConverged(fleet);
+    assert.equal((await queriesOf(fleet)).pid, service.pid);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\nservice:\n${service.log}\nreplica:\n${fleet.replica.daemon.log}`);
+  } finally {
+    await service.stop();
+    await fleet.stop();
+  }
+});
+
+test("an index of root's is handed over as it is, and what else there is stays closed to the service", async (t) => {
+  if (!(await requirePart(t, ROOT)) || !(await requirePart(t, READABLE_CHECKOUT))) return;
+  const fleet = await makeFleet();
+  const service = await makeQueryService(fleet, "replica");
+  try {
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+    await ingest(fleet, someEvents(10));
+    await seal(fleet);
+    await replicaAnswers(fleet, 11);
+    const { catalog, dir, queryIndex, index, acceptedHead, staging } = await storeOf(fleet, "replica");
+    const before = await stat(catalog);
+    assert.equal(before.uid, 0);
+    await fleet.replica.daemon.stop();
+    await writeFile(
+      fleet.replica.configPath,
+      JSON.stringify({ root: fleet.replica.root, dbus: { enabled: false }, ...WITH_SERVICE }),
+    );
+    await fleet.replica.daemon.start();
+    await service.start();
+    await replicaAnswers(fleet, 11);
+    const after = await stat(catalog);
+    assert.deepEqual([after.uid, after.ino, after.birthtimeMs], [QUERY_USER.uid, before.ino, before.birthtimeMs]);
+
+    const { keys, cosignKey, stores } = new RootLayout(fleet.replica.root);
+    assert.equal((await stat(stores)).mode & 0o777, 0o750);
+    assert.equal(await asQueryUser("test", "-w", queryIndex), 0);
+    for (const path of [keys, cosignKey, staging]) assert.notEqual(await asQueryUser("ls", path), 0, path);
+    for (const path of [stores, dir, index, acceptedHead, fleet.replica.root]) {
+      assert.notEqual(await asQueryUser("test", "-w", path), 0, path);
+    }
+    assert.notEqual(await asQueryUser("touch", join(index, "heads.db")), 0);
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    await expectConverged(fleet);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\nservice:\n${service.log}\nreplica:\n${fleet.replica.daemon.log}`);
+  } finally {
+    await service.stop();
+    await fleet.stop();
+  }
+});

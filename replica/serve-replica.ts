@@ -23,8 +23,8 @@ import { ReplicaFace } from "./face/replica-face.js";
 import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
 
-/** One push: the receive, and beside its verification a list and a sync. */
-const SPARES = { spares: 1, shells: 2 };
+/** One push: the receive, and beside its verification a list and a sync. One more for a push soon after it. */
+const SPARES = { spares: 2, shells: 2 };
 
 /** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
 export function serveReplica(config: ReplicaConfig): Promise<Daemon> {

@@ -32,6 +32,8 @@ exit 125`;
 
 /** A seal and its push are over before the next spare costs its 4 ms. */
 const QUIET_MS = 40;
+/** While others wait there is time until all who were sent the same push are done with it. */
+const NOT_EMPTY_QUIET_MS = 500;
 
 export interface SpareOptions {
   /** Processes that wait for a command with a stream; each is a shell of about 3 MiB. */
@@ -105,8 +107,13 @@ export class SpareProcesses {
       else if (this.#spares.length < spares) this.#spares.push(spawnSpare());
       else return;
       this.#refillWhenQuiet();
-    }, QUIET_MS);
+    }, this.#quietMs());
     this.#timer.unref();
+  }
+
+  #quietMs(): number {
+    const isEmpty = this.#spares.length === 0 || this.#shells.length === 0;
+    return isEmpty ? QUIET_MS : NOT_EMPTY_QUIET_MS;
   }
 }
 

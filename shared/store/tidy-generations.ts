@@ -9,9 +9,9 @@ import { readSealedMs } from "./read-sealed-time.js";
 import { type DatedGeneration, KEEP_CURRENT, type KeepRule, needsTimes, selectKept } from "./select-kept.js";
 import type { SpareProcesses } from "./spare-processes.js";
 
-const QUIET_MS = 1000;
-/** Under steady traffic there is no quiet: then after this long. */
-const MOST_MS = 5000;
+const QUIET_MS = 2500;
+/** Under steady traffic there is no quiet: then after this long, several in one commit. */
+const MOST_MS = 10_000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 10_000;
 

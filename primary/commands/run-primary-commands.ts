@@ -18,8 +18,8 @@ import { verify } from "./verify.js";
 import { watch } from "./watch.js";
 
 /** Runs the command that `args` name. Sets `process.exitCode`; never throws. */
-export async function runPrimaryCommands(args: string[]): Promise<void> {
-  await runCommands(
+export async function runPrimaryCommands(args: string[], run = runCommands): Promise<void> {
+  await run(
     {
       bin: "isochron-primary",
       summary: "Records what changed on this host in a tamper-evident ledger, and pushes it to replicas.",

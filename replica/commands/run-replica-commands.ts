@@ -14,8 +14,8 @@ import { status } from "./status.js";
 import { trust } from "./trust.js";
 import { verify } from "./verify.js";
 
-export async function runReplicaCommands(args: string[]): Promise<void> {
-  await runCommands(
+export async function runReplicaCommands(args: string[], run = runCommands): Promise<void> {
+  await run(
     {
       bin: "isochron-replica",
       summary: "Receives the generations of primaries, verifies them, and answers questions about them.",

@@ -2,7 +2,7 @@
 // way to report what went wrong. A reader that goes away (`| head`) neither ends a command nor changes its exit code:
 // what was to be sent is sent, and a store that was tampered with stays so.
 import { resolve } from "node:path";
-import yargs, { type CommandModule } from "yargs";
+import yargs, { type Argv, type CommandModule } from "yargs";
 import { ConfigError } from "../config/config-error.js";
 import { readVersion } from "../read-version.js";
 import { reportError } from "./report-error.js";
@@ -34,9 +34,20 @@ export function defineCommand<A>(command: CommandModule<GlobalArguments, A>): Co
 }
 
 /** Runs the command that `args` name. Sets `process.exitCode`; never throws. */
-export async function runCommands({ bin, summary, commands, example }: CommandLine, args: string[]): Promise<void> {
+export async function runCommands(line: CommandLine, args: string[]): Promise<void> {
   process.umask(READABLE);
   for (const output of [process.stdout, process.stderr]) output.on("error", onOutputError);
+  const parser = commandParser(line, args);
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    const isDaemon = args.some((arg) => commandNamed(arg, line.commands)?.startsWith("serve"));
+    reportError(error, isDaemon && needsHand(error) ? NEEDS_HAND : 1);
+  }
+}
+
+/** Nothing has run yet. */
+export function commandParser({ bin, summary, commands, example }: CommandLine, args: string[]): Argv {
   const parser = yargs(args)
     .scriptName(bin)
     .usage(`${summary}\n\nUsage: $0 <command> [options]`)
@@ -55,12 +66,7 @@ export async function runCommands({ bin, summary, commands, example }: CommandLi
       throw error ?? new UsageError(message, bin, commandNamed(args[0], commands));
     });
   for (const command of commands) parser.command(command);
-  try {
-    await parser.parseAsync();
-  } catch (error) {
-    const isDaemon = args.some((arg) => commandNamed(arg, commands)?.startsWith("serve"));
-    reportError(error, isDaemon && needsHand(error) ? NEEDS_HAND : 1);
-  }
+  return parser as unknown as Argv;
 }
 
 /** EX_CONFIG of sysexits(3). The units name it in `RestartPreventExitStatus=`. */

@@ -1,21 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runPrimaryCommands } from "../../../primary/commands/run-primary-commands.js";
+import { runReplicaCommands } from "../../../replica/commands/run-replica-commands.js";
+import { commandParser } from "../../../shared/cli/run-commands.js";
 import { runCli } from "../../support/run-cli.js";
 import { withConfigFile } from "../../support/with-config-file.js";
+
+const RUN = { primary: runPrimaryCommands, replica: runReplicaCommands } as const;
 
 for (const role of ["primary", "replica"] as const) {
   test(`every command of isochron-${role} has help with an example`, async () => {
     const help = await runCli(role, ["--help"]);
     assert.equal(help.exitCode, 0);
     const bin = `isochron-${role}`;
-    const names = [...help.stdout.matchAll(new RegExp(`^  ${bin} ([a-z]+)`, "gm"))].map((match) => match[1] as string);
+    const names = [...help.stdout.matchAll(new RegExp(`^  ${bin} ([a-z-]+)`, "gm"))].map((match) => match[1] as string);
     const commands = [...new Set(names)].filter((name) => name !== "completion");
     assert.ok(commands.length >= 3, help.stdout);
     for (const command of commands) {
-      const { stdout, exitCode } = await runCli(role, [command, "--help"]);
-      assert.equal(exitCode, 0, command);
-      assert.match(stdout, /^Examples:/m, command);
+      const text = await helpOf(role, command);
+      assert.match(text, /^Examples:/m, command);
+      assert.match(text, new RegExp(`^${bin} ${command}\\b`), command);
     }
+    const one = await runCli(role, ["key", "--help"]);
+    assert.deepEqual([one.exitCode, one.stdout], [0, await helpOf(role, "key")]);
   });
 
   test(`isochron-${role} refuses what it does not know, and names the help`, async () => {
@@ -68,3 +75,22 @@ test("a bad environment variable ends a command with its name, its value and the
   assert.equal(exitCode, 1);
   assert.match(stderr, /^error: OP_DBUS_VECTOR_LEVEL=best: .*must be .*\nhint: .*OP_DBUS_VECTOR_LEVEL/);
 });
+
+test("a command loads nothing that embeds, stores or runs programs until it needs it", async () => {
+  for (const role of ["primary", "replica"] as const) {
+    const { stderr } = await runCli(role, ["--version"], { env: { NODE_DEBUG: "esm" } });
+    assert.match(stderr, /node_modules\/yargs\//);
+    assert.doesNotMatch(stderr, /node_modules\/(execa|better-sqlite3|hnswlib-node|fastify|ssh2)\//);
+  }
+});
+
+/** What `COMMAND --help` prints. */
+async function helpOf(role: keyof typeof RUN, command: string): Promise<string> {
+  let text = "";
+  await RUN[role]([], async (line) => {
+    await commandParser(line, []).parseAsync([command, "--help"], {}, (_error, _argv, output) => {
+      text = output;
+    });
+  });
+  return text;
+}

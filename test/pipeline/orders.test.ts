@@ -1,7 +1,5 @@
 // What operators order for one replica: pause, resume, drain, a resync that is waited for; with what each leaves behind.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import {
@@ -18,7 +16,7 @@ import {
   startWithEvents,
   storeOf,
 } from "../support/drive-fleet.js";
-import { binPath } from "../support/run-cli.js";
+import { RunningCommand } from "../support/running-command.js";
 import { type Fleet, makeFleet, REPLICA_NAME } from "../support/start-fleet.js";
 
 const OPTIONS = {
@@ -30,18 +28,9 @@ const OPTIONS = {
   },
 };
 
-/** A command of the primary's as a process of its own, to be interrupted. */
-function start(fleet: Fleet, ...args: string[]): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, [binPath("primary"), ...args, "--config", fleet.primary.configPath]);
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (part: Buffer) => (text += part.toString()));
-  return { child, output: () => text };
-}
-
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null) await once(child, "exit");
-  return child.exitCode;
-}
+/** A command of the primary's, to be interrupted. */
+const start = (fleet: Fleet, ...args: string[]) =>
+  new RunningCommand("primary", [...args, "--config", fleet.primary.configPath]);
 
 describe("orders to one replica", () => {
   let fleet: Fleet;
@@ -114,14 +103,13 @@ describe("orders to one replica", () => {
     await fleet.sshd.pause();
     await linkBecomes(fleet, ({ health }) => health === "unreachable");
     await ingest(fleet, someEvents(2));
-    const { child, output } = start(fleet, "drain", REPLICA_NAME);
+    const drain = start(fleet, "drain", REPLICA_NAME);
     await eventually(
-      async () => /unreachable/.test(output()),
-      () => `no progress is shown: ${output()}`,
+      async () => /unreachable/.test(drain.stdout + drain.stderr),
+      () => `no progress is shown: ${drain.stdout}${drain.stderr}`,
     );
-    child.kill("SIGINT");
-    assert.equal(await exitCode(child), 130);
-    assert.match(output(), /taken back/);
+    assert.equal(await drain.interrupt(), 130);
+    assert.match(drain.stdout + drain.stderr, /taken back/);
     fleet.sshd.resume();
     await mustRun(fleet.primary, "resync", REPLICA_NAME, "--wait");
     await expectConverged(fleet);
@@ -139,13 +127,12 @@ describe("orders to one replica", () => {
     const store = await storeOf(fleet, "replica");
     const { pid } = fleet.replica.daemon;
     process.kill(pid, "SIGSTOP");
-    const { child, output } = start(fleet, "resync", REPLICA_NAME, "--full", "--wait");
+    const resync = start(fleet, "resync", REPLICA_NAME, "--full", "--wait");
     await eventually(
-      async () => output().includes(REPLICA_NAME),
-      () => `no progress is shown: ${output()}`,
+      async () => (resync.stdout + resync.stderr).includes(REPLICA_NAME),
+      () => `no progress is shown: ${resync.stdout}${resync.stderr}`,
     );
-    child.kill("SIGINT");
-    assert.equal(await exitCode(child), 130);
+    assert.equal(await resync.interrupt(), 130);
     process.kill(pid, "SIGCONT");
     await ingest(fleet, someEvents(2));
     const next = await seal(fleet);

@@ -9,6 +9,7 @@ import { openLedger } from "../../../primary/ledger/open-ledger.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
 import type { LogFields } from "../../../shared/log.js";
 import { StoreLayout } from "../../../shared/store/layout.js";
+import { admittedEvent } from "../../support/admitted-event.js";
 import { verifyLive } from "../../support/verify-live.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -56,26 +57,12 @@ export async function withBus(
   });
 }
 
-export function someEvent(i: number, more: Partial<AdmittedEvent> = {}): AdmittedEvent {
-  return {
-    elementId: `interface:eth${i % 3}`,
-    elementType: "NetworkInterface",
-    action: "modified",
-    actor: "admin",
-    timestamp: "2026-11-20T10:05:00.000000Z",
-    priority: "low",
-    source: "test",
-    stateJson: `{"mtu":${1500 + i}}`,
-    ...more,
-  };
-}
-
 /** Appends as sources do: each event waits for room, then all wait for their acks. */
 export async function appendMany(sink: EventSink, count: number, more: Partial<AdmittedEvent> = {}): Promise<Ack[]> {
   const acks: Promise<Ack>[] = [];
   for (let i = 0; i < count; i += 1) {
     for (let room = sink.room(); room; room = sink.room()) await room;
-    acks.push(sink.append(someEvent(i, more)));
+    acks.push(sink.append(admittedEvent(i, more)));
   }
   return Promise.all(acks);
 }

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { AppendedEvent, Interceptor, LostEvents } from "../../../primary/event.js";
-import { until } from "../sources/memory-sink.js";
-import { appendMany, LEDGER_LIMITS, range, seqs, someEvent, withBus } from "./bus-ledger.js";
+import { admittedEvent } from "../../support/admitted-event.js";
+import { until } from "../../support/until.js";
+import { appendMany, LEDGER_LIMITS, range, seqs, withBus } from "./bus-ledger.js";
 
 const ROOMY = { maxQueuedEvents: 100_000, maxQueuedBytes: 1 << 30, whenFull: "drop" } as const;
 
@@ -139,7 +140,7 @@ describe("the event bus: bounds", () => {
       await until(() => bus.state().subscribers[0]?.queued_events === 0 && stuck.losses.length > 0);
       // A first round of many events may have lost some before anything was delivered.
       const told = stuck.losses.length;
-      const large = await bus.append(someEvent(0, { stateJson: JSON.stringify("x".repeat(maxQueuedBytes)) }));
+      const large = await bus.append(admittedEvent(0, { stateJson: JSON.stringify("x".repeat(maxQueuedBytes)) }));
       await until(() => stuck.losses.length === told + 1);
       assert.deepEqual(stuck.losses[told], { firstSeq: large.seq, lastSeq: large.seq });
     }));

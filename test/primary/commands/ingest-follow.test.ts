@@ -1,41 +1,15 @@
 // `ingest FILE --follow` as users run it, a process of its own, while the file rotates and the primary comes and goes.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { appendFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createAdmitter } from "../../../primary/admit/admit-event.js";
 import { IngestSocket } from "../../../primary/sources/lines/ingest-socket.js";
-import { binPath, runCli } from "../../support/run-cli.js";
+import { runCli } from "../../support/run-cli.js";
+import { RunningCommand } from "../../support/running-command.js";
+import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
-import { MemorySink, silentLog, until } from "../sources/memory-sink.js";
-
-class FollowProcess {
-  readonly child: ChildProcess;
-  stdout = "";
-  stderr = "";
-
-  constructor(args: string[]) {
-    this.child = spawn(process.execPath, [binPath("primary"), "ingest", ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null" },
-    });
-    this.child.stdout?.on("data", (chunk) => {
-      this.stdout += chunk;
-    });
-    this.child.stderr?.on("data", (chunk) => {
-      this.stderr += chunk;
-    });
-  }
-
-  /** Ctrl-C; resolves with the exit code. */
-  async interrupt(): Promise<number | null> {
-    const closed = once(this.child, "close");
-    this.child.kill("SIGINT");
-    return ((await closed) as [number | null])[0];
-  }
-}
+import { MemorySink, silentLog } from "../sources/memory-sink.js";
 
 const event = (n: number) => `{"element_id":"e:${n}","element_type":"T","action":"a","state_snapshot":${n}}\n`;
 const events = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => event(from + i)).join("");
@@ -45,14 +19,14 @@ interface Following {
   path: string;
   sink: MemorySink;
   serve(): Promise<IngestSocket>;
-  follow(...args: string[]): FollowProcess;
+  follow(...args: string[]): RunningCommand;
 }
 
 async function following(body: (parts: Following) => Promise<void>): Promise<void> {
   await withFolder(async (folder) => {
     const [file, path, sink] = [join(folder, "events.jsonl"), join(folder, "s"), new MemorySink()];
     const servers: IngestSocket[] = [];
-    const children: FollowProcess[] = [];
+    const children: RunningCommand[] = [];
     const serve = async () => {
       const server = new IngestSocket({ path, admit: createAdmitter(), sink, log: silentLog, stopGraceMs: 200 });
       await server.start(new AbortController().signal);
@@ -60,7 +34,7 @@ async function following(body: (parts: Following) => Promise<void>): Promise<voi
       return server;
     };
     const follow = (...args: string[]) => {
-      const process = new FollowProcess([file, "--follow", "--socket", path, ...args]);
+      const process = new RunningCommand("primary", ["ingest", file, "--follow", "--socket", path, ...args]);
       children.push(process);
       return process;
     };

@@ -1,50 +1,27 @@
 // `isochron-primary watch` as users run it, against a real daemon.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ControlServer } from "../../../primary/control/control-server.js";
 import { ingest, primaryStatus, QUIET, someEvents } from "../../support/drive-fleet.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
-import { binPath, runCli } from "../../support/run-cli.js";
+import { runCli } from "../../support/run-cli.js";
+import { RunningCommand } from "../../support/running-command.js";
 import { makeFleet } from "../../support/start-fleet.js";
+import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
 import { appendMany, withBus } from "../bus/bus-ledger.js";
-import { until } from "../sources/memory-sink.js";
 
-class WatchProcess {
-  readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
-  stdout = "";
-  stderr = "";
-
-  constructor(args: string[]) {
-    this.child = spawn(process.execPath, [binPath("primary"), "watch", ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ISOCHRON_CONFIG: "/dev/null" },
-    });
-    this.child.stdout?.on("data", (chunk) => {
-      this.stdout += chunk;
-    });
-    this.child.stderr?.on("data", (chunk) => {
-      this.stderr += chunk;
-    });
-    this.ended = once(this.child, "close").then(([code]) => code as number | null);
-  }
-  lines(): string[] {
-    return this.stdout.split("\n").slice(0, -1);
-  }
-}
+const runWatch = (...args: string[]) => new RunningCommand("primary", ["watch", ...args]);
 
 describe("watch", () => {
   test("shows history, then what comes, as lines for people or as JSON, and ends cleanly with the primary", async (t) => {
     if (!(await requirePart(t, ROOT))) return;
     const fleet = await makeFleet({ volume: "256M", primary: QUIET });
-    const running: WatchProcess[] = [];
+    const running: RunningCommand[] = [];
     const watch = (...args: string[]) => {
-      const process = new WatchProcess([...args, "--config", fleet.primary.configPath]);
+      const process = runWatch(...args, "--config", fleet.primary.configPath);
       running.push(process);
       return process;
     };
@@ -99,7 +76,7 @@ describe("watch", () => {
           events: bus,
         });
         await control.start(join(root, "run", "control.sock"));
-        const running = [new WatchProcess(["--root", root]), new WatchProcess(["--root", root])] as const;
+        const running = [runWatch("--root", root), runWatch("--root", root)] as const;
         const [slow, gone] = running;
         try {
           await until(() => bus.state().subscribers.length === 2);

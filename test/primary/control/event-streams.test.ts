@@ -7,9 +7,9 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { ControlServer } from "../../../primary/control/control-server.js";
 import { MAX_STREAMS } from "../../../primary/control/event-streams.js";
+import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
 import { appendMany, type BusLedger, range, withBus } from "../bus/bus-ledger.js";
-import { until } from "../sources/memory-sink.js";
 
 interface Line {
   seq?: number;

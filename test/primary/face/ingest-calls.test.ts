@@ -5,8 +5,9 @@ import type { EventSink } from "../../../primary/event.js";
 import { IngestCalls } from "../../../primary/face/ingest-calls.js";
 import type { AckLine } from "../../../primary/sources/lines/format-ack.js";
 import type { Caller } from "../../../shared/dbus/served-object.js";
+import { until } from "../../support/until.js";
 import { withLedger } from "../../support/with-ledger.js";
-import { MemorySink, until } from "../sources/memory-sink.js";
+import { MemorySink } from "../sources/memory-sink.js";
 
 const CALLER: Caller = { sender: ":1.1", uid: () => 1000, signal: new AbortController().signal };
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import Database from "better-sqlite3";
 import { execa } from "execa";
-import type { Ack, AdmittedEvent, AppendedEvent } from "../../../primary/event.js";
+import type { Ack, AppendedEvent } from "../../../primary/event.js";
 import { Ledger } from "../../../primary/ledger/ledger.js";
 import type { LedgerError } from "../../../primary/ledger/ledger-error.js";
 import { openLedger } from "../../../primary/ledger/open-ledger.js";
@@ -16,6 +16,7 @@ import { sealElementId } from "../../../shared/format/seal.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
 import { StoreLayout } from "../../../shared/store/layout.js";
 import { headsPath } from "../../../shared/store/make-index-folder.js";
+import { admittedEvent as event } from "../../support/admitted-event.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
 import { verifyLive } from "../../support/verify-live.js";
 import { withFolder } from "../../support/with-folder.js";
@@ -53,20 +54,6 @@ async function openStore(store: StoreLayout, segmentBytes?: number): Promise<Ope
     (failure) => failures.push(failure),
   );
   return { store, ledger, appended, failures, recovered };
-}
-
-function event(i: number, more: Partial<AdmittedEvent> = {}): AdmittedEvent {
-  return {
-    elementId: `interface:eth${i % 3}`,
-    elementType: "NetworkInterface",
-    action: "modified",
-    actor: "admin",
-    timestamp: "2026-11-20T10:05:00.000000Z",
-    priority: "low",
-    source: "test",
-    stateJson: `{"mtu":${1500 + i}}`,
-    ...more,
-  };
 }
 
 async function appendMany(ledger: Ledger, from: number, count: number): Promise<Ack[]> {

@@ -16,9 +16,11 @@ import type { Priority } from "../../../shared/format/entry.js";
 import { spaceName } from "../../../shared/format/space.js";
 import { parseRows, type VectorRow } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
+import { appendedEvent } from "../../support/appended-event.js";
 import { makeStoredModel } from "../../support/make-model.js";
 import { MODEL_RUNTIME, requirePart } from "../../support/require-part.js";
 import { sharedModel, testWithModel } from "../../support/shared-model.js";
+import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
 
 const LEVELS = { critical: "medium", high: "medium", medium: "medium", low: "medium" } as const;
@@ -72,9 +74,11 @@ class Fixture {
   }
 
   write(count: number, priority: Priority = "low", textBytes = 0): AppendedEvent[] {
-    const made = Array.from({ length: count }, (_, i) =>
-      appendedOf(this.events.length + i, priority, "x".repeat(textBytes)),
-    );
+    const made = Array.from({ length: count }, (_, i) => {
+      const seq = this.events.length + i;
+      const state = { message: SENTENCES[seq % SENTENCES.length], number: seq, text: "x".repeat(textBytes) };
+      return appendedEvent(seq, state, { priority });
+    });
     this.events.push(...made);
     return made;
   }
@@ -98,24 +102,6 @@ function wordsOf(number: number): string {
 
 function stateOf(message: string): string {
   return JSON.stringify({ message: `${message} failed while the host was being shut down for the night` });
-}
-
-function appendedOf(seq: number, priority: Priority, text: string): AppendedEvent {
-  const entry = {
-    action: "modified",
-    actor: "admin",
-    element_id: `interface:eth${seq % 3}`,
-    element_type: "NetworkInterface",
-    height: 0,
-    payload_hash: "0".repeat(64),
-    previous_event_hash: "0".repeat(64),
-    priority,
-    recorded: "2026-11-20T10:05:00.123456Z",
-    seq,
-    source: "socket",
-    timestamp: "2026-11-20T10:05:00.123456Z",
-  };
-  return { seq, entry, stateJson: JSON.stringify({ message: SENTENCES[seq % SENTENCES.length], number: seq, text }) };
 }
 
 async function withModel(t: TestContext, body: (fixture: Fixture, spec: ModelSpec) => Promise<void>): Promise<void> {
@@ -151,11 +137,6 @@ async function damage(file: string): Promise<() => Promise<void>> {
   bad[at] = (bad[at] as number) ^ 0xff;
   await writeFile(file, bad);
   return () => writeFile(file, bytes);
-}
-
-async function becomes(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 3000 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(holds());
 }
 
 describe("a level with a model", () => {
@@ -213,7 +194,7 @@ describe("a level with a model", () => {
         assert.equal(plan.state()[0]?.in_force, "medium");
         vectorizer.appended(fixture.write(5));
         await vectorizer.drained(15);
-        await becomes(() => plan.state()[0]?.proven === true);
+        await until(() => plan.state()[0]?.proven === true);
         await watch.stop();
       });
       assert.deepEqual(seqsOf(await fixture.rowsOf(HEURISTIC_SPEC)), upTo(10));

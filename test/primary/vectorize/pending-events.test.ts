@@ -3,25 +3,11 @@ import { test } from "node:test";
 import type { AppendedEvent } from "../../../primary/event.js";
 import { PendingEvents } from "../../../primary/vectorize/pending-events.js";
 import type { Priority } from "../../../shared/format/entry.js";
-import { GENESIS_HASH } from "../../../shared/format/hash.js";
+import { appendedEvent } from "../../support/appended-event.js";
 
 /** An event whose state takes `bytes`. */
 function event(seq: number, bytes: number, priority: Priority = "low"): AppendedEvent {
-  const entry = {
-    action: "modified",
-    actor: "admin",
-    element_id: "interface:eth0",
-    element_type: "NetworkInterface",
-    height: seq,
-    payload_hash: GENESIS_HASH,
-    previous_event_hash: GENESIS_HASH,
-    priority,
-    recorded: "2026-11-20T10:05:00.123456Z",
-    seq,
-    source: "socket",
-    timestamp: "2026-11-20T10:05:00.123456Z",
-  };
-  return { seq, entry, stateJson: JSON.stringify("x".repeat(bytes - 2)) };
+  return appendedEvent(seq, "x".repeat(bytes - 2), { priority });
 }
 
 const seqsOf = (events: AppendedEvent[]) => events.map(({ seq }) => seq);

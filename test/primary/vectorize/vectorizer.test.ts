@@ -16,6 +16,8 @@ import { MOST_LATE_RANGES, type SealedRows } from "../../../shared/format/seal.j
 import { parseSpace, spaceName } from "../../../shared/format/space.js";
 import { formatRows, parseRows, rowBytes } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
+import { appendedEvent } from "../../support/appended-event.js";
+import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
 
 const SPACE = spaceName(heuristicSpace);
@@ -36,23 +38,12 @@ function sealedRows(size: number, file: string): SealedVectors {
 
 const MEMORY_STATE = JSON.stringify({ text: "the copy in memory" });
 
+const ACTIONS = ["modified", "connected", "failed", "removed"];
+
 function appended(seq: number, priority: Priority = "low", more: Partial<AppendedEvent["entry"]> = {}): AppendedEvent {
-  const entry = {
-    action: ["modified", "connected", "failed", "removed"][seq % 4] as string,
-    actor: "admin",
-    element_id: `interface:eth${seq % 7}`,
-    element_type: "NetworkInterface",
-    height: 0,
-    payload_hash: "0".repeat(64),
-    previous_event_hash: "0".repeat(64),
-    priority,
-    recorded: "2026-11-20T10:05:00.123456Z",
-    seq,
-    source: "socket",
-    timestamp: "2026-11-20T10:05:00.123456Z",
-    ...more,
-  };
-  return { seq, entry, stateJson: JSON.stringify({ mtu: 1500 + (seq % 3), text: `change number ${seq}` }) };
+  const state = { mtu: 1500 + (seq % 3), text: `change number ${seq}` };
+  const action = ACTIONS[seq % ACTIONS.length] as string;
+  return appendedEvent(seq, state, { action, element_id: `interface:eth${seq % 7}`, priority, ...more });
 }
 
 class Fixture {
@@ -611,7 +602,7 @@ describe("urgent events", () => {
             // It has its job, and stands still with it.
             vectorizer.appended(fixture.write(1));
             vectorizer.appended(fixture.write(1, priority));
-            await becomes(() => vectorizer.state().backlog[priority] === 0);
+            await until(() => vectorizer.state().backlog[priority] === 0);
             assert.equal(vectorizer.state().backlog.low, 1);
             assert.equal(vectorizer.state().workerPids.length, 2);
           });
@@ -635,7 +626,7 @@ describe("urgent events", () => {
         // It was forked for the critical event just now, and never comes up.
         process.kill(own, "SIGSTOP");
         process.kill(shared, "SIGCONT");
-        await becomes(() => vectorizer.backlog() === 0);
+        await until(() => vectorizer.backlog() === 0);
         assert.deepEqual(vectorizer.state().workerPids, [shared, own]);
         process.kill(own, "SIGCONT");
       });
@@ -684,9 +675,3 @@ describe("levels by priority", () => {
       assert.deepEqual(await fixture.seqs(), [5, 6]);
     }));
 });
-
-/** Waits generously for a state. */
-async function becomes(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 3000 && !holds(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(holds());
-}

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Part, ROOT, requirePart } from "../../../support/require-part.js";
-import { until } from "../memory-sink.js";
+import { until } from "../../../support/until.js";
 import { withFilesSource } from "./with-files-source.js";
 
 test("50,000 touches of one file, and as many of another between them, are one event each", async () => {

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { until } from "../../../support/until.js";
 import type { TestLedger } from "../../../support/with-ledger.js";
-import { until } from "../memory-sink.js";
 import { textsPath, withFilesSource } from "./with-files-source.js";
 
 /** Every byte that the source has left anywhere: ledger, known elements, kept texts. */

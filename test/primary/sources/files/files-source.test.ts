@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
 import { ROOT, requirePart } from "../../../support/require-part.js";
-import { until } from "../memory-sink.js";
+import { until } from "../../../support/until.js";
 import { type Told, withFilesSource } from "./with-files-source.js";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

@@ -6,8 +6,8 @@ import { createFilesSource, type FilesPace } from "../../../../primary/sources/f
 import { type FilesOptions, filesOptions } from "../../../../primary/sources/files/options.js";
 import type { Source } from "../../../../primary/sources/source.js";
 import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
+import { until } from "../../../support/until.js";
 import { type TestLedger, withLedger } from "../../../support/with-ledger.js";
-import { until } from "../memory-sink.js";
 
 export interface FilesTest {
   ledger: TestLedger;

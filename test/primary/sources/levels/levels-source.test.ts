@@ -1,8 +1,8 @@
 // What the ledger is told of vector levels, with a real ledger.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { LevelsSource, type WatchedLevel } from "../../../../primary/sources/levels/levels-source.js";
+import { until } from "../../../support/until.js";
 import { type TestLedger, withLedger } from "../../../support/with-ledger.js";
 
 const FAULT = { code: "model-missing", message: "there is no model", hint: "model add it" };
@@ -41,11 +41,6 @@ async function watching(ledger: TestLedger, levels: Levels, body: () => Promise<
 
 const nothing = async () => undefined;
 const actions = (ledger: TestLedger) => ledger.events("isochron").map(({ action }) => action);
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000 && !holds(); tries += 1) await sleep(5);
-  assert.ok(holds());
-}
 
 test("a level that falls back is an event that says why and what cures it, and so is its return once it is proven", async () => {
   await withLedger(async (ledger) => {

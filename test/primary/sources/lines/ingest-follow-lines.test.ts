@@ -9,8 +9,8 @@ import {
   type FollowOptions,
   followLines,
 } from "../../../../primary/sources/lines/ingest-follow-lines.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
-import { until } from "../memory-sink.js";
 
 interface Following {
   lines: string[];

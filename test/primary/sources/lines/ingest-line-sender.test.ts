@@ -7,8 +7,9 @@ import { describe, test } from "node:test";
 import { createAdmitter } from "../../../../primary/admit/admit-event.js";
 import { LineSender, type LineSenderOptions } from "../../../../primary/sources/lines/ingest-line-sender.js";
 import { IngestSocket } from "../../../../primary/sources/lines/ingest-socket.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
-import { MemorySink, silentLog, until } from "../memory-sink.js";
+import { MemorySink, silentLog } from "../memory-sink.js";
 
 interface Sending {
   path: string;

@@ -9,8 +9,9 @@ import { describe, test } from "node:test";
 import { createAdmitter } from "../../../../primary/admit/admit-event.js";
 import { type AckLine, type AckRefusal, eventsOf } from "../../../../primary/sources/lines/format-ack.js";
 import { IngestSocket, type IngestSocketOptions } from "../../../../primary/sources/lines/ingest-socket.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
-import { MemorySink, silentLog, until } from "../memory-sink.js";
+import { MemorySink, silentLog } from "../memory-sink.js";
 
 interface Serving {
   path: string;

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { OvsdbConnection, type OvsdbConnectionOptions } from "../../../../primary/sources/ovsdb/ovsdb-connection.js";
 import { requirePart } from "../../../support/require-part.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
-import { until } from "../memory-sink.js";
 import { OpenVswitch, OVSDB_SERVER } from "./open-vswitch.js";
 
 interface Scene {

@@ -6,8 +6,8 @@ import { createOvsdbSource, type OvsdbSourceTuning } from "../../../../primary/s
 import type { Source } from "../../../../primary/sources/source.js";
 import type { JsonObject } from "../../../../primary/sources/watch/element-change.js";
 import { requirePart } from "../../../support/require-part.js";
+import { until } from "../../../support/until.js";
 import { type SeenEvent, type TestLedger, withLedger } from "../../../support/with-ledger.js";
-import { until } from "../memory-sink.js";
 import { OpenVswitch, OVSDB_SERVER } from "./open-vswitch.js";
 
 const TUNING: OvsdbSourceTuning = { leastDelayMs: 20, pollMs: 10 };

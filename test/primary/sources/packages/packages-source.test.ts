@@ -8,8 +8,9 @@ import { createAdmitter } from "../../../../primary/admit/admit-event.js";
 import { compareDebianVersions } from "../../../../primary/sources/packages/compare-debian-versions.js";
 import { PackagesSource } from "../../../../primary/sources/packages/packages-source.js";
 import { DpkgLogReader } from "../../../../primary/sources/packages/read-dpkg-log.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
-import { MemorySink, silentLog, until } from "../memory-sink.js";
+import { MemorySink, silentLog } from "../memory-sink.js";
 
 process.env.TZ = "Europe/Berlin";
 

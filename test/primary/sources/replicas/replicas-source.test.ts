@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   type LinkState,
   ReplicasSource,
   type WatchedLink,
 } from "../../../../primary/sources/replicas/replicas-source.js";
+import { until } from "../../../support/until.js";
 import { type TestLedger, withLedger } from "../../../support/with-ledger.js";
 
 class Link implements WatchedLink {
@@ -45,11 +45,6 @@ async function watching(
 }
 
 const actions = (ledger: TestLedger, element: string) => ledger.events(element).map(({ action }) => action);
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000 && !holds(); tries += 1) await sleep(5);
-  assert.ok(holds());
-}
 
 test("each change of a replica's health is an event, with what it was, why, and how urgent it is", async () => {
   await withLedger(async (ledger) => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ElementWriter } from "../../../../primary/sources/watch/element-writer.js";
 import { SupervisedSource } from "../../../../primary/sources/watch/supervised-source.js";
+import { until } from "../../../support/until.js";
 import { withLedger } from "../../../support/with-ledger.js";
-import { until } from "../memory-sink.js";
 
 test("a source that fails shows why and comes back; once it watches, its own problem is shown", async () => {
   await withLedger(async ({ parts, events }) => {

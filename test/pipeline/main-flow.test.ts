@@ -234,6 +234,10 @@ describe("a primary and its replica", () => {
 
   test("both sides stop in good order when asked to", async () => {
     await expectConverged(fleet);
+    for (const side of [fleet.primary, fleet.replica]) {
+      const { verdict, size } = JSON.parse(await mustRun(side, "verify", "--json"));
+      assert.deepEqual([verdict, size], ["intact", (await primaryStatus(fleet)).ledger.sealed]);
+    }
     assert.equal(await fleet.primary.daemon.stop(), 0);
     assert.equal(await fleet.replica.daemon.stop(), 0);
   });

@@ -140,6 +140,8 @@ describe("an unpacked release", () => {
     await withVolume(async (root) => {
       const run = (...args: string[]) => runCli("replica", [...args, "--root", root], { bin: bin("replica") });
       assert.equal((await run("init", "--name", "replica-1")).exitCode, 0);
+      const init = ["init", "--root", join(root, "of-a-primary"), "--origin", "host1.test"];
+      assert.equal((await runCli("primary", init, { bin: bin("primary") })).exitCode, 0);
       const added = await run("model", "add", model);
       assert.equal(added.exitCode, 0, added.stderr);
       const missing = await run("model", "test");

@@ -1,17 +1,20 @@
-// What tests do to a fleet, by the commands that a user runs, and the invariant that every fleet test ends with.
+// What tests do to a fleet, and the invariant that every fleet test ends with. What every test does many times over asks the
+// daemons' sockets from here, as the commands do: a command is a process of its own, and costs a third of a second.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
 import type { LinkStatus } from "../../primary/push/link-status.js";
 import type { AckLine } from "../../primary/sources/lines/format-ack.js";
+import { sendLines } from "../../primary/sources/lines/ingest-client.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { openNote } from "../../shared/format/signed-note.js";
 import { RootLayout, type StoreLayout } from "../../shared/store/layout.js";
 import { type Fleet, type FleetSide, replicaAnswers } from "./start-fleet.js";
+import { verifyNewest } from "./verify-newest.js";
 
 /** One event as a client sends it; what is left out has its default. */
 export type FleetEvent = Record<string, unknown>;
@@ -42,13 +45,15 @@ export async function startWithEvents(fleet: Fleet): Promise<void> {
   await expectConverged(fleet);
 }
 
-/** Sends events through the ingest command; all of them must be acked. Returns their acks in order. */
+/** Sends events to the ingest socket; all of them must be acked. Returns their acks in order. */
 export async function ingest(fleet: Fleet, events: readonly FleetEvent[]): Promise<{ seq: number; hash: string }[]> {
-  const file = join(fleet.folder, "events.jsonl");
-  await writeFile(file, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
-  const { stdout, stderr, exitCode } = await fleet.primary.run("ingest", file, "--json");
-  assert.equal(exitCode, 0, stderr);
-  const acks = jsonLines<AckLine>(stdout);
+  const acks: AckLine[] = [];
+  const { broken } = await sendLines({
+    socketPath: fleet.primary.socket("ingest"),
+    input: Readable.from(events.map((event) => Buffer.from(`${JSON.stringify(event)}\n`))),
+    onAck: (ack) => acks.push(ack),
+  });
+  assert.equal(broken, undefined);
   assert.equal(acks.length, events.length);
   return acks.map((ack) => {
     assert.ok("seq" in ack, JSON.stringify(ack));
@@ -100,18 +105,24 @@ export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => bo
 
 /** A failed link waits before it tries again; an operator's resync ends the wait. */
 export async function wakeLink(fleet: Fleet): Promise<void> {
-  await mustRun(fleet.primary, "resync", fleet.replicaName);
+  const body = { replica: fleet.replicaName };
+  await askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/resync", method: "POST", body });
 }
 
-/** Waits up to a minute, or for as long as is said, for `holds`. */
+const FIRST_PAUSE_MS = 20;
+const MOST_PAUSE_MS = 200;
+
+/** Waits up to a minute, or for as long as is said, for `holds`; asks often at first, because most states come soon. */
 export async function eventually(
   holds: () => Promise<boolean>,
   why: () => string,
   { minutes = 1 }: { minutes?: number } = {},
 ): Promise<void> {
-  for (let tries = 0; tries < 300 * minutes; tries += 1) {
+  let pauseMs = FIRST_PAUSE_MS;
+  for (let waitedMs = 0; waitedMs < minutes * 60_000; waitedMs += pauseMs) {
     if (await holds()) return;
-    await sleep(200);
+    await sleep(pauseMs);
+    pauseMs = Math.min(MOST_PAUSE_MS, pauseMs * 1.25);
   }
   throw new Error(why());
 }
@@ -149,10 +160,7 @@ export async function expectConverged(
   const newest = await readHead(primary.generation(ledger.generation).checkpoint);
   assert.equal(newest.size, ledger.sealed);
   assert.deepEqual(await readHead(replica.acceptedHead), newest);
-  for (const side of [fleet.primary, fleet.replica]) {
-    const found = JSON.parse(await mustRun(side, "verify", "--json"));
-    assert.deepEqual([found.verdict, found.size, found.root], ["intact", newest.size, newest.root]);
-  }
+  for (const store of [primary, replica]) assert.deepEqual(await verifyNewest(store, fleet.vkey), newest);
   let left: string[][] = [];
   await eventually(
     async () => {

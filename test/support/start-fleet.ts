@@ -1,5 +1,4 @@
-// A primary and a replica on volumes of their own, joined by a private sshd: the whole of Isochron on one machine, made
-// by the commands that a user runs.
+// A primary and a replica on volumes of their own, joined by a private sshd: the whole of Isochron on one machine.
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { type FleetSide, type ManyFleet, makeMany } from "./start-many.js";
 import type { Network } from "./with-network.js";

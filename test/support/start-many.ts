@@ -1,8 +1,11 @@
-// A primary and any number of replicas, each on a volume of its own with an sshd and an agent of its own, made by the
-// commands that a user runs. With a network, each sshd stands at the far end of a link of its own.
+// A primary and any number of replicas, each on a volume of its own with an sshd and an agent of its own, made as `init` makes
+// them and served by the bins. With a network, each sshd stands at the far end of a link of its own.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseLoopSize } from "../../shared/config/parse-loop-size.js";
+import { initPrimary, initReplica } from "../../shared/store/init-root.js";
+import { readTransportKey } from "../../shared/store/key-files.js";
 import { binPath, runCli } from "./run-cli.js";
 import { DaemonProcess } from "./start-daemon.js";
 import type { Network, NetworkLink } from "./with-network.js";
@@ -83,7 +86,10 @@ export async function makeMany(options: ManyOptions): Promise<ManyFleet> {
     const root = join(folder, "p");
     const bin = options.primaryBin === undefined ? {} : { bin: options.primaryBin };
     const volume = options.volume ?? DEFAULT_VOLUME;
-    const { vkey, ssh } = await initPrimary({ root, volume, origin, undo, ...bin });
+    undo.push(() => unmount(root));
+    const { signer } = await initPrimary({ root, loopBytes: parseLoopSize(volume), origin });
+    const { vkey } = signer;
+    const ssh = (await readTransportKey(root)).publicKey;
     const replicas: ReplicaSide[] = new Array(options.replicas.length);
     await eachOf(options.replicas, async (replica, index) => {
       const link = options.network?.link(index);
@@ -152,14 +158,6 @@ async function undoAll(undo: Undo): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step();
 }
 
-async function initPrimary(parts: { root: string; volume: string; origin: string; undo: Undo; bin?: string }) {
-  const { root, volume, origin, undo, ...how } = parts;
-  undo.push(() => unmount(root));
-  await must(runCli("primary", ["init", "--root", root, "--loop", volume, "--origin", origin], how));
-  const keys = await must(runCli("primary", ["key", "--root", root, "--json"], how));
-  return JSON.parse(keys) as { vkey: string; ssh: string };
-}
-
 async function makeReplica(parts: {
   folder: string;
   index: number;
@@ -173,9 +171,9 @@ async function makeReplica(parts: {
   const name = `replica-${index + 1}`;
   const root = join(folder, index === 0 ? "r" : `r${index + 1}`);
   undo.push(() => unmount(root));
-  const volume = options.volume ?? DEFAULT_VOLUME;
+  const loopBytes = parseLoopSize(options.volume ?? DEFAULT_VOLUME);
+  await initReplica({ root, loopBytes, name, trust: [parts.vkey] });
   const bin = options.bin === undefined ? {} : { bin: options.bin };
-  await must(runCli("replica", ["init", "--root", root, "--loop", volume, "--name", name, "--trust", parts.vkey], bin));
   const command = `${process.execPath} ${options.bin ?? binPath("replica")} receive --root ${root}`;
   const place = link && { address: link.address, port: 22, enter: link.enter };
   const sshd = await startSshd([{ publicKey: parts.ssh, command }], place);
@@ -213,10 +211,4 @@ async function makeSide(parts: {
     run: (...args) => runCli(role, [...args, "--config", configPath], how.bin === undefined ? {} : { bin: how.bin }),
     socket: (socket) => join(root, "run", `${socket}.sock`),
   };
-}
-
-async function must(result: ReturnType<typeof runCli>): Promise<string> {
-  const { stdout, stderr, exitCode } = await result;
-  if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`);
-  return stdout;
 }

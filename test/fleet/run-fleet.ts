@@ -6,6 +6,8 @@ import { runFiles } from "../machine/run-files.js";
 /** Five hosts on two processors that others use too. */
 const TIMEOUT_MS = 2 * 3_600_000;
 
-const counts = await runFiles([fileURLToPath(new URL("roll-out.steps.js", import.meta.url))], TIMEOUT_MS);
+const counts = await runFiles([fileURLToPath(new URL("roll-out.steps.js", import.meta.url))], {
+  timeoutMs: TIMEOUT_MS,
+});
 process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
 process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;

@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
+import { endWithTests } from "./end-with-tests.js";
 
 export interface Counts {
   passed: number;
@@ -15,8 +16,12 @@ export interface Counts {
  * a third of their time.
  */
 const CONCURRENCY = 3;
-/** A file that takes longer hangs: it is ended and counts as failed. */
-const FILE_TIMEOUT_MS = 15 * 60_000;
+/** Files that do little but wait: they are run beside the others, one after the other. */
+export const WAITING = ["pipeline/network", "pipeline/slow-line"];
+/** Long ones, begun first: else the run would end with one of them alone, and a processor idle. */
+export const LONG = ["release/build-release", "pipeline/crash", "pipeline/hostile-stream", "pipeline/fleet-links"];
+/** A file that takes longer hangs: it is ended and counts as failed. The longest takes a third of it. */
+const FILE_TIMEOUT_MS = 10 * 60_000;
 
 /** Compiled test files whose path holds one of `words`, listed from the sources: one whose source is gone never runs. */
 export async function listTests(project: string, words: readonly string[]): Promise<string[]> {
@@ -28,33 +33,55 @@ export async function listTests(project: string, words: readonly string[]): Prom
     .map((source) => join(project, "dist", "test", source.replace(/\.ts$/, ".js")));
 }
 
-export async function runFiles(files: string[], timeoutMs = FILE_TIMEOUT_MS): Promise<Counts> {
+export interface RunOptions {
+  timeoutMs?: number;
+  /** How long a file may stay open once its tests are over. */
+  graceMs?: number;
+}
+
+export async function runFiles(files: readonly string[], options: RunOptions = {}): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  if (files.length === 0) return counts;
-  let shown = "";
-  const show = (file: string | undefined, line: string) => {
-    if (file && file !== shown) process.stdout.write(`${relative(process.cwd(), file)}\n`);
-    shown = file ?? shown;
-    process.stdout.write(`${line}\n`);
+  const [waiting, others] = parted(files, WAITING);
+  const [long, short] = parted(others, LONG);
+  const queue = [...long, ...short];
+  // Node hands its own options on to the processes of the files.
+  const handedOn = process.execArgv.length;
+  process.execArgv.push(...endWithTests(options.graceMs));
+  const lane = async (from: string[]) => {
+    for (let file = from.shift(); file !== undefined; file = from.shift()) await runFile(file, options, counts);
   };
-  const stream = run({ files, concurrency: CONCURRENCY, timeout: timeoutMs });
-  stream.on("test:pass", ({ name, file, nesting, skip, details }) => {
+  await Promise.all([lane(waiting), ...Array.from({ length: CONCURRENCY }, () => lane(queue))]);
+  process.execArgv.length = handedOn;
+  return counts;
+}
+
+/** Files of these names, in the order of the names; and all others. */
+function parted(files: readonly string[], names: readonly string[]): [named: string[], others: string[]] {
+  const named = names.flatMap((name) => files.filter((file) => file.endsWith(`/${name}.test.js`)));
+  return [named, files.filter((file) => !named.includes(file))];
+}
+
+/** Adds to `counts`, and prints what there is to say once the file is done: others run beside it. */
+async function runFile(file: string, { timeoutMs = FILE_TIMEOUT_MS }: RunOptions, counts: Counts): Promise<void> {
+  const lines = [relative(process.cwd(), file)];
+  const stream = run({ files: [file], timeout: timeoutMs });
+  stream.on("test:pass", ({ name, nesting, skip, details }) => {
     // A file, like a suite, is only what its tests are in.
-    if (details.type === "suite" || files.includes(name)) return;
+    if (details.type === "suite" || name === file) return;
     const skipped = skip !== undefined && skip !== false;
     counts[skipped ? "skipped" : "passed"] += 1;
-    show(file, `${indent(nesting)}${skipped ? "skip" : "ok"}   ${name}${typeof skip === "string" ? `: ${skip}` : ""}`);
+    lines.push(`${indent(nesting)}${skipped ? "skip" : "ok"}   ${name}${typeof skip === "string" ? `: ${skip}` : ""}`);
   });
-  stream.on("test:fail", ({ name, file, nesting, details }) => {
+  stream.on("test:fail", ({ name, nesting, details }) => {
     // That a test within failed has been said, and counted, there.
     if ((details.error as { failureType?: string }).failureType === "subtestsFailed") return;
     counts.failed += 1;
-    show(file, `${indent(nesting)}FAIL ${name}\n${inspect(details.error.cause ?? details.error)}`);
+    lines.push(`${indent(nesting)}FAIL ${name}\n${inspect(details.error.cause ?? details.error)}`);
   });
-  stream.on("test:stderr", ({ message }) => process.stderr.write(message));
-  stream.on("test:stdout", ({ message }) => process.stdout.write(message));
+  stream.on("test:stderr", ({ message }) => lines.push(message.trimEnd()));
+  stream.on("test:stdout", ({ message }) => lines.push(message.trimEnd()));
   for await (const _ of stream);
-  return counts;
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 function indent(nesting: number): string {

@@ -16,11 +16,8 @@ const SICK = [HANGING, SLOW, FULL];
 const WELL = Array.from({ length: REPLICAS }, (_, index) => index).filter((index) => !SICK.includes(index));
 
 const CONFIG = { index: { processes: 1 }, receive: { min_free_bytes: "1MiB" } };
-/**
- * Nobody gives up on the one that hangs: it must be no trouble to the others for as long as it does. All share this
- * machine's load, and none is to be spared for it.
- */
-const PUSH = { hello_seconds: 2, stall_seconds: 3600, max_load: 10_000 };
+/** Nobody gives up on the one that hangs: it must be no trouble to the others for as long as it does. */
+const PUSH = { hello_seconds: 2, stall_seconds: 3600 };
 const PRIMARY = { ...QUIET, index: { processes: 1 }, push: PUSH };
 
 test("one replica hangs, one is slow, one is full: seventeen get every generation, and the three when they are well", async (t) => {

@@ -23,6 +23,7 @@ import {
   seal,
   someEvents,
   storeOf,
+  wakeLink,
 } from "../support/drive-fleet.js";
 import {
   forgePair,
@@ -86,6 +87,7 @@ describe("a replica that gets a hostile stream", () => {
     } finally {
       fleet.sshd.resume();
     }
+    await wakeLink(fleet);
     const { last_push } = await linkBecomes(fleet, (link) => link.generation === held + 1 && link.health === "healthy");
     assert.equal(last_push?.kind, "increment");
   }

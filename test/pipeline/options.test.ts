@@ -15,6 +15,7 @@ import {
   storeOf,
 } from "../support/drive-fleet.js";
 import { type Fleet, makeFleet } from "../support/start-fleet.js";
+import { WHATEVER_THE_LOAD } from "../support/start-many.js";
 
 describe("options", () => {
   test("level none makes no vectors and search finds by words; with a level again, later events have vectors", async () => {
@@ -66,11 +67,12 @@ async function pushed(fleet: Fleet, generation: number): Promise<number> {
 }
 
 /** Restarts the primary with these options. */
-async function configure(fleet: Fleet, options: Record<string, unknown>): Promise<void> {
+async function configure(fleet: Fleet, options: { vectorize?: object; push?: object }): Promise<void> {
   const { configPath, daemon } = fleet.primary;
   const { vectorize: _level, push: _push, ...kept } = JSON.parse(await readFile(configPath, "utf8"));
   await daemon.stop();
-  await writeFile(configPath, JSON.stringify({ ...kept, ...options }));
+  const push = { ...WHATEVER_THE_LOAD, ...options.push };
+  await writeFile(configPath, JSON.stringify({ ...kept, ...options, push }));
   await daemon.start();
 }
 

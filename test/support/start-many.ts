@@ -71,6 +71,8 @@ export const NO_SOURCES = {
 };
 /** No test goes on this machine's bus; one that needs a bus makes its own, and gives its address. */
 const WITHOUT_BUS = { dbus: { enabled: false } };
+/** Both sides share this machine, and whatever else keeps it busy: no replica is to be spared for that. */
+export const WHATEVER_THE_LOAD = { max_load: 10_000 };
 const DEFAULT_VOLUME = "1G";
 /** Node processes that start at once: the smallest machine it is meant for has two processors. */
 const AT_ONCE = 2;
@@ -105,6 +107,7 @@ export async function makeMany(options: ManyOptions): Promise<ManyFleet> {
         ...WITHOUT_BUS,
         ...options.primary,
         sources: { ...NO_SOURCES, ...(options.primary?.sources as object | undefined) },
+        push: { ...WHATEVER_THE_LOAD, ...(options.primary?.push as object | undefined) },
         replicas: targets,
       },
       ...(options.network ? { enter: options.network.enter } : {}),

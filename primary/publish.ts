@@ -26,7 +26,6 @@ import { openLedger } from "./ledger/open-ledger.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import type { LocalGeneration } from "./push/plan-push.js";
 import type { LinkSource, ReplicaLink } from "./push/replica-link.js";
-
 import { CriticalDeadline } from "./seal/critical-deadline.js";
 import { FillSeals } from "./seal/fill-seals.js";
 import { LateFollower } from "./seal/follow-late.js";
@@ -380,9 +379,9 @@ async function learnAllUuids(all: readonly LocalGeneration[], store: StoreLayout
 }
 
 async function learnUuids(local: LocalGeneration, tree: TreeLayout, spares: SpareProcesses): Promise<void> {
-  const [timing, vector] = await Promise.all([tree.timing, tree.vector].map((path) => showSubvolume(path, { spares })));
-  if (!timing || !vector) return;
-  Object.assign(local, { timing: timing.uuid, vector: vector.uuid });
+  const uuidOf = async (path: string) => (await showSubvolume(path, { spares })).uuid;
+  const [timing, vector] = await Promise.all([uuidOf(tree.timing), uuidOf(tree.vector)]);
+  Object.assign(local, { timing, vector });
 }
 
 interface OpenedStages {

@@ -24,7 +24,10 @@ export interface Phrase {
 const MOST_VALUES = 64;
 const MOST_ITEMS = 8;
 const MOST_DEPTH = 8;
-/** Members that hold what somebody wrote to be read, by their names as words. */
+/**
+ * Members that hold what somebody wrote to be read, by their names as words. Part of the text's version: another list is
+ * another text, and so another space. What people are shown of an event is chosen elsewhere (query/search/make-excerpt.ts).
+ */
 const MESSAGE_NAMES = new Set([
   ...[
     "message",

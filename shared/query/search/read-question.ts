@@ -26,7 +26,9 @@ export function readQuestion(text: string): Question {
     .split(/[\s\p{Cc}]+/u)
     .map(strip);
   const names = [...new Set([...quoted, ...bare.filter(isName)])].slice(0, MOST_NAMES);
-  const rest = names.reduce((left, name) => left.replaceAll(name, " "), text);
+  // The longest first: of `veth0` nothing must be left because `eth0` is a name too.
+  const byLength = [...names].sort((a, b) => b.length - a.length);
+  const rest = byLength.reduce((left, name) => left.replaceAll(name, " "), text);
   return { words: parts, names, meaning: maskText(rest) === "" ? "" : maskText(text) };
 }
 

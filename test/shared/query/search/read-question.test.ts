@@ -31,6 +31,7 @@ test("words of a sentence are no names: hyphens, capitals, small numbers, full s
 test("a question has a meaning if something is left of it without its names", () => {
   assert.equal(readQuestion("ovsbr1").meaning, "");
   assert.equal(readQuestion('10.0.0.7 "eth0"').meaning, "");
+  assert.equal(readQuestion("eth0 veth0").meaning, "");
   assert.equal(readQuestion("eth0 lost carrier").meaning, "eth0 lost carrier");
   assert.equal(readQuestion("who logged in from 10.0.0.7").meaning, "who logged in from");
 });

@@ -41,7 +41,7 @@ const REPEATS: Column<SearchResult>[] = [
 
 const SAYS: Column<SearchResult> = {
   title: "SAYS",
-  value: ({ excerpt }) => excerpt ?? "(cannot be verified)",
+  value: ({ excerpt, broken }) => (broken ? "(cannot be verified)" : (excerpt ?? "-")),
   shrink: true,
 };
 

@@ -13,7 +13,7 @@ import {
   type SearchMode,
   type VectorPlace,
 } from "./search/inquire.js";
-import { excerptOf } from "./search/make-excerpt.js";
+import { type Excerpt, excerptOf } from "./search/make-excerpt.js";
 import { rankByModel } from "./search/rank-by-model.js";
 import { rankByWords } from "./search/rank-by-words.js";
 import { readQuestion } from "./search/read-question.js";
@@ -29,10 +29,8 @@ export interface SearchQuery {
   explain?: boolean;
 }
 
-export interface SearchResult extends EventSummary {
+export interface SearchResult extends EventSummary, Excerpt {
   score: number;
-  /** What the event says, in a line; missing of an event that cannot be verified. */
-  excerpt?: string;
   text?: LegPlace;
   /** `space` where the question had a vector of its own. */
   vector?: VectorPlace;
@@ -99,8 +97,8 @@ async function rankUntilFilled(
   }
 }
 
-function explained({ question, names }: Inquiry, { order }: Ranking): Required<SearchAnswer>["explain"] {
-  return { words: question.words, names: names.known, meaning: question.meaning, order };
+function explained({ question, names, meaning }: Inquiry, { order }: Ranking): Required<SearchAnswer>["explain"] {
+  return { words: question.words, names: names.known, meaning, order };
 }
 
 function resultOf(
@@ -109,11 +107,10 @@ function resultOf(
   explain: boolean,
   repeats: Repeats | undefined,
 ): SearchResult {
-  const excerpt = excerptOf(context, seq);
   return {
     ...summarise(rowOfSeq(context, seq)),
     score,
-    ...(excerpt === undefined ? {} : { excerpt }),
+    ...excerptOf(context, seq),
     ...(text ? { text } : {}),
     ...(vector ? { vector } : {}),
     ...(explain ? { parts } : {}),

@@ -1,6 +1,5 @@
 // What a search is about: the question as it was read, the names in it that the store knows, and its vectors. The same
 // however deep is looked.
-
 import type { LegPlace } from "../fuse.js";
 import type { QueryContext } from "../query-context.js";
 import { type Asked, askSpaces } from "./ask-spaces.js";
@@ -14,6 +13,8 @@ export type SearchMode = (typeof SEARCH_MODES)[number];
 export interface Inquiry {
   question: Question;
   mode: SearchMode;
+  /** What models are asked; empty if none is. */
+  meaning: string;
   names: HeldNames;
   asked: Asked;
 }
@@ -45,11 +46,15 @@ export interface Ranking {
 
 export async function inquire(context: QueryContext, question: Question, mode: SearchMode): Promise<Inquiry> {
   const names = mode === "semantic" ? { known: [], unknown: [] } : findNames(context, question.names);
+  const meaning = meaningIn(question, mode);
+  const asked = meaning === "" ? { spaces: [], unable: [] } : await askSpaces(context, meaning);
+  return { question, mode, meaning, names, asked };
+}
+
+function meaningIn({ meaning, words }: Question, mode: SearchMode): string {
+  if (mode === "text") return "";
   // Whoever wants nearness alone gets it for names, too.
-  const meaning = mode === "semantic" ? question.meaning || question.words.join(" ") : question.meaning;
-  const isAsked = mode !== "text" && meaning !== "";
-  const asked = isAsked ? await askSpaces(context, meaning) : { spaces: [], unable: [] };
-  return { question, mode, names, asked };
+  return mode === "semantic" ? meaning || words.join(" ") : meaning;
 }
 
 export function textLegOf({ question, mode }: Inquiry): string {

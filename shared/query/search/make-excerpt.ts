@@ -6,36 +6,54 @@ import { QueryError } from "../query-error.js";
 import { stateOf, verifyEvent } from "../verify-event.js";
 
 const MOST_CHARS = 240;
-/** Members that hold what somebody wrote, the most telling first. */
+/**
+ * Members that hold what somebody wrote, the most telling first. Not the list of what is embedded (describe-state.ts): that one
+ * is frozen with the text's version, has no order, and takes in names, such as `details`, that say little in one line.
+ */
 const MESSAGES = ["message", "msg", "MESSAGE", "error", "summary", "description", "text"];
 
-/** `undefined` for an event that cannot be verified: nothing is quoted of it. */
-export function excerptOf(context: QueryContext, seq: number): string | undefined {
+/** What an answer quotes of its event. */
+export interface Excerpt {
+  /** Left out where the event says nothing more than who, what and when. */
+  excerpt?: string;
+  /** It cannot be verified, and nothing is quoted of it: `chain` says where its chain is broken. */
+  broken?: true;
+}
+
+export function excerptOf(context: QueryContext, seq: number): Excerpt {
   try {
     const event = verifyEvent(context.layer, rowOfSeq(context, seq));
-    return makeExcerpt(stateOf(event), event.payload.reason);
+    const excerpt = makeExcerpt(stateOf(event), event.payload.reason);
+    return excerpt === "" ? {} : { excerpt };
   } catch (error) {
-    if (error instanceof QueryError && error.code === "broken-chain") return undefined;
+    if (error instanceof QueryError && error.code === "broken-chain") return { broken: true };
     throw error;
   }
 }
 
-/** At most 240 characters, on one line. */
+/** At most 240 characters, on one line; empty where there is nothing to quote. */
 export function makeExcerpt(state: JsonValue, reason: unknown): string {
-  const said = messageIn(state) ?? (typeof reason === "string" && reason !== "" ? reason : plainly(state));
-  const line = said.replace(/\s+/g, " ").trim();
+  const line = oneLine(messageIn(state) ?? (saysSomething(reason) ? reason : plainly(state)));
   return line.length <= MOST_CHARS ? line : `${line.slice(0, MOST_CHARS - 1).toWellFormed()}…`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
+
+function saysSomething(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "";
 }
 
 function messageIn(state: JsonValue): string | undefined {
   if (typeof state !== "object" || state === null || Array.isArray(state)) return undefined;
-  const texts = MESSAGES.map((name) => state[name]);
-  return texts.find((text): text is string => typeof text === "string" && text !== "");
+  return MESSAGES.map((name) => state[name]).find(saysSomething);
 }
 
 /** `name: value, …`, with what is nested as JSON. */
 function plainly(state: JsonValue): string {
-  if (typeof state !== "object" || state === null || Array.isArray(state)) return shown(state);
+  if (state === null) return "";
+  if (typeof state !== "object" || Array.isArray(state)) return shown(state);
   return Object.entries(state)
     .map(([name, value]) => `${name}: ${shown(value)}`)
     .join(", ");

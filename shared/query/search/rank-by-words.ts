@@ -56,7 +56,7 @@ async function lookAround(
 interface Place {
   space: string;
   index: VectorIndex;
-  /** The best text hits, without those whose vectors are in another space. */
+  /** The best text hits whose vectors are here. */
   best: LegHit[];
 }
 
@@ -64,7 +64,7 @@ function placesAround(context: QueryContext, text: readonly LegHit[]): Place[] {
   const homes = text.map(({ seq }) => spaceWith(context, seq));
   const found = new Map(homes.flatMap((home) => (home ? [[home.space, home.index]] : [])));
   return [...found].map(([space, index]) => {
-    const here = text.filter((_, i) => (homes[i]?.space ?? space) === space);
+    const here = text.filter((_, i) => homes[i]?.space === space);
     return { space, index, best: here.slice(0, FEEDBACK_HITS) };
   });
 }

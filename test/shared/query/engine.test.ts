@@ -15,6 +15,7 @@ import {
   seededRandom,
   someEvents,
   type TestEvent,
+  unitVector,
 } from "../../support/build-store.js";
 
 const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d01";
@@ -196,11 +197,48 @@ test("without a space, search goes by words alone and says so", async () => {
   });
 });
 
+test("the vectors around what words found are looked at though the best of it has none", async () => {
+  const vector = unitVector(Float32Array.from({ length: 16 }, (_, i) => i - 3));
+  const bare = Array.from({ length: 6 }, (_, i) => ({ element: `host:a${i}`, state: { message: "uplink" } }));
+  const { root } = await newStore([
+    ...bare,
+    { element: "host:b", state: { message: "the uplink has been told of at some length" }, vector },
+    { element: "host:c", state: { message: "something else" }, vector },
+  ]);
+  await withEngine(root, async (engine) => {
+    const { results, legs } = await engine.search(undefined, { words: "uplink", limit: 9 });
+    assert.match(legs.vector, /around the best 1 text hits/);
+    assert.equal(results.at(-1)?.element_id, "host:c");
+  });
+});
+
 test("seals stand in the chain and the timeline, and in no search", async () => {
   const { root } = await newStore();
   await withEngine(root, async (engine) => {
     assert.equal((await engine.chain(undefined, { element: `store:${UUID}`, limit: 5 })).length, 1);
     assert.deepEqual((await engine.search(undefined, { words: "sealed generation", limit: 5 })).results, []);
+  });
+});
+
+test("a search quotes what each event says, of one that says nothing no more, and of one that was changed that it is broken", async () => {
+  const said = [
+    { element: "host:uplink", state: { message: "carrier lost" } },
+    { element: "host:uplink", state: {} },
+    { element: "host:uplink", state: { message: "carrier back" } },
+  ];
+  const { root, builder } = await newStore(said, undefined);
+  const path = builder.layout.generation(1).payloadsSegment(0);
+  await withEngine(root, async (engine) => {
+    const offset = (await readFile(path, "utf8")).indexOf("carrier back");
+    await flipByte(path, offset);
+    const { results } = await engine.search(undefined, { words: "uplink", limit: 5 });
+    const shown = results.sort((a, b) => a.seq - b.seq).map(({ seq, excerpt, broken }) => ({ seq, excerpt, broken }));
+    assert.deepEqual(shown, [
+      { seq: 0, excerpt: "carrier lost", broken: undefined },
+      { seq: 1, excerpt: undefined, broken: undefined },
+      { seq: 2, excerpt: undefined, broken: true },
+    ]);
+    assert.ok(!("excerpt" in (results[1] ?? {})));
   });
 });
 

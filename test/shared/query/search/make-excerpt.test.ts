@@ -10,7 +10,12 @@ test("an excerpt is what somebody wrote to be read, else the reason, else the st
     'ActiveState: failed, n: 2, list: ["a"]',
   );
   assert.equal(makeExcerpt("up", ""), "up");
-  assert.equal(makeExcerpt(null, undefined), "null");
+  assert.equal(makeExcerpt({ message: " \n", error: "timed out" }, "why"), "timed out");
+  assert.equal(makeExcerpt({ message: "" }, "  "), "message:");
+});
+
+test("of an event that has no state and no reason there is nothing to quote", () => {
+  for (const state of [null, {}, "", "  "]) assert.equal(makeExcerpt(state, ""), "");
 });
 
 test("it is one line of at most 240 characters, and no half of a pair", () => {

@@ -83,6 +83,9 @@ test("a question of names only is for words, and embeds nothing", async (t) => {
     const { results } = await search(engine, "10.0.0.7");
     assert.deepEqual(new Set(results.slice(0, 2).map(({ seq }) => seq)), new Set([0, 4]));
     assert.equal((await engine.status()).questions.embedded, 0);
+    const near = await search(engine, "10.0.0.7", { mode: "semantic", explain: true });
+    assert.equal(near.explain?.meaning, "10.0.0.7");
+    assert.equal((await engine.status()).questions.embedded, 1);
   });
 });
 

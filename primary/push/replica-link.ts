@@ -257,7 +257,7 @@ export class ReplicaLink {
   }
 
   async #connect(signal: AbortSignal, onHealthy: () => void): Promise<void> {
-    const connection = await SshConnection.open(this.#options.target, signal);
+    const connection = await SshConnection.open(this.#options.target, { signal });
     const onAbort = () => connection.destroy();
     signal.addEventListener("abort", onAbort, { once: true });
     try {

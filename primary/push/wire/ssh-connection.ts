@@ -40,16 +40,19 @@ export class SshConnection {
     this.#agent = channelAgent(channel);
   }
 
-  /** @throws PushError `unreachable`, `host-key`, `login` */
-  static async open(target: SshTarget, signal?: AbortSignal): Promise<SshConnection> {
+  /** `readyMs`: for the login, and once more for the channel. @throws PushError `unreachable`, `host-key`, `login` */
+  static async open(
+    target: SshTarget,
+    { signal, readyMs = READY_TIMEOUT_MS }: { signal?: AbortSignal; readyMs?: number } = {},
+  ): Promise<SshConnection> {
     signal?.throwIfAborted();
     const client = new ssh2.Client();
     const lost = lostSignal(client, target);
     const onAbort = () => client.destroy();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await ready(client, target, lost);
-      const channel = await openChannel(client);
+      await ready(client, target, lost, readyMs);
+      const channel = await openChannel(client, target, readyMs);
       return new SshConnection(client, channel, lost);
     } catch (error) {
       client.destroy();
@@ -95,7 +98,7 @@ export interface Answer {
 
 /**
  * The whole answer to a request whose body has been sent or is being sent. It is read as it comes: a refusal arrives
- * while the body is still going out, and what then breaks must not take the reason with it.
+ * while the body is still going out, and what then breaks must not take the reason with it. Rejects for one that is cut.
  */
 export function answerTo(request: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -105,22 +108,26 @@ export function answerTo(request: ClientRequest): Promise<Answer> {
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
         text += chunk;
-        if (text.length > MAX_ANSWER_CHARS)
-          request.destroy(new Error(`an answer of over ${MAX_ANSWER_CHARS} characters`));
+        if (text.length <= MAX_ANSWER_CHARS) return;
+        reject(new PushError("conflict", "bad-answer", `the answer is of over ${MAX_ANSWER_CHARS} characters`));
+        request.destroy();
       });
-      response.once("close", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      response.once("close", () => {
+        if (response.complete) resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+        else reject(new Error("the answer was cut"));
+      });
     });
   });
 }
 
-function ready(client: ssh2.Client, target: SshTarget, lost: AbortSignal): Promise<void> {
+function ready(client: ssh2.Client, target: SshTarget, lost: AbortSignal, readyMs: number): Promise<void> {
   const pinned = publicKeyBytes(target.hostKey);
   const config: ConnectConfig = {
     host: target.host,
     port: target.port,
     username: target.user,
     privateKey: target.privateKey,
-    readyTimeout: READY_TIMEOUT_MS,
+    readyTimeout: readyMs,
     keepaliveInterval: KEEPALIVE_MS,
     // Its answer waits behind what is on the way: on a slow line that is minutes, and a push would never end. Who is dead is
     // found out by the hello and by the stall watchdog.
@@ -136,10 +143,14 @@ function ready(client: ssh2.Client, target: SshTarget, lost: AbortSignal): Promi
   });
 }
 
-function openChannel(client: ssh2.Client): Promise<ClientChannel> {
+/** A host can hang behind the login as well, and then nothing else would notice: its kernel goes on acking. */
+function openChannel(client: ssh2.Client, target: SshTarget, readyMs: number): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
+    const late = `${placeOf(target)} let us in and opened no channel within ${readyMs / 1000} s`;
+    const timer = setTimeout(() => reject(new PushError("retryable", "unreachable", late)), readyMs);
     // The key's forced command decides what runs; this text is what an unrestricted key would run.
     client.exec("isochron-replica receive", (error, channel) => {
+      clearTimeout(timer);
       if (error) reject(new PushError("retryable", "login", `no channel: ${error.message}`, { cause: error }));
       else resolve(channel);
     });
@@ -148,11 +159,15 @@ function openChannel(client: ssh2.Client): Promise<ClientChannel> {
 
 /** Aborted, with a PushError as its reason, when the connection is gone or never came. */
 function lostSignal(client: ssh2.Client, target: SshTarget): AbortSignal {
-  const where = `${target.user}@${target.host}:${target.port}`;
+  const where = placeOf(target);
   const lost = new AbortController();
   client.on("error", (error: Error & { level?: string }) => lost.abort(sshError(error, where)));
   client.once("close", () => lost.abort(new PushError("retryable", "unreachable", `${where} closed the connection`)));
   return lost.signal;
+}
+
+function placeOf({ user, host, port }: SshTarget): string {
+  return `${user}@${host}:${port}`;
 }
 
 function sshError(error: Error & { level?: string }, where: string): PushError {
@@ -188,12 +203,13 @@ function channelAgent(channel: ClientChannel): Agent {
 /** The few methods of a net.Socket that node's HTTP client calls without asking. */
 function asSocket(channel: ClientChannel): Duplex {
   const self = () => channel;
-  // What the forced command has to say (no agent there) explains a channel that closes at once.
+  // Between two requests nobody else listens, and an error that nobody hears ends the process.
+  channel.on("error", () => undefined);
+  // What the forced command has to say (no agent there) explains a channel that closes at once. A tick later: it may have
+  // said so before the first request, which begins to listen in this one.
   channel.stderr.on("data", (text: Buffer) => {
-    channel.emit(
-      "error",
-      new PushError("retryable", "unreachable", `the forced command said: ${text.toString().trim()}`),
-    );
+    const said = `the forced command said: ${text.toString().trim()}`;
+    process.nextTick(() => channel.emit("error", new PushError("retryable", "unreachable", said)));
   });
   return Object.assign(channel, { setKeepAlive: self, setNoDelay: self, setTimeout: self, ref: self, unref: self });
 }

@@ -276,8 +276,9 @@ export class ReplicaLink {
       const answer: HelloAnswer = this.#answer ?? (await connection.unlessLost(this.#hello(connection)));
       this.#answer = answer;
       if (answer.wants === "full" && !this.#fullWanted) {
-        this.#fullWanted = true;
         await this.#options.onFullWanted();
+        // Not before: without the seal there is nothing to send, and nobody would ask for it again.
+        this.#fullWanted = true;
       }
       const plan = this.plan(false) as PushPlan;
       this.#fullPlanned = plan.kind === "full" && this.#held && !this.#fullWanted ? plan.reason : undefined;
@@ -372,7 +373,7 @@ export class ReplicaLink {
     // One that was cut is pinned since the hello.
     const sealed = plan.resume ? await source.sealed(plan.generation) : newest;
     // At once: from the next seal on, only the pin keeps it.
-    this.pins.pushBegins(plan.generation);
+    const pushEnds = this.pins.pushBegins(plan.generation);
     const { kind } = plan;
     const progress = new ProgressMeter(kind, sealed.generation, Date.now());
     this.#progress = progress;
@@ -422,13 +423,14 @@ export class ReplicaLink {
       });
       this.#options.onPushEnded({ kind, ms, result: "acked" });
     } catch (error) {
-      this.#counts.failed += 1;
       const result = signal.aborted ? "ended" : error instanceof PushError ? error.code : "internal";
+      if (result !== "ended") this.#counts.failed += 1;
       this.#options.onPushEnded({ kind, ms: performance.now() - began, result });
       throw error;
     } finally {
-      this.#progress = undefined;
-      this.pins.pushEnds();
+      // Of a connection that was lost: its successor may push already.
+      if (this.#progress === progress) this.#progress = undefined;
+      pushEnds();
     }
   }
 

@@ -19,7 +19,8 @@ export interface LostBase {
 export class LinkPins {
   readonly #pins = new Map<number, Pin>();
   #lost: LostBase | undefined;
-  #isPushing = false;
+  /** The push under way. */
+  #push: object | undefined;
 
   has(generation: number): boolean {
     return this.#pins.has(generation);
@@ -36,7 +37,7 @@ export class LinkPins {
 
   /** A push is under way: its base and what it sends stay, whatever they cost. */
   get isPushing(): boolean {
-    return this.#isPushing;
+    return this.#push !== undefined;
   }
 
   /** From now on only these stay, by what the replica said or acked. Whether that changed anything. */
@@ -55,13 +56,14 @@ export class LinkPins {
     if (!this.#pins.has(generation)) this.#pins.set(generation, { generation, supersededMs });
   }
 
-  pushBegins(generation: number): void {
-    this.#isPushing = true;
+  /** Returns what ends it. A push that outlives its connection for a moment must not end the one that came after it. */
+  pushBegins(generation: number): () => void {
+    const push = {};
+    this.#push = push;
     this.add(generation);
-  }
-
-  pushEnds(): void {
-    this.#isPushing = false;
+    return () => {
+      if (this.#push === push) this.#push = undefined;
+    };
   }
 
   /** `newest` is the newest generation now: pins of older ones begin to cost something. */
@@ -74,7 +76,7 @@ export class LinkPins {
   /** Lets everything go. Never while a push is under way. */
   letGo(reason: string, nowMs: number): LostBase | undefined {
     const generation = this.list[0]?.generation;
-    if (generation === undefined || this.#isPushing) return undefined;
+    if (generation === undefined || this.isPushing) return undefined;
     this.#pins.clear();
     this.#lost = { generation, reason, atMs: nowMs };
     return this.#lost;

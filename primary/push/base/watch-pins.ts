@@ -82,7 +82,7 @@ export class PinWatch {
     this.#forget();
     if (this.#costly().length === 0) return;
     await this.#measure(nowMs);
-    for (const link of links) await link.notePins();
+    for (const link of links) await link.notePins().catch((error: unknown) => this.#warnOf(link, error));
     const { freeBytes, totalBytes } = await freeSpace(volume);
     const minFreeBytes = nowMs < this.#fullUntilMs ? 0 : bounds.minFreeBytes;
     const bytesOf = new Map([...this.#measured].map(([generation, { bytes }]) => [generation, bytes ?? 0]));
@@ -94,6 +94,11 @@ export class PinWatch {
       const reason = reasons.get(link.name);
       if (reason !== undefined) link.letBaseGo(reason);
     }
+  }
+
+  /** On a full volume the note fails, and then above all the bounds must be kept. */
+  #warnOf({ name }: PinningLink, error: unknown): void {
+    this.#options.log.warn("since when a base is out of date is not noted on disk", { replica: name, error });
   }
 
   /** Pins that keep what would else be deleted. */

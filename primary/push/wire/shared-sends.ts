@@ -74,8 +74,9 @@ export class SharedSends {
   #dropLater(key: string, send: SharedSend): void {
     clearTimeout(send.timer);
     send.timer = setTimeout(() => {
-      if (send.readers > 0 || this.#sends.get(key) !== send) return;
-      this.#sends.delete(key);
+      if (send.readers > 0) return;
+      // One that is too large is forgotten already, and still holds its generation.
+      if (this.#sends.get(key) === send) this.#sends.delete(key);
       void send.end();
     }, this.#options.keepMs);
     send.timer.unref();
@@ -93,6 +94,7 @@ class SharedSend {
   #state: "filling" | "whole" | "failed" | "too-large" = "filling";
   #failure: unknown;
   #isOwned = false;
+  #isEnded = false;
   #wake: (() => void)[] = [];
 
   constructor(source: AsyncGenerator<Buffer>, mostBytes: number, forget: () => void) {
@@ -117,6 +119,7 @@ class SharedSend {
 
   async end(): Promise<void> {
     clearTimeout(this.timer);
+    this.#isEnded = true;
     if (this.#state === "filling" || (this.#state === "too-large" && !this.#isOwned)) {
       await this.#source.return(undefined).catch(() => undefined);
     }
@@ -127,6 +130,8 @@ class SharedSend {
     try {
       while (this.bytes < this.#mostBytes) {
         const { value, done } = await this.#source.next();
+        // What was ended in the middle ends like what is whole.
+        if (done && this.#isEnded) throw new PushError("retryable", "send-failed", "sends are stopped");
         if (done) {
           this.#become("whole");
           return;

@@ -20,7 +20,10 @@ export async function skipHeld(
       const usedBytes = walker.walk(chunk, held.bytes);
       if (walker.place.bytes >= held.bytes) {
         if (walker.place.bytes > held.bytes || walker.place.digest !== held.digest) break;
-        return restOf(chunk.subarray(usedBytes), source);
+        const rest = restOf(chunk.subarray(usedBytes), source);
+        // So that it is begun: a generator that is not ends nothing when it is let go.
+        await rest.next();
+        return rest;
       }
     }
   } catch (error) {
@@ -31,7 +34,13 @@ export async function skipHeld(
   return undefined;
 }
 
+/** Gives one empty chunk before. */
 async function* restOf(first: Buffer, source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  if (first.length > 0) yield first;
-  yield* source;
+  try {
+    yield Buffer.alloc(0);
+    if (first.length > 0) yield first;
+    yield* source;
+  } finally {
+    await source.return(undefined);
+  }
 }

@@ -50,8 +50,13 @@ export async function streamTo(target: Writable, { source, codec, ...metered }: 
   const { meter, signal } = metered;
   const sent = counted(source, (bytes) => meter.addSent(bytes));
   const encoded = codec.zstdLevel === undefined ? sent : throughZstd(sent, codec.zstdLevel, signal);
-  // As a stream: of a bare generator, a target that is gone in the wrong moment leaves `pipeline` waiting for room in it.
-  await pipeline(Readable.from(meterWire(encoded, metered)), target, { signal });
+  try {
+    // As a stream: of a bare generator, a target that is gone in the wrong moment leaves `pipeline` waiting for room in it.
+    await pipeline(Readable.from(meterWire(encoded, metered)), target, { signal });
+  } finally {
+    // The stages before it end it as well, if they have begun. Not waited for: it may be in the middle of a chunk.
+    source.return(undefined).catch(() => undefined);
+  }
 }
 
 interface StartedSend {

@@ -7,9 +7,9 @@ const generations = (pins: LinkPins) => pins.list.map(({ generation }) => genera
 test("the base stays until the replica acks the next, and so does what is sent until it is known what arrived", () => {
   const pins = new LinkPins();
   assert.equal(pins.replace([3]), true);
-  pins.pushBegins(5);
+  const ends = pins.pushBegins(5);
   assert.deepEqual([generations(pins), pins.isPushing], [[3, 5], true]);
-  pins.pushEnds();
+  ends();
   assert.deepEqual([generations(pins), pins.isPushing], [[3, 5], false]);
   assert.ok(pins.has(3) && pins.has(5) && !pins.has(4));
   assert.equal(pins.replace([5]), true);
@@ -42,8 +42,7 @@ test("what is let go is remembered until the replica holds something to build on
   const pins = new LinkPins();
   assert.equal(pins.letGo("nothing there", 1), undefined);
   pins.replace([3]);
-  pins.pushBegins(4);
-  pins.pushEnds();
+  pins.pushBegins(4)();
   assert.deepEqual(pins.letGo("too old", 77), { generation: 3, reason: "too old", atMs: 77 });
   assert.deepEqual([generations(pins), pins.has(3), pins.lost?.reason], [[], false, "too old"]);
   // It said hello, and nothing here is its base.
@@ -61,4 +60,14 @@ test("nothing of a push under way is let go", () => {
   pins.pushBegins(4);
   assert.equal(pins.letGo("too old", 1), undefined);
   assert.deepEqual(generations(pins), [3, 4]);
+});
+
+test("the end of a push whose connection was lost is not that of the next one", () => {
+  const pins = new LinkPins();
+  const lost = pins.pushBegins(4);
+  const ends = pins.pushBegins(5);
+  lost();
+  assert.ok(pins.isPushing);
+  ends();
+  assert.ok(!pins.isPushing);
 });

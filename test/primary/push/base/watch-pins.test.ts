@@ -116,14 +116,28 @@ describe("the watch on bases", () => {
   test("a base that is kept anyway, and one of a push under way, stay whatever the bounds", async (t) => {
     if (!(await requirePart(t, ROOT))) return;
     const [kept, pushing] = [new Pinning("kept", 1), new Pinning("pushing", 2)];
-    pushing.pins.pushBegins(3);
+    const ends = pushing.pins.pushBegins(3);
     const watching = watch([kept, pushing], { maxAgeMs: 1, maxBytes: 1 }, { isKept: (n) => n === 1 });
     await watching.check(1000);
     await watching.check(HOUR_MS);
     assert.deepEqual([kept.pins.lost, pushing.pins.lost], [undefined, undefined]);
-    pushing.pins.pushEnds();
+    ends();
     await watching.check(HOUR_MS + 1);
     assert.equal(pushing.pins.lost?.generation, 2);
+  });
+
+  test("bounds are kept though no note of a base can be written, as on a volume that is full", async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    const links = [new Pinning("one", 1), new Pinning("two", 2)];
+    const notePins = () => Promise.reject(new Error("no space left on device"));
+    for (const link of links) Object.assign(link, { notePins });
+    const watching = watch(links, { maxAgeMs: 1 });
+    await watching.check(1000);
+    await watching.check(HOUR_MS);
+    assert.deepEqual(
+      links.map(({ pins }) => pins.lost?.generation),
+      [1, 2],
+    );
   });
 
   test("a disk that runs full: one at a time, with time to see what it gave", async (t) => {

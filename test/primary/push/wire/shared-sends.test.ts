@@ -64,6 +64,17 @@ describe("shared sends", () => {
     assert.deepEqual(counts, { started: 2, ended: 2 });
   });
 
+  test("one that is too large is ended when its only reader goes before it has come to the rest", async () => {
+    const sends = new SharedSends({ mostBytes: 5, keepMs: 5 });
+    const { start, counts } = source(["abc", "def", "ghi"]);
+    const reader = sends.read("key", start);
+    await reader.next();
+    await turn();
+    await reader.return(undefined);
+    while (counts.ended === 0) await turn();
+    assert.deepEqual(counts, { started: 1, ended: 1 });
+  });
+
   test("two that read one that turns out too large: one gets all of it, the other is told to begin again", async () => {
     const sends = new SharedSends({ mostBytes: 5 });
     const { start } = source(["abc", "def", "ghi"]);
@@ -71,6 +82,18 @@ describe("shared sends", () => {
     assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
     const failed = both.find(({ status }) => status === "rejected") as PromiseRejectedResult;
     assert.equal(failed.reason.kind, "retryable");
+  });
+
+  test("whoever reads one that is stopped in the middle is told, and does not take it for the whole", async () => {
+    const sends = new SharedSends();
+    let release: () => void = () => undefined;
+    const { start } = source(["abc", "def", "ghi"], new Promise((resolve) => (release = resolve)));
+    const reading = readAll(sends.read("key", start));
+    await turn();
+    const stopped = sends.stop();
+    release();
+    await assert.rejects(reading, /sends are stopped/);
+    await stopped;
   });
 
   test("what a send fails with reaches every reader, and the next one begins anew", async () => {

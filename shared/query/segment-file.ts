@@ -1,6 +1,6 @@
 // A sealed HNSW segment on disk: `<first>-<rows>.hnsw`, its rows' sequence numbers beside it, and a sidecar that says what
 // hnswlib's own file does not. The sidecar is written last: without it there is no segment.
-import { open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { sha256Hex } from "../format/hash.js";
@@ -9,7 +9,7 @@ import { type RowShape, rowBytes } from "../format/vector-row.js";
 import type { BuildAnswer, SegmentShape } from "./hnsw-message.js";
 import type { RowRange } from "./plan-segments.js";
 import { parseSeqs, type SegmentSeqs } from "./segment-seqs.js";
-import type { RowFiles } from "./vector-rows.js";
+import { openRows, type RowFiles } from "./vector-rows.js";
 
 /** 2: each vector once in the index, and the rows that have it beside their sequence numbers. */
 export const SEGMENT_FORMAT = 2;
@@ -129,7 +129,7 @@ async function readRow(rows: RowFiles, shape: RowShape, position: number): Promi
   const file = rows.files.find(({ first, rows: length }) => position >= first && position < first + length);
   if (!file) throw new Error(`there is no row ${position}`);
   const bytes = Buffer.alloc(rowBytes(shape));
-  const handle = await open(join(rows.dir, file.name), "r");
+  const handle = await openRows(rows, file.name);
   try {
     await handle.read(bytes, 0, bytes.length, (position - file.first) * bytes.length);
   } finally {

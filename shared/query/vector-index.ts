@@ -3,37 +3,25 @@
 // are the truth; segments are derived. A row must never be missing from an answer without the answer waiting for it.
 import { mkdir } from "node:fs/promises";
 import type { Space } from "../format/space.js";
-import type { Logger } from "../log.js";
 import { EqualEvents, equalTo, firstOfEach, offerEquals, SAME_COSINE } from "./equal-rows.js";
-import { HnswGone, type HnswHost } from "./hnsw-host.js";
-import type { HnswPool } from "./hnsw-pool.js";
+import { RowTableFiller } from "./fill-row-table.js";
+import { KeptSegments, type KeptSegmentsOptions } from "./keep-segments.js";
 import { nearRuns } from "./near-runs.js";
 import { BestHits, type RowHit, scanBlock, toUnit } from "./nearest-rows.js";
-import { MOST_TAIL_FLOATS, planSegments, type RowRange, uncovered } from "./plan-segments.js";
+import { MOST_TAIL_FLOATS, uncovered } from "./plan-segments.js";
 import { RowTable } from "./row-table.js";
-import {
-  deleteSegment,
-  findSegments,
-  type SegmentFile,
-  sealSegment,
-  segmentPaths,
-  segmentShape,
-} from "./segment-file.js";
+import { type ScannedRows, scanRows } from "./scan-rows.js";
+import { SegmentSearch } from "./search-segments.js";
+import { findSegments, type SegmentFile } from "./segment-file.js";
 import { TailRows } from "./tail-rows.js";
-import { listRows, type RowChunk, type RowFiles, readRowChunks, seqOfRow, vectorOfRow } from "./vector-rows.js";
+import { listRows, type RowFiles, readRowChunks, vectorOfRow } from "./vector-rows.js";
 
-export interface VectorIndexOptions {
-  /** Folder of the segments, `<store>/index/<space>`. Made when missing. */
-  dir: string;
-  space: Space;
-  pool: HnswPool;
-  log: Logger;
+/** `dir` is `<store>/index/<space>`, made when missing. */
+export interface VectorIndexOptions extends Omit<KeptSegmentsOptions, "onBuilt"> {
   /** The space's folder in whatever generation is current: a query may be older than the last promotion. */
-  currentDir?: string;
+  currentDir: string;
   /** hnswlib's search breadth; by default chosen for the space's dimensions. */
   ef?: number;
-  /** Floats of newest rows that wait for a segment; by default MOST_TAIL_FLOATS. */
-  tailFloats?: number;
 }
 
 export interface Neighbour {
@@ -50,48 +38,20 @@ export interface VectorIndexStatus {
   segments: number;
 }
 
-type GiveHits = (segment: Segment, hits: RowHit[]) => void;
-
-interface Segment {
-  id: number;
-  first: number;
-  rows: number;
-  /** Rows with equal vectors, of which the index holds the first. */
-  ring: Uint32Array;
-  host: HnswHost;
-}
-
-/** Counts the rows of one catch-up that name no event of the store, and keeps the first's number. */
-class LeftOut {
-  rows = 0;
-  seq = -1;
-
-  note(seq: number): void {
-    if (this.rows === 0) this.seq = seq;
-    this.rows += 1;
-  }
-}
-
-/** Builds that may fail in a row before rows are left to the exact scan until the next start. */
-const MOST_FAILURES = 3;
-
 export class VectorIndex {
   readonly #options: VectorIndexOptions;
-  readonly #closing = new AbortController();
   readonly #table = new RowTable();
   readonly #tail: TailRows;
-  #files: RowFiles = { dir: "", files: [], rows: 0 };
-  /** Sorted, without overlap. */
-  #segments: Segment[] = [];
-  #upkeep: Promise<void> | undefined;
-  #failures = 0;
-  /** Deletion of damaged files, which must be over before the same names are written again. */
-  #deleting: Promise<void> = Promise.resolve();
-  readonly #arrays = new Map<string, readonly number[]>();
+  readonly #segments: KeptSegments;
+  readonly #search: SegmentSearch;
+  #files: RowFiles = { dir: "", laterDir: "", files: [], rows: 0 };
 
   constructor(options: VectorIndexOptions) {
     this.#options = options;
-    this.#tail = new TailRows(options.space.dimensions, 4 * MOST_TAIL_FLOATS);
+    const { dimensions } = options.space;
+    this.#tail = new TailRows(dimensions, 4 * MOST_TAIL_FLOATS);
+    this.#segments = new KeptSegments({ ...options, onBuilt: () => this.#refillTail() });
+    this.#search = new SegmentSearch(dimensions, options.ef);
   }
 
   /**
@@ -105,23 +65,23 @@ export class VectorIndex {
     const found = await findSegments(dir, space, files);
     await this.#readSeqs(files, found, size);
     this.#files = files;
-    await Promise.all(found.map((segment) => this.#load(segment)));
+    await this.#segments.take(found, files);
     await this.#refillTail();
-    this.#maintain();
+    this.#segments.follow(files);
   }
 
   /** Moves on to a later generation's rows. Once it resolves, answers hold them all. */
   async advance(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
-    const { space, currentDir } = this.#options;
+    const { space, currentDir, log } = this.#options;
     const files = await listRows(rowsDir, space, currentDir);
-    const leftOut = new LeftOut();
+    const filler = new RowTableFiller(this.#table, size);
     for await (const chunk of readRowChunks(files, space, this.#table.rows, files.rows)) {
-      this.#addRows(chunk, size, leftOut);
+      filler.addChunk(chunk);
       this.#tail.append(chunk);
     }
-    this.#warnOf(leftOut, rowsDir);
+    filler.tellLeftOut(log, rowsDir);
     this.#files = files;
-    this.#maintain();
+    this.#segments.follow(files);
   }
 
   /**
@@ -156,17 +116,18 @@ export class VectorIndex {
     const add = (position: number) => {
       if (this.#table.isLatest(position)) equals.add(this.#table.seqAt(position));
     };
-    const ready = this.#readySegments();
+    const ready = this.#segments.ready();
     const ranges = uncovered(ready, this.#files.rows);
     if (ranges.some((range) => this.#tail.outside(range) > 0)) return undefined;
-    const lost = await this.#eachHost(ready, unit, 1, (segment, hits) => {
+    // Before the wait for the children: a segment that comes meanwhile takes its rows out of the tail.
+    const block = this.#tail.block();
+    const lost = await this.#search.ask(ready, unit, 1, ({ first, rows, ring }, hits) => {
       for (const { position, cosine } of hits) {
         if (cosine < SAME_COSINE) continue;
-        for (const label of equalTo(segment.ring, position - segment.first, segment.rows)) add(segment.first + label);
+        for (const label of equalTo(ring, position - first, rows)) add(first + label);
       }
     });
     if (lost.length > 0) return undefined;
-    const block = this.#tail.block();
     const scanned = new BestHits(block.rows);
     for (const { first, rows } of ranges) {
       scanBlock(block, first, first + rows, unit, this.#options.space.normalised, scanned);
@@ -187,17 +148,12 @@ export class VectorIndex {
   /** Cosines of `query` with the events of `seqs` that have a vector here. Exact. */
   async cosinesOf(query: Float32Array, seqs: readonly number[]): Promise<Map<number, number>> {
     const unit = toUnit(query);
-    const files = this.#files;
     const held = seqs.filter((seq) => this.has(seq));
     const seqAt = new Map(held.map((seq) => [this.#table.positionOf(seq), seq]));
     const runs = nearRuns([...seqAt.keys()].sort((a, b) => a - b));
     const hits = new BestHits(runs.reduce((sum, { rows }) => sum + rows, 0));
-    try {
-      for (const run of runs) await this.#scan(files, run, unit, hits);
-    } catch (error) {
-      if (isMissing(error) && this.#files !== files) return this.cosinesOf(query, seqs);
-      throw error;
-    }
+    const scanned = this.#scanned();
+    for (const run of runs) await scanRows(scanned, run, unit, hits);
     const wanted = hits.sorted().filter(({ position }) => seqAt.has(position));
     return new Map(wanted.map(({ position, cosine }) => [seqAt.get(position) as number, cosine]));
   }
@@ -216,198 +172,57 @@ export class VectorIndex {
 
   status(): VectorIndexStatus {
     const rows = this.#table.rows;
-    const missing = uncovered(this.#readySegments(), rows).reduce((sum, range) => sum + this.#tail.outside(range), 0);
-    const building = this.#upkeep !== undefined || missing > 0;
-    const state = this.#failures >= MOST_FAILURES ? "exact" : building ? "building" : "ready";
-    return { state, rows, covered: rows - missing, segments: this.#segments.length };
+    const ranges = uncovered(this.#segments.ready(), rows);
+    const missing = ranges.reduce((sum, range) => sum + this.#tail.outside(range), 0);
+    const building = this.#segments.isBuilding || missing > 0;
+    const state = this.#segments.isGivenUp ? "exact" : building ? "building" : "ready";
+    return { state, rows, covered: rows - missing, segments: this.#segments.count };
   }
 
   /** Resolves when no segment is being built. */
-  async idle(): Promise<void> {
-    while (this.#upkeep) await this.#upkeep;
+  idle(): Promise<void> {
+    return this.#segments.idle();
   }
 
-  async close(): Promise<void> {
-    this.#closing.abort();
-    for (const { host, id } of this.#segments) host.unload(id);
-    await this.#upkeep;
+  close(): Promise<void> {
+    return this.#segments.close();
   }
 
   async #nearestRows(unit: Float32Array, k: number, perCosine: number): Promise<RowHit[]> {
-    const files = this.#files;
-    const ready = this.#readySegments();
+    const scanned = this.#scanned();
+    const ready = this.#segments.ready();
     const best = new BestHits(k);
-    try {
-      // Asked first and awaited last: the children search while this process scans.
-      const asked = this.#eachHost(ready, unit, k, (segment, hits) => offerEquals(segment, hits, k, perCosine, best));
-      for (const range of uncovered(ready, files.rows)) await this.#scan(files, range, unit, best);
-      for (const range of await asked) await this.#scan(files, range, unit, best);
-    } catch (error) {
-      // The generation was deleted under the scan; the next one holds the same rows.
-      if (isMissing(error) && this.#files !== files) return this.#nearestRows(unit, k, perCosine);
-      throw error;
-    }
+    // Asked first and awaited last: the children search while this process scans.
+    const asked = this.#search.ask(ready, unit, k, (segment, hits) => offerEquals(segment, hits, k, perCosine, best));
+    // If the scan fails, nobody awaits it.
+    asked.catch(() => undefined);
+    for (const range of uncovered(ready, scanned.files.rows)) await scanRows(scanned, range, unit, best);
+    for (const range of await asked) await scanRows(scanned, range, unit, best);
     return best.sorted();
   }
 
-  /** Gives each segment its hits of the children; resolves to the ranges whose child died, which are yet to be scanned. */
-  async #eachHost(ready: Segment[], unit: Float32Array, k: number, give: GiveHits): Promise<RowRange[]> {
-    const { space, ef = searchBreadth(space.dimensions) } = this.#options;
-    const efEach = Math.ceil(ef * shareOfBreadth(ready.length));
-    const hosts = [...new Set(ready.map(({ host }) => host))];
-    const lost = await Promise.all(
-      hosts.map(async (host) => {
-        const held = ready.filter((segment) => segment.host === host);
-        try {
-          const hits = await host.search(this.#sharedIds(held), unit, k, efEach);
-          for (const segment of held) give(segment, hits.filter(isIn(segment)));
-          return [];
-        } catch (error) {
-          if (error instanceof HnswGone) return held;
-          throw error;
-        }
-      }),
-    );
-    return lost.flat();
-  }
-
-  /** One array object for equal lists of segments, by which the host knows queries that can travel together. */
-  #sharedIds(held: readonly Segment[]): readonly number[] {
-    const key = held.map(({ id }) => id).join();
-    const known = this.#arrays.get(key);
-    if (known) return known;
-    if (this.#arrays.size > 64) this.#arrays.clear();
-    const ids = held.map(({ id }) => id);
-    this.#arrays.set(key, ids);
-    return ids;
-  }
-
-  async #scan(files: RowFiles, range: RowRange, unit: Float32Array, best: BestHits): Promise<void> {
-    const { space } = this.#options;
-    const end = range.first + range.rows;
-    const block = this.#tail.block();
-    const inMemory = { from: Math.max(range.first, block.first), to: Math.min(end, block.first + block.rows) };
-    const parts = [range.first, Math.min(end, block.first), Math.max(range.first, block.first + block.rows), end];
-    scanBlock(block, inMemory.from, inMemory.to, unit, space.normalised, best);
-    const [beforeFrom, beforeTo, afterFrom, afterTo] = block.rows > 0 ? parts : [range.first, end, end, end];
-    for (const [from, to] of [
-      [beforeFrom, beforeTo],
-      [afterFrom, afterTo],
-    ] as [number, number][]) {
-      for await (const chunk of readRowChunks(files, space, from, to)) {
-        scanBlock(chunk, from, to, unit, space.normalised, best);
-      }
-    }
-  }
-
-  #readySegments(): Segment[] {
-    return this.#segments.filter(({ host, id }) => host.isReady(id));
+  /** What a query reads from begin to end, whatever comes meanwhile. */
+  #scanned(): ScannedRows {
+    return { files: this.#files, tail: this.#tail, space: this.#options.space };
   }
 
   async #readSeqs(files: RowFiles, found: readonly SegmentFile[], size: number): Promise<void> {
-    const leftOut = new LeftOut();
-    const { space } = this.#options;
-    const add = async (to: number) => {
-      for await (const chunk of readRowChunks(files, space, this.#table.rows, to)) this.#addRows(chunk, size, leftOut);
+    const { space, log } = this.#options;
+    const filler = new RowTableFiller(this.#table, size);
+    const readTo = async (to: number) => {
+      for await (const chunk of readRowChunks(files, space, this.#table.rows, to)) filler.addChunk(chunk);
     };
     for (const { sidecar, seqs } of found) {
-      await add(sidecar.first);
-      for (const seq of seqs) if (!this.#table.add(seq, size)) leftOut.note(seq);
+      await readTo(sidecar.first);
+      for (const seq of seqs) filler.add(seq);
     }
-    await add(files.rows);
-    this.#warnOf(leftOut, files.dir);
-  }
-
-  #addRows(chunk: RowChunk, size: number, leftOut: LeftOut): void {
-    for (let i = 0; i < chunk.rows; i += 1) {
-      const seq = seqOfRow(chunk, i);
-      if (!this.#table.add(seq, size)) leftOut.note(seq);
-    }
-  }
-
-  #warnOf(leftOut: LeftOut, dir: string): void {
-    if (leftOut.rows > 0) this.#options.log.warn("vectors of no event are left out", { dir, ...leftOut });
-  }
-
-  /** Puts the segment in the place of those it covers once a child has it. Resolves to whether its file was good. */
-  async #load({ sidecar, path, ring }: SegmentFile): Promise<boolean> {
-    const { pool, space, dir } = this.#options;
-    const { first, rows, added, sha256 } = sidecar;
-    const segment: Segment = { id: pool.nextSegmentId(), first, rows, ring, host: pool.leastLoaded() };
-    const replaced = this.#segments.filter((one) => one.first >= first && one.first + one.rows <= first + rows);
-    let damaged = false;
-    const onDamaged = (reason: string) => {
-      damaged = true;
-      this.#onDamaged(segment, reason);
-    };
-    await segment.host.load({ id: segment.id, shape: segmentShape(space), path, sha256, added, first, onDamaged });
-    if (damaged) return false;
-    const kept = this.#segments.filter((one) => !replaced.includes(one));
-    this.#segments = [...kept, segment].sort((a, b) => a.first - b.first);
-    for (const one of replaced) {
-      one.host.unload(one.id);
-      await deleteSegment(dir, one);
-    }
-    return true;
-  }
-
-  /** At the first load, or later when a new child loads it again: its rows are scanned until it has been rebuilt. */
-  #onDamaged(segment: Segment, reason: string): void {
-    const { dir, log } = this.#options;
-    const { first, rows } = segment;
-    log.warn("HNSW segment cannot be loaded, building it again", { dir, first, rows, reason });
-    this.#failures += 1;
-    this.#segments = this.#segments.filter((one) => one !== segment);
-    this.#deleting = this.#deleting.then(() => deleteSegment(dir, segment));
-    void this.#deleting.then(() => this.#maintain());
-  }
-
-  #maintain(): void {
-    if (this.#upkeep || this.#closing.signal.aborted) return;
-    if (this.#failures >= MOST_FAILURES || this.#plan().length === 0) return;
-    this.#upkeep = this.#buildAll().finally(() => {
-      this.#upkeep = undefined;
-      this.#maintain();
-    });
-  }
-
-  #plan(): RowRange[] {
-    const { space, pool, tailFloats } = this.#options;
-    const limits = { dimensions: space.dimensions, processes: pool.processes, tailFloats };
-    return planSegments(this.#segments, this.#files.rows, limits);
-  }
-
-  async #buildAll(): Promise<void> {
-    await Promise.all(this.#plan().map((range) => this.#build(range)));
-    await this.#refillTail();
-  }
-
-  async #build(range: RowRange): Promise<void> {
-    const { dir, space, pool, log } = this.#options;
-    const { path, seqsPath } = segmentPaths(dir, range);
-    const files = this.#files;
-    const { first, rows: count } = range;
-    const { signal } = this.#closing;
-    await this.#deleting;
-    try {
-      const built = await pool.build(
-        { shape: segmentShape(space), rows: files, rowShape: space, first, count, path, seqsPath },
-        signal,
-      );
-      if (await this.#load(await sealSegment(dir, range, space, files, built))) this.#failures = 0;
-    } catch (error) {
-      // The generation it read from is gone: not a failure of the build, which starts again from the next one.
-      if (signal.aborted || this.#files !== files) return;
-      this.#failures += 1;
-      log.error("HNSW segment cannot be built", { dir, first, rows: count, failures: this.#failures, error });
-    }
+    await readTo(files.rows);
+    filler.tellLeftOut(log, files.dir);
   }
 
   /** Brings the rows above the last segment into memory, as many as fit. */
   async #refillTail(): Promise<void> {
-    const last = this.#segments.at(-1);
-    const first = last ? last.first + last.rows : 0;
-    this.#tail.startAt(first);
+    this.#tail.startAt(this.#segments.end);
     const { space } = this.#options;
     while (this.#tail.end < this.#table.rows && this.#tail.hasRoom) {
       const from = this.#tail.end;
@@ -418,28 +233,4 @@ export class VectorIndex {
       if (this.#tail.end === from) return;
     }
   }
-}
-
-/**
- * hnswlib's `ef`, chosen by measurement on clustered vectors at 100,000 rows: recall@10 of at least 0.98 with room to
- * spare (see test/bench/search.ts).
- */
-export function searchBreadth(dimensions: number): number {
-  return dimensions <= 128 ? 80 : 100;
-}
-
-/**
- * How much of the breadth each of several segments needs. The ten nearest of all rows are spread over the segments, and
- * each ranks at least as high among its own segment's rows; the surplus is for when most of them fall into one.
- */
-function shareOfBreadth(segments: number): number {
-  return Math.min(1, Math.max(0.4, 1.2 / Math.max(1, segments)));
-}
-
-function isIn({ first, rows }: Segment): (hit: RowHit) => boolean {
-  return ({ position }) => position >= first && position < first + rows;
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

@@ -9,7 +9,7 @@ import { type RowBlock, scaleToUnit } from "./nearest-rows.js";
 export interface RowFiles {
   dir: string;
   /** Where the same rows stand once the generation of `dir` is deleted: later ones only add to them. */
-  laterDir?: string | undefined;
+  laterDir: string;
   files: { name: string; first: number; rows: number }[];
   rows: number;
 }
@@ -24,7 +24,7 @@ export interface RowChunk extends RowBlock {
 const CHUNK_BYTES = 1024 * 1024;
 const SEQ_WORDS = SEQ_BYTES / 4;
 
-export async function listRows(dir: string, shape: RowShape, laterDir?: string): Promise<RowFiles> {
+export async function listRows(dir: string, shape: RowShape, laterDir: string): Promise<RowFiles> {
   const names = (await readdir(dir)).filter((name) => /^\d{20}\.vec$/.test(name)).sort();
   const list: RowFiles = { dir, laterDir, files: [], rows: 0 };
   for (const name of names) {
@@ -64,11 +64,11 @@ export async function* readRowChunks(
   }
 }
 
-async function openRows({ dir, laterDir }: RowFiles, name: string): Promise<FileHandle> {
+export async function openRows({ dir, laterDir }: RowFiles, name: string): Promise<FileHandle> {
   try {
     return await open(join(dir, name), "r");
   } catch (error) {
-    if (laterDir === undefined || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return open(join(laterDir, name), "r");
   }
 }

@@ -51,7 +51,7 @@ async function benchDtype(
     await mkdir(dir);
     const rows = vectors.map((vector, seq) => ({ seq, vector }));
     await writeFile(join(dir, FIRST_FILE), formatRows(rows, space));
-    const files = await listRows(dir, space);
+    const files = await listRows(dir, space, dir);
     const scanned = await answerAll(queries, (query) => scanAll(readRowChunks(files, space, 0, ROWS), query));
     const indexed = await answerFromIndex(root, dir, space, queries);
     return report(dtype, rowBytes(space), { scanned, indexed, brute });
@@ -69,7 +69,7 @@ async function answerFromIndex(
   const log = createLogger("warn");
   const pool = new HnswPool(2, log);
   pool.start();
-  const index = new VectorIndex({ dir: join(root, "index"), space, pool, log });
+  const index = new VectorIndex({ dir: join(root, "index"), space, pool, log, currentDir: dir });
   try {
     await index.open(dir);
     await index.idle();

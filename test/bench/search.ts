@@ -8,7 +8,8 @@ import { formatRows } from "../../shared/format/vector-row.js";
 import { createLogger } from "../../shared/log.js";
 import { HnswPool } from "../../shared/query/hnsw-pool.js";
 import { BestHits, scanBlock } from "../../shared/query/nearest-rows.js";
-import { searchBreadth, VectorIndex } from "../../shared/query/vector-index.js";
+import { searchBreadth } from "../../shared/query/search-segments.js";
+import { VectorIndex } from "../../shared/query/vector-index.js";
 import { listRows, readRowChunks } from "../../shared/query/vector-rows.js";
 import { seededRandom, testSpace } from "../support/build-store.js";
 import type { BenchRow } from "./bench-row.js";
@@ -86,7 +87,8 @@ async function rebuild(root: string, rowsDir: string, dimensions: number, proces
   const log = createLogger("warn");
   const pool = new HnswPool(processes, log);
   pool.start();
-  const index = new VectorIndex({ dir: join(root, `index-${processes}`), space: testSpace(dimensions), pool, log });
+  const dir = join(root, `index-${processes}`);
+  const index = new VectorIndex({ dir, space: testSpace(dimensions), pool, log, currentDir: rowsDir });
   const startMs = performance.now();
   await index.open(rowsDir);
   await index.idle();
@@ -160,7 +162,7 @@ async function measureBare(dir: string, queries: Float32Array[]): Promise<Omit<M
 async function exactNeighbours(rowsDir: string, queries: Float32Array[]): Promise<number[][]> {
   const dimensions = (queries[0] as Float32Array).length;
   const best = queries.map(() => new BestHits(K));
-  const files = await listRows(rowsDir, testSpace(dimensions));
+  const files = await listRows(rowsDir, testSpace(dimensions), rowsDir);
   for await (const block of readRowChunks(files, testSpace(dimensions), 0, files.rows)) {
     for (const [q, query] of queries.entries()) scanBlock(block, 0, files.rows, query, true, best[q] as BestHits);
   }

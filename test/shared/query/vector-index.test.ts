@@ -7,7 +7,9 @@ import { DTYPES } from "../../../shared/format/row-values.js";
 import { formatRows, parseRows, rowBytes, type VectorRow } from "../../../shared/format/vector-row.js";
 import { createLogger } from "../../../shared/log.js";
 import { HnswPool } from "../../../shared/query/hnsw-pool.js";
+import { findSegments, type SegmentFile, sealSegment } from "../../../shared/query/segment-file.js";
 import { VectorIndex } from "../../../shared/query/vector-index.js";
+import { listRows } from "../../../shared/query/vector-rows.js";
 import { flipByte, groupVector, seededRandom, testSpace, unitVector } from "../../support/build-store.js";
 
 const DIMENSIONS = 16;
@@ -50,10 +52,9 @@ async function writeRows(
   return dir;
 }
 
-function indexOf(rowsDir: string, space = testSpace(DIMENSIONS), currentDir?: string): VectorIndex {
+function indexOf(rowsDir: string, space = testSpace(DIMENSIONS), currentDir = rowsDir): VectorIndex {
   const dir = join(rowsDir, "..", "index");
-  const current = currentDir === undefined ? {} : { currentDir };
-  return new VectorIndex({ dir, space, pool, log, tailFloats: TAIL_FLOATS, ...current });
+  return new VectorIndex({ dir, space, pool, log, tailFloats: TAIL_FLOATS, currentDir });
 }
 
 function exact(rows: readonly VectorRow[], query: Float32Array, k: number): number[] {
@@ -195,6 +196,28 @@ test("rows whose generation is deleted before a query has read them are read fro
   } finally {
     await index.close();
   }
+});
+
+test("a segment whose generation is deleted while it is taken up or sealed is still of the same rows", async () => {
+  const rows = someRows(700, 13);
+  const dir = await writeRows([rows]);
+  const [current, segments] = [join(dir, "..", "current"), join(dir, "..", "index")];
+  const space = testSpace(DIMENSIONS);
+  const index = indexOf(dir, space, current);
+  await index.open(dir);
+  await index.idle();
+  await index.close();
+  const files = await listRows(dir, space, current);
+  await rename(dir, current);
+  const found = await findSegments(segments, space, files);
+  assert.deepEqual(
+    found.map(({ sidecar }) => sidecar.rows),
+    [700],
+  );
+  const { sidecar } = found[0] as SegmentFile;
+  const { added, lastSeq, bytes, sha256, seqsSha256 } = sidecar;
+  const built = { added, lastSeq, bytes, sha256, seqsSha256 };
+  assert.deepEqual((await sealSegment(segments, sidecar, space, files, built)).sidecar, sidecar);
 });
 
 test("a row that is not finite is nobody's neighbour and harms no other", async () => {

@@ -64,11 +64,14 @@ interface Archive {
 
 async function openArchive({ from, name, sizeBytes }: Archive, options: OpenOptions): Promise<OpenedSource> {
   const { dir, sha256, onFile, maxBytes } = options;
-  if (sizeBytes !== undefined && sizeBytes > maxBytes) {
+  try {
+    if (sizeBytes !== undefined && sizeBytes > maxBytes) throw tooLarge(name, maxBytes);
+    await requireRoom(dir, name, sizeBytes);
+  } catch (error) {
+    // Else its connection, and with it the command, stays for a minute.
     from.destroy();
-    throw tooLarge(name, maxBytes);
+    throw error;
   }
-  await requireRoom(dir, name, sizeBytes);
   onFile?.(name, sizeBytes);
   const copy = join(dir, "archive");
   const { sha256: archiveSha256 } = await writeStream(from, copy, { ...options, what: name });

@@ -135,6 +135,22 @@ test("a body that says it is larger than allowed is not begun", async () => {
   });
 });
 
+test("the connection of an archive that finds no room is closed at once", { timeout: 30_000 }, async () => {
+  let closed: () => void = () => undefined;
+  const isClosed = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  const begins: HubHandler = (_path, response) => {
+    response.writeHead(200, { "content-length": 2 ** 50 }).write("PK");
+    response.once("close", closed);
+    return true;
+  };
+  await withRoot({}, begins, async (root, { origin }) => {
+    await refused(root, `${origin}/mini.zip`, { code: "no-space" }, { maxBytes: 2 ** 52 });
+    await isClosed;
+  });
+});
+
 test("a transfer that stands still is given up, and one that the operator ends is ended", async () => {
   const stalls: HubHandler = (path, response) => {
     if (path !== "/stalls") return false;

@@ -53,6 +53,8 @@ const BAD: Record<string, [value: unknown, says: RegExp, more?: Record<string, u
   isochron_log_level: [["verbose", /one of: debug, info, warn, error/]],
   isochron_metrics_listen: [["9469", /host:port/]],
   isochron_alert_rules_folder: [["rules", /absolute path/]],
+  isochron_runtime: [["runtime.zip", /absolute path or an https address/]],
+  isochron_runtime_sha256: [["d", /64 hexadecimal digits/, { isochron_runtime: "/srv/runtime.tar.gz" }]],
   isochron_models: [
     [[{ source: "/srv/model.zip" }], /missing required arguments: sha256/],
     [[{ source: "/srv/model.zip", sha256: "c" }], /64 hexadecimal digits/],

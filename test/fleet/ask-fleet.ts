@@ -65,26 +65,35 @@ export async function expectConverged({
   primaries,
   replicas,
 }: Pick<HostFleet, "primaries" | "replicas">): Promise<void> {
-  for (const primary of primaries) {
-    await primary.must("isochron-primary", "seal");
-    for (const replica of replicas) await expectSame(primary, replica);
-    await expectIntact(primary, "isochron-primary");
-  }
+  await Promise.all(primaries.map((primary) => primary.must("isochron-primary", "seal")));
+  const sealed = () => Promise.all(primaries.map(sealedBy));
+  await Promise.all(replicas.map((replica) => expectHolds(replica, sealed)));
+  await Promise.all(primaries.map((primary) => expectIntact(primary, "isochron-primary")));
   for (const replica of replicas) {
     for (const { store } of await heldStores(replica))
       await expectIntact(replica, "isochron-replica", "--store", store);
   }
 }
 
-async function expectSame(primary: NspawnHost, replica: NspawnHost): Promise<void> {
-  const both = async () => ({
-    sealed: (await primaryStatus(primary)).ledger,
-    held: (await heldStores(replica)).find(({ origin }) => origin === `${primary.name}/isochron`),
-  });
+interface Head {
+  origin: string;
+  generation: number;
+  size: number;
+}
+
+async function sealedBy(primary: NspawnHost): Promise<Head> {
+  const { origin, ledger } = await primaryStatus(primary);
+  return { origin, generation: ledger.generation, size: ledger.sealed };
+}
+
+/** Primaries go on sealing meanwhile: what they have is asked anew each time. */
+async function expectHolds(replica: NspawnHost, sealed: () => Promise<Head[]>): Promise<void> {
+  const both = async () => ({ held: await heldStores(replica), sealed: await sealed() });
+  const isSame = (a: Head, b: Head) => a.origin === b.origin && a.generation === b.generation && a.size === b.size;
   await until(
     both,
-    ({ sealed, held }) => held?.generation === sealed.generation && held.size === sealed.sealed,
-    `${replica.name} does not have what ${primary.name} sealed`,
+    ({ held, sealed }) => sealed.every((head) => held.some((one) => isSame(head, one))),
+    `${replica.name} does not have what was sealed`,
   );
 }
 

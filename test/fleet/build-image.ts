@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { findMirror } from "./find-mirror.js";
 
 export interface HostImage {
   /** The root of a bare host. */
@@ -20,7 +21,6 @@ export interface ImageOptions {
 }
 
 const CACHE = process.env.ISOCHRON_TEST_CACHE ?? "/var/cache/isochron-test";
-const MIRROR = "http://deb.debian.org/debian";
 /** What a bare host has: a Debian of the least size, its systemd, sshd and Python. */
 const ON_THE_HOST = "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2";
 /** What the roles install, and what the steps record. */
@@ -44,9 +44,11 @@ export async function buildImage({ suite, say }: ImageOptions): Promise<HostImag
   if (existsSync(home)) return image;
   say(`making the image of ${suite} in ${home}; later runs find it there`);
   const making = `${home}.${process.pid}`;
+  const mirror = await findMirror(suite);
   await mkdir(CACHE, { recursive: true });
   try {
-    await makeImage({ root: join(making, "root"), packages: join(making, "packages") }, suite, archived);
+    const parts = { root: join(making, "root"), packages: join(making, "packages") };
+    await makeImage(parts, { suite, mirror, archived });
     await rename(making, home).catch((error: NodeJS.ErrnoException) => {
       // Another run has made the same meanwhile.
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
@@ -57,9 +59,15 @@ export async function buildImage({ suite, say }: ImageOptions): Promise<HostImag
   return image;
 }
 
-async function makeImage({ root, packages }: HostImage, suite: string, archived: string): Promise<void> {
+interface MadeOf {
+  suite: string;
+  mirror: string;
+  archived: string;
+}
+
+async function makeImage({ root, packages }: HostImage, { suite, mirror, archived }: MadeOf): Promise<void> {
   await mkdir(root, { recursive: true });
-  await run("debootstrap", ["--variant=minbase", `--include=${ON_THE_HOST}`, suite, root, MIRROR]);
+  await run("debootstrap", ["--variant=minbase", `--include=${ON_THE_HOST}`, suite, root, mirror]);
   await downloadPackages(root, packages, archived);
   await makeBare(root);
 }

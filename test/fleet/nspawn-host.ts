@@ -8,6 +8,13 @@ import { endNspawn, enterNamespaces, leaderOf, makeCgroups, removeCgroup } from 
 import { ARCHIVE_ON_HOSTS, type HostImage } from "./build-image.js";
 import { BRIDGE, LOOP_DEVICES, pathInZone, type Zone } from "./start-zone.js";
 
+/** A block device of the host's own. */
+export interface HostDisk {
+  device: string;
+  /** Where its administrator has mounted it, as btrfs; left out, it is as it came. */
+  mountedOn?: string;
+}
+
 export interface HostOptions {
   name: string;
   address: string;
@@ -15,6 +22,7 @@ export interface HostOptions {
   image: HostImage;
   /** May log in as root. */
   adminKey: string;
+  disk?: HostDisk;
 }
 
 export interface Ran {
@@ -38,6 +46,11 @@ export class NspawnHost {
   #cgroups: string[] = [];
   #log = "";
 
+  /** Where its administrator has mounted a volume before. */
+  get mountedOn(): string | undefined {
+    return this.#options.disk?.mountedOn;
+  }
+
   constructor(options: HostOptions) {
     this.name = options.name;
     this.address = options.address;
@@ -46,7 +59,7 @@ export class NspawnHost {
 
   /** A disk as the image has it: all that was on it before is gone. */
   async install(): Promise<void> {
-    const { zone, image, adminKey } = this.#options;
+    const { zone, image, adminKey, disk } = this.#options;
     const home = pathInZone(zone, this.name);
     const script = `set -e
       if [ -d '${home}' ]; then umount '${home}/root' '${home}'; fi
@@ -60,6 +73,7 @@ export class NspawnHost {
       printf '[Match]\\nName=host0\\n[Network]\\nAddress=%s/24\\nLinkLocalAddressing=no\\n' '${this.address}' \\
         >etc/systemd/network/10-host0.network
       ssh-keygen -A -f . >/dev/null
+      ${disk ? eraseDisk(disk) : ""}
       cat etc/ssh/ssh_host_ed25519_key.pub`;
     const [program = "", ...args] = [...zone.inside, "sh", "-c", script];
     const { stdout } = await execa(program, args, { stdin: "ignore" });
@@ -91,6 +105,13 @@ export class NspawnHost {
     }
     this.#nspawn = nspawn;
     await this.#waitForBoot(nspawn);
+  }
+
+  /** Copies a file or a folder of this machine into a folder of the host. */
+  async put(path: string, folder: string): Promise<void> {
+    const { zone } = this.#options;
+    const [program = "", ...args] = [...zone.inside, "cp", "-r", path, pathInZone(zone, this.name, "root", folder)];
+    await execa(program, args, { stdin: "ignore" });
   }
 
   /** Runs a program on the host; resolves whatever its exit code is. */
@@ -153,4 +174,22 @@ export class NspawnHost {
     const up = ["systemctl", "is-active", "--quiet", "multi-user.target", "ssh.service", "systemd-networkd.service"];
     return (await this.run(...up)).exitCode === 0;
   }
+}
+
+/**
+ * In the shell of `install`, at the root of the host. A unit and not a line of /etc/fstab: in a container systemd passes over
+ * lines that name a device. The kernel may take a while to let go of what a host had mounted that lost its power.
+ */
+function eraseDisk({ device, mountedOn }: HostDisk): string {
+  const erase = `timeout 20 sh -c 'until wipefs --all --quiet ${device}; do sleep 0.1; done'`;
+  if (mountedOn === undefined) return erase;
+  const unit = `${mountedOn.slice(1).replaceAll("/", "-")}.mount`;
+  const lines = [
+    ...["[Mount]", `What=${device}`, `Where=${mountedOn}`, "Type=btrfs"],
+    ...["Options=nosuid,nodev,noexec,compress=zstd", "[Install]", "WantedBy=local-fs.target"],
+  ];
+  return `${erase}
+      mkfs.btrfs --quiet ${device}
+      printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")} >etc/systemd/system/${unit}
+      systemctl --quiet --root=. enable ${unit}`;
 }

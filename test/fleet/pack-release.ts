@@ -1,37 +1,65 @@
-// Archives as the roles take them: this tree as a release under any version number, and this machine's Node.js.
+// Archives as the roles take them: what `npm run release` makes of this tree, the same under other version numbers, and this
+// machine's Node.js.
 import { createHash } from "node:crypto";
-import { cp, mkdir, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { makeRelease } from "../release/make-release.js";
 
 export interface Archive {
   path: string;
   sha256: string;
 }
 
-const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
-/** What the D-Bus roles of a release need beside the compiled program. */
-const DBUS_FOLDERS = ["primary/face", "replica/face", "shared/dbus"];
+export interface Release {
+  version: string;
+  program: Archive;
+  /** What models run on. */
+  runtime: Archive;
+}
 
-/** `change` may do to the unpacked release what a faulty version would have. */
-export async function packRelease(
-  folder: string,
+const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The tree as it lies here. Packages are compiled if no release has kept them: some minutes, once. */
+export async function buildRelease(folder: string, say: (line: string) => void): Promise<Release> {
+  const [program, runtime] = await makeRelease({
+    ...{ project: PROJECT, tools: PROJECT, out: folder, cache: join(PROJECT, "release/.cache") },
+    ...{ dirty: true, fresh: false, runtime: true, signal: new AbortController().signal, say },
+  });
+  if (!program || !runtime) throw new Error("the release is not two archives");
+  const { version } = JSON.parse(await readInside(program.file, "release.json")) as { version: string };
+  return {
+    version,
+    program: { path: program.file, sha256: program.sha256 },
+    runtime: { path: runtime.file, sha256: runtime.sha256 },
+  };
+}
+
+/** The same program under another version number. `change` may do to it what a faulty version would have. */
+export async function renameRelease(
+  { program, runtime }: Release,
   version: string,
   change?: (top: string) => Promise<void>,
-): Promise<Archive> {
+): Promise<Release> {
+  const folder = `${program.path}-${version}`;
   const top = join(folder, `isochron-${version}`);
   await mkdir(top, { recursive: true });
-  await cp(join(PROJECT, "dist"), join(top, "dist"), { recursive: true });
-  await rm(join(top, "dist/test"), { recursive: true, force: true });
-  const { version: _, ...manifest } = JSON.parse(await readFile(join(PROJECT, "package.json"), "utf8"));
-  await writeFile(join(top, "package.json"), JSON.stringify({ ...manifest, version }));
-  for (const from of DBUS_FOLDERS) await copyDbusFiles(from, top);
-  await copyModules(top);
+  await execa("tar", ["--extract", "--file", program.path, "--directory", top, "--strip-components=1"]);
+  for (const name of ["package.json", "release.json"]) {
+    const manifest = JSON.parse(await readFile(join(top, name), "utf8")) as object;
+    await writeFile(join(top, name), JSON.stringify({ ...manifest, version }));
+  }
   await change?.(top);
-  const archive = await pack(folder, `isochron-${version}`);
+  const packed = await pack(folder, `isochron-${version}`);
   await rm(top, { recursive: true });
-  return archive;
+  return { version, program: packed, runtime };
+}
+
+/** The next version but `steps - 1` by its last number. */
+export function laterVersion(version: string, steps: number): string {
+  const [major, minor, patch] = version.split(/[.+-]/);
+  return `${major}.${minor}.${Number(patch) + steps}`;
 }
 
 /** `bin/node` in a top folder, as the archives of nodejs.org have it. */
@@ -44,34 +72,14 @@ export async function packNode(folder: string): Promise<Archive> {
   return archive;
 }
 
-async function copyDbusFiles(from: string, top: string): Promise<void> {
-  await mkdir(join(top, from), { recursive: true });
-  for (const name of await readdir(join(PROJECT, from))) {
-    if (/\.(conf|service)$/.test(name)) await cp(join(PROJECT, from, name), join(top, from, name));
-  }
-}
-
-/** Those that run it, not those that build or test it. */
-async function copyModules(top: string): Promise<void> {
-  const listed = await execa("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: PROJECT, reject: false });
-  const marker = "/node_modules/";
-  const names = listed.stdout
-    .split("\n")
-    .filter((path) => path.includes(marker))
-    .map((path) => path.slice(path.indexOf(marker) + marker.length));
-  for (const name of [...new Set(names)].sort()) {
-    const from = join(PROJECT, "node_modules", name);
-    await cp(from, join(top, "node_modules", name), { recursive: true, dereference: true, force: true });
-  }
+async function readInside(archive: string, name: string): Promise<string> {
+  const found = ["--extract", "--to-stdout", "--wildcards", "--no-wildcards-match-slash", `*/${name}`];
+  return (await execa("tar", ["--file", archive, ...found])).stdout;
 }
 
 async function pack(folder: string, name: string): Promise<Archive> {
   const path = join(folder, `${name}.tar.gz`);
   await execa("tar", ["--create", "--use-compress-program=gzip -1", "--file", path, "--directory", folder, name]);
-  return {
-    path,
-    sha256: createHash("sha256")
-      .update(await readFile(path))
-      .digest("hex"),
-  };
+  const sha256 = createHash("sha256");
+  return { path, sha256: sha256.update(await readFile(path)).digest("hex") };
 }

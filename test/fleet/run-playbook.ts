@@ -1,5 +1,5 @@
 // Ansible as an operator runs it, standing in the network of the hosts: an inventory, pinned host keys, and what came of a run.
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -17,6 +17,7 @@ export interface Controller {
   variables: Record<string, unknown>;
   /** Variables of one host. */
   ofHost: Record<string, Record<string, unknown>>;
+  say: (line: string) => void;
 }
 
 export interface PlayResult {
@@ -28,6 +29,8 @@ export interface PlayResult {
 
 const ANSIBLE = fileURLToPath(new URL("../../../ansible/", import.meta.url));
 const PATIENCE_MS = 30 * 60_000;
+/** A folder for what the playbooks print, else shown only where one fails. */
+const LOGS = process.env.ISOCHRON_TEST_LOGS;
 
 /** Runs a playbook to its end; a failure is an exit code. */
 export async function runPlaybook(controller: Controller, playbook: string, ...args: string[]): Promise<PlayResult> {
@@ -36,6 +39,7 @@ export async function runPlaybook(controller: Controller, playbook: string, ...a
   const command = [...enter, "ansible-playbook", "--inventory", inventory, playbook, ...args];
   // Connections are kept open for a while. Those of another run may lead to a host that was since wiped.
   const connections = await mkdtemp(join(controller.folder, "cp"));
+  const since = performance.now();
   const result = await execa(nsenter, command, {
     cwd: ANSIBLE,
     reject: false,
@@ -49,6 +53,9 @@ export async function runPlaybook(controller: Controller, playbook: string, ...a
       LC_ALL: "C.UTF-8",
     },
   });
+  const seconds = Math.round((performance.now() - since) / 1000);
+  controller.say(`${[playbook, ...args].join(" ")}: ${seconds} s`);
+  if (LOGS) await appendFile(join(LOGS, "playbooks.log"), `\n$ ${[playbook, ...args].join(" ")}\n${result.all}\n`);
   return { exitCode: result.exitCode, output: result.all, recap: readRecap(result.all) };
 }
 

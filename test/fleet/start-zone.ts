@@ -1,9 +1,10 @@
-// A network of its own for the hosts of the fleet, and the place where their files lie: a namespace with a bridge, and memory.
-// All of it ends with one process, which ends when we do, however we end.
+// A network of its own for the hosts of the fleet, and the place where their files lie: a namespace with a bridge, memory, and
+// block devices that are files in it. All of it ends with one process, which ends when we do, however we end.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 
 export interface Zone {
   /** Process whose namespaces the hosts are in. */
@@ -27,14 +28,16 @@ export async function startZone(folder: string): Promise<Zone> {
   await mkdir(folder, { recursive: true });
   const script = `set -e
     mount -t tmpfs -o mode=755 tmpfs '${folder}'
-    mkdir '${folder}/devices'
+    mkdir '${folder}/devices' '${folder}/disks'
     for n in $(seq 0 ${LOOP_DEVICES - 1}); do mknod '${folder}/devices/loop'$n b 7 $n; done
     ip link set lo up
     ip link add ${BRIDGE} type bridge
     ip address add ${GATEWAY} dev ${BRIDGE}
     ip link set ${BRIDGE} up
+    trap '' INT TERM
     echo ready
-    exec cat >/dev/null`;
+    cat >/dev/null
+    cat '${folder}/disks/attached' 2>/dev/null | xargs --no-run-if-empty losetup --detach`;
   const args = ["--mount", "--net", "--propagation", "private", "sh", "-c", script];
   const holder = spawn("unshare", args, { stdio: ["pipe", "pipe", "pipe"] });
   const pid = await ready(holder);
@@ -50,6 +53,15 @@ export async function startZone(folder: string): Promise<Zone> {
       await ended;
     },
   };
+}
+
+/** An empty block device for a host, and its path, which is the same on the host. The zone's end takes it away. */
+export async function attachDisk(zone: Zone, name: string, size: string): Promise<string> {
+  const script = `set -e
+    truncate --size=${size} '${pathInZone(zone, "disks", name)}'
+    losetup --find --show '${pathInZone(zone, "disks", name)}' | tee -a '${pathInZone(zone, "disks", "attached")}'`;
+  const [program = "", ...args] = [...zone.inside, "sh", "-c", script];
+  return (await execa(program, args, { stdin: "ignore" })).stdout.trim();
 }
 
 export function pathInZone(zone: Zone, ...parts: string[]): string {

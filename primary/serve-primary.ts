@@ -21,6 +21,7 @@ import { RootLayout, type StoreLayout } from "../shared/store/layout.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
 import { ensureMounted } from "../shared/store/volume.js";
+import { widenModes } from "../shared/store/widen-modes.js";
 import { describePrimary, type PrimaryStatus, sealOnDemand } from "./answer-operator.js";
 import { EventBus } from "./bus/event-bus.js";
 import { laterLevels, levelsOf, type PrimaryConfig, primarySockets, QUERY_NICENESS } from "./config.js";
@@ -75,6 +76,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => lock.release());
   const layout = new RootLayout(config.root);
   const store = layout.store(identity.uuid);
+  await widenModes(store.live);
   const sockets = primarySockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
   let fail: (error: LedgerError) => void = () => undefined;

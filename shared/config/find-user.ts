@@ -25,6 +25,18 @@ export async function findUser(option: string, name: string): Promise<SystemUser
   return { name, uid: Number(uid), gid: Number(gid) };
 }
 
+/** The line of `config check` on a host that lacks the user; none where all is well. */
+export async function adviseOnUser(option: string, name: string | undefined): Promise<string[]> {
+  if (name === undefined) return [];
+  try {
+    await findUser(option, name);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [`the daemon will not start here: ${error.message}; ${error.hint}`];
+  }
+}
+
 function isId(text: string | undefined): boolean {
   return text !== undefined && /^\d{1,10}$/.test(text);
 }

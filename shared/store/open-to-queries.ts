@@ -1,14 +1,19 @@
 // What whoever answers queries may reach of a root. A user of its own gets passage to what is promoted, and the folder of its
 // index; arrivals, the live ledger and keys stay root's. Root works here in folders that this user may write to: it follows
 // no link, gives away only what is its own under a single name, and never enters a folder that is another's.
-import { chmod, chown, constants, type FileHandle, lstat, open, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, chown, constants, type FileHandle, lstat, open, readdir, realpath, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Logger } from "../log.js";
 import { RootLayout, type StoreLayout } from "./layout.js";
 import { adoptQueryIndex, discardIndex, makeIndexFolder } from "./make-index-folder.js";
 
 /** Who answers queries; undefined is the daemon's own child. */
-export type QueryUser = { uid: number; gid: number } | undefined;
+export type QueryUser = Owner | undefined;
+
+interface Owner {
+  uid: number;
+  gid: number;
+}
 
 /** All stores of the root, at the start of the daemon. A store that cannot be opened is logged, and the others are. */
 export async function openStoresToQueries(root: string, user: QueryUser, log: Logger): Promise<void> {
@@ -16,6 +21,7 @@ export async function openStoresToQueries(root: string, user: QueryUser, log: Lo
   // The group first: the old one must not get the new mode.
   await chown(layout.stores, self(), user?.gid ?? process.getegid?.() ?? 0);
   await chmod(layout.stores, user ? 0o750 : 0o700);
+  if (user) await warnOfClosedFolders(root, user, log);
   for (const uuid of await readdir(layout.stores)) {
     const store = layout.store(uuid);
     try {
@@ -24,6 +30,18 @@ export async function openStoresToQueries(root: string, user: QueryUser, log: Lo
     } catch (error) {
       log.error("a store cannot be opened to queries", { store: uuid, error });
     }
+  }
+}
+
+/** The folders above are the operator's: whether others may pass through them is not the daemon's to change. */
+async function warnOfClosedFolders(root: string, { uid, gid }: Owner, log: Logger): Promise<void> {
+  for (let folder = await realpath(root); ; folder = dirname(folder)) {
+    const found = await stat(folder);
+    const bit = found.uid === uid ? 0o100 : found.gid === gid ? 0o010 : 0o001;
+    if ((found.mode & bit) === 0) {
+      log.warn("the query user may not pass through a folder: chmod o+x", { folder, mode: formatMode(found.mode) });
+    }
+    if (dirname(folder) === folder) return;
   }
 }
 
@@ -51,8 +69,6 @@ async function openModes(store: StoreLayout): Promise<void> {
   await chmod(store.storeFile, 0o644).catch(ifMissing);
 }
 
-type Owner = NonNullable<QueryUser>;
-
 /** What is in it first: until the folder itself is given, nobody else can change what its names lead to. */
 async function giveFolder(path: string, owner: Owner): Promise<void> {
   for (const name of await readdir(path)) await give(join(path, name), owner);
@@ -78,6 +94,10 @@ async function withoutLinks(path: string, use: (handle: FileHandle) => Promise<v
   } finally {
     await handle.close();
   }
+}
+
+function formatMode(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, "0");
 }
 
 function self(): number {

@@ -165,7 +165,7 @@ describe("a crash", () => {
 
     for (const [name, damage] of [
       ["gone", (index: string) => rm(index, { recursive: true })],
-      ["damaged: the catalog's bytes", (index: string) => spoil(join(index, "catalog.db"))],
+      ["damaged: the catalog's bytes", (index: string) => spoil(join(index, "queries", "catalog.db"))],
       ["damaged: the heads gone", (index: string) => rm(join(index, "heads.db"))],
       ["damaged: the heads' bytes", (index: string) => spoil(join(index, "heads.db"))],
       ["damaged: every file of the vector index cut", cutSegments],
@@ -315,8 +315,9 @@ async function spoil(path: string): Promise<void> {
 }
 
 async function cutSegments(index: string): Promise<void> {
-  const files = await readdir(join(index, spaceName(heuristicSpace)), { recursive: true, withFileTypes: true }).catch(
-    () => [],
-  );
+  const files = await readdir(join(index, "queries", spaceName(heuristicSpace)), {
+    recursive: true,
+    withFileTypes: true,
+  }).catch(() => []);
   for (const file of files) if (file.isFile()) await truncate(join(file.parentPath, file.name), 10);
 }

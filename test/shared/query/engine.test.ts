@@ -461,3 +461,28 @@ test("a catalog whose hash is not the tree's is noticed while answering, and bui
     assert.equal((await engine.event(undefined, { seq: 8 })).results[0]?.seq, 8);
   });
 });
+
+test("once the feed has been away for a while, how far behind an answer is counts as unknown, until it is back", async () => {
+  const { root, builder } = await newStore();
+  await builder.seal(someEvents(5, 5, 16));
+  const feed = { connected: true, forMs: 60_000, problem: null as string | null };
+  const engine = new QueryEngine({ root, indexProcesses: 1, feed: () => feed, log });
+  await engine.start();
+  try {
+    engine.setPrimaryHead(UUID, { size: builder.size + 4, atMs: Date.now(), generation: 9 });
+    const behind = async () => (await engine.event(undefined, { seq: 3 })).behind;
+    assert.equal((await behind()).entries, 4);
+    assert.equal((await engine.status()).feed?.connected, true);
+    Object.assign(feed, { connected: false, forMs: 5000, problem: "the daemon has gone" });
+    assert.equal((await behind()).entries, 4);
+    feed.forMs = 11_000;
+    assert.deepEqual(await behind(), { known: false, entries: null, seconds_since_primary_heard: null });
+    const { feed: shown } = await engine.status();
+    assert.deepEqual([shown?.connected, shown?.problem], [false, "the daemon has gone"]);
+    assert.ok(Date.now() - Date.parse(shown?.since ?? "") >= 11_000);
+    feed.connected = true;
+    assert.equal((await behind()).entries, 4);
+  } finally {
+    await engine.stop();
+  }
+});

@@ -120,14 +120,7 @@ export class EmbedJobs {
     { again = false } = {},
   ): Promise<RowsOfSpace> {
     const job = { events, level, urgency: URGENCY[priority], again };
-    for (;;) {
-      try {
-        return await this.#embedSurely(job);
-      } catch (error) {
-        if (!(error instanceof ModelFailure)) throw error;
-        this.#options.plan.failed(error.space, error);
-      }
-    }
+    return this.#tellingThePlan(() => this.#embedSurely(job));
   }
 
   /**
@@ -136,23 +129,8 @@ export class EmbedJobs {
    *
    * @throws WorkerDied after three workers: embed the events one by one then
    */
-  async embedRange(
-    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
-    specs: () => SpecOfPriority,
-    known: () => EventPlace | undefined,
-  ): Promise<EmbedReply> {
-    this.#pool.prepareUrgent();
-    for (;;) {
-      try {
-        return await this.#surely(
-          { urgency: RANGE_URGENCY, firstSeq: range.from, events: range.to - range.from },
-          (worker) => worker.embed({ range: this.#complete(range, specs(), known()) }),
-        );
-      } catch (error) {
-        if (!(error instanceof ModelFailure)) throw error;
-        this.#options.plan.failed(error.space, error);
-      }
-    }
+  embedRange(range: LedgerRange, specs: () => SpecOfPriority, known: KnownPlace): Promise<EmbedReply> {
+    return this.#tellingThePlan(() => this.#readRange(RANGE_URGENCY, range, specs, known));
   }
 
   /**
@@ -160,22 +138,19 @@ export class EmbedJobs {
    *
    * @throws WorkerDied after three workers, ModelFailure
    */
-  embedBehind(
-    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
-    specs: SpecOfPriority,
-    known: () => EventPlace | undefined,
-  ): Promise<EmbedReply> {
+  embedBehind(range: LedgerRange, specs: SpecOfPriority, known: KnownPlace): Promise<EmbedReply> {
+    return this.#readRange(BACKGROUND, range, () => specs, known);
+  }
+
+  #readRange(urgency: number, range: LedgerRange, specs: () => SpecOfPriority, known: KnownPlace): Promise<EmbedReply> {
+    const { from, to } = range;
     this.#pool.prepareUrgent();
-    return this.#surely({ urgency: BACKGROUND, firstSeq: range.from, events: range.to - range.from }, (worker) =>
-      worker.embed({ range: this.#complete(range, specs, known()) }),
+    return this.#surely({ urgency, firstSeq: from, events: to - from }, (worker) =>
+      worker.embed({ range: this.#complete(range, specs(), known()) }),
     );
   }
 
-  #complete(
-    range: Omit<RangeToEmbed, "known" | "recentActions" | "specs">,
-    specs: SpecOfPriority,
-    known: EventPlace | undefined,
-  ): RangeToEmbed {
+  #complete(range: LedgerRange, specs: SpecOfPriority, known: EventPlace | undefined): RangeToEmbed {
     const seqs = Array.from({ length: range.to - range.from }, (_, i) => range.from + i);
     return { ...range, specs, known, recentActions: this.#recentActionsFor(Object.values(specs), seqs) };
   }
@@ -188,6 +163,18 @@ export class EmbedJobs {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#pool.close();
+  }
+
+  /** Again, as the plan then says, when a model cannot be used. */
+  async #tellingThePlan<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof ModelFailure)) throw error;
+        this.#options.plan.failed(error.space, error);
+      }
+    }
   }
 
   async #embedSurely(job: EventJob): Promise<RowsOfSpace> {
@@ -290,6 +277,11 @@ export class EmbedJobs {
     this.#options.plan.failed(space, modelDied(space, "three workers in a row ended while they loaded the model"));
   }
 }
+
+/** Of the ledger; its worker reads it. */
+type LedgerRange = Omit<RangeToEmbed, "known" | "recentActions" | "specs">;
+/** Where reading may begin, asked when a worker is free. */
+type KnownPlace = () => EventPlace | undefined;
 
 interface EventJob {
   events: readonly AppendedEvent[];

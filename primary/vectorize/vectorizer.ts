@@ -19,10 +19,11 @@ import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { AppendedEvent, TakenRows } from "../event.js";
 import { EmbedJobs } from "./embed-jobs.js";
-import type { EventPlace, RowsOfSpace, SpecOfPriority } from "./embed-protocol.js";
+import type { RowsOfSpace, SpecOfPriority } from "./embed-protocol.js";
 import type { FillGround } from "./fill/fill-ground.js";
 import { makeGround } from "./fill/make-ground.js";
 import { findRowless, isSealEntry } from "./find-rowless.js";
+import { KnownPlaces } from "./known-places.js";
 import type { LevelPlan, LevelState } from "./level-plan.js";
 import { PendingEvents, type TakenEvents } from "./pending-events.js";
 import { PriorityBacklog } from "./priority-backlog.js";
@@ -128,8 +129,7 @@ export class Vectorizer {
   #late: SeqRanges = [];
   #lateWaiting = 0;
   #lateSinceStart = 0;
-  /** How far the last range was read. */
-  #place: EventPlace | undefined;
+  readonly #places = new KnownPlaces();
   #work = new Set<Promise<void>>();
 
   constructor(options: VectorizerOptions) {
@@ -183,7 +183,14 @@ export class Vectorizer {
   ground(specOf: (level: RowLevel) => Promise<EmbedderSpec>): FillGround {
     const { tree, workers } = this.#options;
     this.#groundJobs = this.#jobs ?? this.#makeJobs();
-    return makeGround({ tree, jobs: this.#groundJobs, spaces: this.#spaces, lanes: workers, specOf });
+    return makeGround({
+      tree,
+      jobs: this.#groundJobs,
+      spaces: this.#spaces,
+      places: this.#places,
+      lanes: workers,
+      specOf,
+    });
   }
 
   /** Events without their rows yet. */
@@ -372,8 +379,8 @@ export class Vectorizer {
     const { entries, payloads } = this.#options.tree;
     const range = { entries, payloads, from, to, skip };
     const specs = () => this.#specsAt(from);
-    const { rows, last } = await jobs.embedRange(range, specs, () => this.#placeBefore(from));
-    this.#place = last;
+    const { rows, last } = await jobs.embedRange(range, specs, () => this.#places.before(from));
+    if (last) this.#places.note(last);
     const end = last ? last.entry.seq + 1 : to;
     return { seqs: seqsBetween(from, end, skip), rows, end };
   }
@@ -431,10 +438,6 @@ export class Vectorizer {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  #placeBefore(seq: number): EventPlace | undefined {
-    return this.#place && this.#place.entry.seq <= seq ? this.#place : undefined;
   }
 
   async #retryAfter(message: string, error: Error): Promise<void> {

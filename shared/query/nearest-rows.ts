@@ -1,5 +1,6 @@
 // Exact nearest neighbours: the k greatest cosines over rows held in memory or read from disk. What the HNSW segments do
 // not cover is answered by this, so no row is ever missing from an answer.
+import { squaresOf } from "../embed/unit-vector.js";
 
 export interface RowHit {
   /** Position of the row in its space. */
@@ -98,7 +99,7 @@ export function scanBlock(
   for (let position = Math.max(from, block.first); position < end; position += 1) {
     const at = (position - block.first) * block.stride + block.offset;
     let cosine = dot(block.floats, at, query, dimensions);
-    if (!normalised) cosine /= Math.sqrt(squares(block.floats, at, dimensions)) || 1;
+    if (!normalised) cosine /= Math.sqrt(squaresOf(block.floats, at, dimensions)) || 1;
     // False for NaN: a row that is not finite is nobody's neighbour.
     if (cosine >= best.bar) best.offer(position, cosine);
   }
@@ -114,23 +115,4 @@ function dot(floats: Float32Array, at: number, query: Float32Array, dimensions: 
     b += (floats[at + i + 1] as number) * (query[i + 1] as number);
   }
   return i < dimensions ? a + b + (floats[at + i] as number) * (query[i] as number) : a + b;
-}
-
-function squares(floats: Float32Array, at: number, dimensions: number): number {
-  let sum = 0;
-  for (let i = at; i < at + dimensions; i += 1) sum += (floats[i] as number) ** 2;
-  return sum;
-}
-
-/** `vector` at length 1. A vector of length 0 stays as it is. */
-export function toUnit(vector: Float32Array): Float32Array {
-  const length = Math.sqrt(squares(vector, 0, vector.length));
-  return length === 0 ? vector : vector.map((value) => value / length);
-}
-
-/** Brings the vector that begins at `at` to length 1, in its place. One without a length stays as it is. */
-export function scaleToUnit(floats: Float32Array, at: number, dimensions: number): void {
-  const factor = 1 / Math.sqrt(squares(floats, at, dimensions));
-  if (!Number.isFinite(factor)) return;
-  for (let i = at; i < at + dimensions; i += 1) floats[i] = (floats[i] as number) * factor;
 }

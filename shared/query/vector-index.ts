@@ -2,12 +2,14 @@
 // that no ready segment covers (the newest, and any whose segment is being built, loaded or rebuilt). The vectors on disk
 // are the truth; segments are derived. A row must never be missing from an answer without the answer waiting for it.
 import { mkdir } from "node:fs/promises";
+import { toUnit } from "../embed/unit-vector.js";
 import type { Space } from "../format/space.js";
+import { isFiniteVector } from "../format/vector-row.js";
 import { EqualEvents, equalTo, firstOfEach, offerEquals, SAME_COSINE } from "./equal-rows.js";
 import { RowTableFiller } from "./fill-row-table.js";
 import { KeptSegments, type KeptSegmentsOptions } from "./keep-segments.js";
 import { nearRuns } from "./near-runs.js";
-import { BestHits, type RowHit, scanBlock, toUnit } from "./nearest-rows.js";
+import { BestHits, type RowHit, scanBlock } from "./nearest-rows.js";
 import { MOST_TAIL_FLOATS, uncovered } from "./plan-segments.js";
 import { RowTable } from "./row-table.js";
 import { type ScannedRows, scanRows } from "./scan-rows.js";
@@ -85,7 +87,7 @@ export class VectorIndex {
   }
 
   /**
-   * The `k` nearest events with `seq < below`, nearest first. `query` need not have length 1. Of events with the very same
+   * The `k` nearest events with `seq < below`, nearest first. `query` need not have length 1, but a length. Of events with the very same
    * cosine `perCosine` at most, the newest: so that one text which came a thousand times leaves room for others.
    */
   async nearest(
@@ -95,6 +97,7 @@ export class VectorIndex {
     perCosine = Number.POSITIVE_INFINITY,
   ): Promise<Neighbour[]> {
     const unit = toUnit(query);
+    if (!isFiniteVector(unit)) return [];
     for (let wanted = k; ; wanted *= 4) {
       // Rows that a later one replaced, beyond the answered size, or too many of a kind fall out below: then for more.
       const most = Math.min(this.#files.rows, wanted);
@@ -112,6 +115,7 @@ export class VectorIndex {
     const vector = await this.vectorOf(seq);
     if (!vector) return undefined;
     const unit = toUnit(vector);
+    if (!isFiniteVector(unit)) return undefined;
     const equals = new EqualEvents();
     const add = (position: number) => {
       if (this.#table.isLatest(position)) equals.add(this.#table.seqAt(position));

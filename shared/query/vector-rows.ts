@@ -2,9 +2,10 @@
 // Positions never change, because the files only grow at the end.
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { scaleToUnit } from "../embed/unit-vector.js";
 import { VALUE_FORMATS, type Words, wordsOf } from "../format/row-values.js";
 import { type RowShape, rowBytes, SEQ_BYTES, seqAt } from "../format/vector-row.js";
-import { type RowBlock, scaleToUnit } from "./nearest-rows.js";
+import type { RowBlock } from "./nearest-rows.js";
 
 export interface RowFiles {
   dir: string;

@@ -1,5 +1,4 @@
-// The vectorizer's workers and files of rows as fills use them. It remembers where ranges ended, so that the next one is
-// read from there and not from the begin of its segment.
+// The vectorizer's workers and files of rows as fills use them.
 import type { EmbedderSpec } from "../../../shared/embed/embedder.js";
 import type { RowLevel } from "../../../shared/embed/levels.js";
 import type { Priority } from "../../../shared/format/entry.js";
@@ -7,7 +6,8 @@ import { spaceName } from "../../../shared/format/space.js";
 import { rowBytes } from "../../../shared/format/vector-row.js";
 import type { TreeLayout } from "../../../shared/store/layout.js";
 import type { EmbedJobs } from "../embed-jobs.js";
-import type { EventPlace, SpecOfPriority } from "../embed-protocol.js";
+import type { SpecOfPriority } from "../embed-protocol.js";
+import type { KnownPlaces } from "../known-places.js";
 import type { RowSpaces } from "../row-spaces.js";
 import type { FillTarget } from "./fill.js";
 import type { FillGround } from "./fill-ground.js";
@@ -17,17 +17,14 @@ export interface GroundParts {
   tree: TreeLayout;
   jobs: EmbedJobs;
   spaces: RowSpaces;
+  places: KnownPlaces;
   /** Workers. */
   lanes: number;
   /** What a level makes its rows with: never what it falls back to. @throws EmbedError */
   specOf: (level: RowLevel) => Promise<EmbedderSpec>;
 }
 
-/** Ranges that are under way side by side end near each other. */
-const MOST_PLACES = 32;
-
-export function makeGround({ tree, jobs, spaces, lanes, specOf }: GroundParts): FillGround {
-  const places = new KnownPlaces();
+export function makeGround({ tree, jobs, spaces, places, lanes, specOf }: GroundParts): FillGround {
   return {
     lanes,
     target: async (level) => targetOf(await specOf(level)),
@@ -56,18 +53,4 @@ function targetOf({ space }: EmbedderSpec): FillTarget {
 /** Other priorities get nothing. */
 function specsFor(spec: EmbedderSpec, priorities: readonly Priority[]): SpecOfPriority {
   return Object.fromEntries(priorities.map((priority) => [priority, spec]));
-}
-
-class KnownPlaces {
-  #places: EventPlace[] = [];
-
-  note(place: EventPlace): void {
-    this.#places = [place, ...this.#places].slice(0, MOST_PLACES);
-  }
-
-  /** The nearest one that is not behind it. */
-  before(seq: number): EventPlace | undefined {
-    const before = this.#places.filter(({ entry }) => entry.seq <= seq);
-    return before.sort((a, b) => b.entry.seq - a.entry.seq)[0];
-  }
 }

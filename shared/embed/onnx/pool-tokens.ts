@@ -1,4 +1,5 @@
 // A text's vector from those of its tokens: their mean, padding left out, scaled to length 1. Pure.
+import { toUnit } from "../unit-vector.js";
 
 export interface TokenVectors {
   /** Text by text, token by token: texts × width × dimensions. */
@@ -12,6 +13,7 @@ export interface TokenVectors {
 export function poolTokens({ data, width, dimensions }: TokenVectors, lengths: readonly number[]): Float32Array[] {
   return lengths.map((length, text) => {
     const from = text * width * dimensions;
+    // The sum has the mean's direction: dividing by the number of tokens is part of the scaling.
     return toUnit(sumRows(data.subarray(from, from + length * dimensions), dimensions));
   });
 }
@@ -22,14 +24,4 @@ function sumRows(rows: Float32Array, dimensions: number): Float64Array {
     for (let k = 0; k < dimensions; k += 1) sum[k] = (sum[k] as number) + (rows[at + k] as number);
   }
   return sum;
-}
-
-/** The sum has the mean's direction: dividing by the number of tokens is part of the scaling. */
-function toUnit(sum: Float64Array): Float32Array {
-  let squares = 0;
-  for (const value of sum) squares += value * value;
-  const length = Math.sqrt(squares);
-  const unit = new Float32Array(sum.length);
-  for (let k = 0; k < sum.length; k += 1) unit[k] = (sum[k] as number) / length;
-  return unit;
 }

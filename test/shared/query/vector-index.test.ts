@@ -288,6 +288,11 @@ test("a zero row and a row of infinities in f16 are nobody's neighbour and harm 
   await index.idle();
   assert.equal(index.status().state, "ready");
   assert.ok((await recallAt10(index, others)) >= 0.96);
+  for (const seq of [9, 10]) {
+    const vector = (await index.vectorOf(seq)) as Float32Array;
+    assert.deepEqual([await index.nearest(vector, 3), await index.equalsOf(seq)], [[], undefined]);
+    assert.deepEqual(await index.cosinesOf(vector, [0, 1]), new Map());
+  }
   await index.close();
 });
 

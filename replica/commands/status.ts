@@ -89,11 +89,16 @@ function formatStatus({ held, answers, queries, dbus, metrics }: ReplicaStatus):
   return `${table}\n\n${lines.join("\n")}`;
 }
 
-/** Undefined when nobody listens: the agent's half is worth having without the engine's, which starts anew when it dies. */
+/** systemd keeps the questions to a service that is away; this is not the place to wait for it. */
+const ENGINE_WITHIN_MS = 5000;
+
+/** Undefined when nobody answers: the agent's half is worth having without the engine's, which starts anew when it dies. */
 async function askEngine(socketPath: string, signal: AbortSignal): Promise<EngineStatus | undefined> {
+  const late = AbortSignal.timeout(ENGINE_WITHIN_MS);
   try {
-    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status", signal });
+    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status", signal: AbortSignal.any([signal, late]) });
   } catch (error) {
+    if (late.aborted && !signal.aborted) return undefined;
     if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
     throw error;
   }

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "../log.js";
 import { RootLayout, type StoreLayout } from "./layout.js";
 import { adoptQueryIndex, discardIndex, makeIndexFolder } from "./make-index-folder.js";
+import { widenFolder } from "./widen-modes.js";
 
 /** Who answers queries; undefined is the daemon's own child. */
 export type QueryUser = Owner | undefined;
@@ -21,7 +22,10 @@ export async function openStoresToQueries(root: string, user: QueryUser, log: Lo
   // The group first: the old one must not get the new mode.
   await chown(layout.stores, self(), user?.gid ?? process.getegid?.() ?? 0);
   await chmod(layout.stores, user ? 0o750 : 0o700);
-  if (user) await warnOfClosedFolders(root, user, log);
+  if (user) {
+    await warnOfClosedFolders(root, user, log);
+    await openModels(layout.models);
+  }
   for (const uuid of await readdir(layout.stores)) {
     const store = layout.store(uuid);
     try {
@@ -42,6 +46,13 @@ async function warnOfClosedFolders(root: string, { uid, gid }: Owner, log: Logge
       log.warn("the query user may not pass through a folder: chmod o+x", { folder, mode: formatMode(found.mode) });
     }
     if (dirname(folder) === folder) return;
+  }
+}
+
+/** Questions are embedded by the models that made the vectors. One that is being added is its command's alone. */
+async function openModels(models: string): Promise<void> {
+  for (const name of (await readdir(models).catch(ifMissing)) ?? []) {
+    if (!name.startsWith(".")) await widenFolder(join(models, name)).catch(ifMissing);
   }
 }
 

@@ -1,6 +1,6 @@
-// Makes the files of a live store readable for everyone, where a daemon or an `init` under a narrow umask made them. Their
-// modes travel with every generation, onto read-only snapshots that nobody can mend, and a replica's queries may be
-// answered by a user of its own. Who gets as far as these files is decided by the folders above them.
+// Makes files readable for everyone where a command under a narrow umask made them. The modes of a live store travel with every
+// generation, onto read-only snapshots that nobody can mend, and a replica's queries may be answered by a user of its
+// own. Who gets as far as these files is decided by the folders above them.
 import { chmod, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { TreeLayout } from "./layout.js";
@@ -13,7 +13,8 @@ export async function widenModes({ timing, vector }: TreeLayout): Promise<void> 
   for (const subvolume of [timing, vector]) await widenFolder(subvolume);
 }
 
-async function widenFolder(path: string): Promise<void> {
+/** Whatever is in the folder. Links are left alone. */
+export async function widenFolder(path: string): Promise<void> {
   await widen(path, READ_AND_PASS);
   for (const entry of await readdir(path, { withFileTypes: true })) {
     const inner = join(path, entry.name);

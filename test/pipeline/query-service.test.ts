@@ -4,14 +4,17 @@ import assert from "node:assert/strict";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { execa } from "execa";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import type { EngineStatus } from "../../shared/query/engine.js";
 import type { AnsweredBy } from "../../shared/query/start-queries.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import { eventually, expectConverged, ingest, mustRun, seal, someEvents, storeOf } from "../support/drive-fleet.js";
 import { asQueryUser, makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
-import { ROOT, requirePart } from "../support/require-part.js";
-import { type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
+import { program, requirePart, ROOT } from "../support/require-part.js";
+import { DaemonProcess } from "../support/start-daemon.js";
+import { bothAnswer, type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
+import { withBus } from "../support/with-bus.js";
 
 const WITH_SERVICE = { query: { user: QUERY_USER.name } };
 
@@ -129,4 +132,57 @@ test("an index of root's is handed over as it is, and what else there is stays c
     await service.stop();
     await fleet.stop();
   }
+});
+
+test("a primary under a narrow umask makes generations that services on both sides read, at sockets that systemd made", async (t) => {
+  if (!(await requirePart(t, ROOT)) || !(await requirePart(t, READABLE_CHECKOUT))) return;
+  if (!(await requirePart(t, program("systemd-socket-activate", "systemd")))) return;
+  if (!(await requirePart(t, program("gdbus", "libglib2.0-bin")))) return;
+  await withBus(async ({ address }) => {
+    const fleet = await makeFleet({ primary: WITH_SERVICE, replica: { ...WITH_SERVICE, dbus: { address } } });
+    const enter = ["sh", "-c", 'umask 077; exec "$@"', "sh"];
+    const primary = new DaemonProcess("primary", ["--config", fleet.primary.configPath], { enter });
+    const services = await Promise.all(
+      (["primary", "replica"] as const).map((role) => makeQueryService(fleet, role, { byActivation: true })),
+    );
+    const monitor = execa("gdbus", ["monitor", "--address", address, "--dest", "dev.isochron.Replica1"], {
+      reject: false,
+      stdin: "ignore",
+      buffer: false,
+    });
+    let heard = "";
+    monitor.stdout.on("data", (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+    try {
+      await fleet.replica.daemon.start();
+      await primary.start();
+      // They start when the first of these asks.
+      const started = Promise.all(services.map((service) => service.start()));
+      await ingest(fleet, someEvents(10));
+      await seal(fleet);
+      await bothAnswer(fleet, 11);
+      await started;
+      for (const service of services) assert.match(service.log, /serving queries .*query=inherited/);
+      const { timing } = (await storeOf(fleet, "replica")).generation(1);
+      const names = await readdir(timing, { recursive: true, withFileTypes: true });
+      const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      assert.ok(files.length >= 4, files.join());
+      for (const file of files) assert.equal((await stat(file)).mode & 0o777, 0o644, file);
+      await eventually(
+        async () => /Replica1\.Applied \(uint64 10,\)/.test(heard),
+        () => `Applied is not heard: ${heard}`,
+      );
+      assert.match(await mustRun(fleet.primary, "status"), /queries +answered by the service of nobody, pid \d+/);
+      await expectConverged(fleet);
+    } catch (error) {
+      const logs = [primary, fleet.replica.daemon, ...services].map(({ log }) => log).join("\n--\n");
+      throw new Error(`${(error as Error).message}\n${logs}`, { cause: error });
+    } finally {
+      monitor.kill();
+      await Promise.all(services.map((service) => service.stop()));
+      await primary.stop();
+      await fleet.stop();
+    }
+  });
 });

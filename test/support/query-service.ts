@@ -24,11 +24,11 @@ export async function asQueryUser(...command: string[]): Promise<number | undefi
   return (await execa(program, args, { reject: false, stdin: "ignore" })).exitCode;
 }
 
-/** The service of one side; it makes its socket by itself. */
+/** The service of one side. It makes its socket by itself, or gets it from systemd's own activation, at the first question. */
 export async function makeQueryService(
   fleet: Fleet,
   role: "primary" | "replica",
-  { enter = [] }: { enter?: readonly string[] } = {},
+  { byActivation = false }: { byActivation?: boolean } = {},
 ): Promise<DaemonProcess> {
   const side: FleetSide = fleet[role];
   // The fleet's folder is a temp folder of root's, which nobody else may enter.
@@ -37,6 +37,9 @@ export async function makeQueryService(
   await mkdir(runDir, { recursive: true });
   await chown(runDir, 0, QUERY_USER.gid);
   await chmod(runDir, 0o1775);
-  const options = { enter: [...enter, ...AS_USER], command: "serve-queries" };
+  const enter = byActivation
+    ? ["systemd-socket-activate", "-l", side.socket("query"), "-E", "ISOCHRON_CONFIG=/dev/null", ...AS_USER]
+    : AS_USER;
+  const options = { enter, command: "serve-queries" };
   return new DaemonProcess(role, ["--config", side.configPath], options);
 }

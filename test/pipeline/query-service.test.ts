@@ -11,7 +11,7 @@ import type { AnsweredBy } from "../../shared/query/start-queries.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import { eventually, expectConverged, ingest, mustRun, seal, someEvents, storeOf } from "../support/drive-fleet.js";
 import { asQueryUser, makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
-import { program, requirePart, ROOT } from "../support/require-part.js";
+import { program, ROOT, requirePart } from "../support/require-part.js";
 import { DaemonProcess } from "../support/start-daemon.js";
 import { bothAnswer, type Fleet, makeFleet, replicaAnswers } from "../support/start-fleet.js";
 import { withBus } from "../support/with-bus.js";

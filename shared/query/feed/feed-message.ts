@@ -24,7 +24,7 @@ export const serviceLine = z.discriminatedUnion("op", [
 
 export const daemonLine = z.discriminatedUnion("op", [
   z.object({ op: z.literal("welcome"), feed: z.int(), version, pid }),
-  z.object({ op: z.literal("refused"), reason: words }),
+  z.object({ op: z.literal("refused"), feed: z.int(), reason: words }),
   z.object({ op: z.literal("promoted"), store, generation }),
   z.object({ op: z.literal("primary-head"), store, head: z.object({ size, atMs: z.number(), generation }) }),
   z.object({ op: z.literal("ping") }),

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { keepRunning } from "../../keep-running.js";
 import type { Logger } from "../../log.js";
 import type { QueryEngine } from "../engine.js";
+import type { Promoted } from "../query-message.js";
 import { takeNews } from "../take-news.js";
 import { FeedConnection } from "./feed-connection.js";
 import { type DaemonLine, daemonLine, FEED_VERSION, type ServiceLine } from "./feed-message.js";
@@ -80,8 +81,10 @@ export class FeedFollower {
     connection.send({ op: "hello", feed: FEED_VERSION, version, pid: process.pid });
     let refusal: string | undefined;
     const why = await connection.read((line) => {
-      if (line.op === "refused") refusal = line.reason;
-      else this.#take(connection, line);
+      if (line.op !== "refused") return this.#take(connection, line);
+      refusal = line.reason;
+      // Nobody will tell this one of promotions, and nobody else answers.
+      if (line.feed !== FEED_VERSION) this.#lookByItself(() => undefined);
     });
     signal.removeEventListener("abort", onAbort);
     throw new Error(refusal ?? why);
@@ -102,7 +105,12 @@ export class FeedFollower {
     this.#sinceMs = performance.now();
     this.#problem = null;
     this.#options.log.info("connected to the daemon", { pid, version });
-    void this.#options.engine.catchUp((store, answered) => connection.send({ op: "answered", store, ...answered }));
+    this.#lookByItself((store, answered) => connection.send({ op: "answered", store, ...answered }));
+  }
+
+  #lookByItself(onAnswered: (store: string, answered: Promoted) => void): void {
+    const { engine, log } = this.#options;
+    engine.catchUp(onAnswered).catch((error: unknown) => log.warn("the stores cannot be read yet", { error }));
   }
 
   /** Told once for each reason: a daemon may be away for days. */

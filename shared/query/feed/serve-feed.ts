@@ -126,7 +126,7 @@ export class QueryFeed {
     if (this.#service?.connection === connection) return;
     const reason = this.#refusal(hello);
     if (reason !== undefined) {
-      connection.sendLast({ op: "refused", reason }, reason);
+      connection.sendLast({ op: "refused", feed: FEED_VERSION, reason }, reason);
       return;
     }
     const before = this.#service?.connection;

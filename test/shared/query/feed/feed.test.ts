@@ -234,13 +234,14 @@ test("a follower finds what was promoted by itself each time it connects, and sa
   });
 });
 
-test("a follower that is refused says why, once, and goes on asking", async () => {
+test("a follower that is refused says why, once, and goes on asking, and looking by itself", async () => {
   await withFolder(async (folder) => {
     const socketPath = join(folder, "feed.sock");
     let asked = 0;
+    let looked = 0;
     const daemon = createServer((socket) => {
       asked += 1;
-      socket.end(`${JSON.stringify({ op: "refused", reason: "the daemon is older" })}\n`);
+      socket.end(`${JSON.stringify({ op: "refused", feed: 0, reason: "the daemon is older" })}\n`);
       socket.on("error", () => undefined);
       socket.resume();
     });
@@ -251,7 +252,10 @@ test("a follower that is refused says why, once, and goes on asking", async () =
     const engine: FakeEngine = {
       promoted: () => Promise.reject(new Error("never asked")),
       setPrimaryHead: () => undefined,
-      catchUp: async () => undefined,
+      catchUp: async () => {
+        looked += 1;
+        throw new Error("not even the stores can be read");
+      },
     };
     const follower = new FeedFollower({ socketPath, engine, version: "0.1.0", log, mostDelayMs: 20 });
     follower.start();
@@ -260,6 +264,7 @@ test("a follower that is refused says why, once, and goes on asking", async () =
       () => "it gave up",
     );
     assert.equal(follower.state().problem, "the daemon is older");
+    assert.ok(looked > 3);
     assert.equal(lines.filter((line) => line.includes("the daemon is older")).length, 1);
     await follower.stop();
     await new Promise((resolve) => daemon.close(resolve));

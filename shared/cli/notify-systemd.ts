@@ -1,16 +1,27 @@
 // What a daemon tells systemd, by the program `systemd-notify` (sd_notify(3)): Node has no datagram sockets of the file
 // system. Without a NOTIFY_SOCKET nothing is told. A message that does not get through never harms the daemon.
-import { execa } from "execa";
-
-/** One message of several assignments, such as `READY=1`. Resolves with whether systemd has taken it; never rejects. */
-export async function notifySystemd(...assignments: string[]): Promise<boolean> {
-  if (process.env.NOTIFY_SOCKET === undefined) return false;
-  const result = await execa("systemd-notify", assignments, { reject: false, stdin: "ignore", timeout: MOST_MS });
-  return !result.failed;
-}
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
 
 /** It waits until systemd has read the message, because systemd asks the kernel which unit the sender is of. */
 const MOST_MS = 20_000;
+
+/**
+ * One message of several assignments, such as `READY=1`. Resolves with whether systemd has taken it; never rejects.
+ *
+ * The end of a message is the end of its standard error, not the exit of its process: that is told by a signal, which the
+ * kernel may give to a thread that waits for a disk.
+ */
+export async function notifySystemd(...assignments: string[]): Promise<boolean> {
+  if (process.env.NOTIFY_SOCKET === undefined) return false;
+  const child = spawn("systemd-notify", assignments, { stdio: ["ignore", "ignore", "pipe"], timeout: MOST_MS });
+  let failed = false;
+  child.on("error", () => {
+    failed = true;
+  });
+  const complaint = await text(child.stderr).catch(() => "broken off");
+  return !failed && complaint === "";
+}
 
 /** What systemd shows as `Status:`. A line of its own must not become another assignment. */
 export function statusLine(text: string): string {

@@ -2,7 +2,7 @@
 // is ready, how it is doing and that it lives, if started as `Type=notify`.
 import { once } from "node:events";
 import { notifySystemd, statusLine } from "./notify-systemd.js";
-import { extendStart, type Living, showLife } from "./show-life.js";
+import { LifeSigns, type Living } from "./show-life.js";
 
 export interface Daemon extends Living {
   /** Rejects when the daemon cannot go on. */
@@ -19,18 +19,22 @@ export async function runDaemon(start: () => Promise<Daemon>): Promise<void> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  const daemon = await extendStart(start());
-  await notifySystemd("READY=1", ...(daemon.describe ? [statusLine(daemon.describe())] : []));
-  const dying = new AbortController();
-  const living = showLife(daemon, dying.signal);
+  const life = new LifeSigns();
+  life.start();
   try {
-    if (!ending.signal.aborted) await Promise.race([once(ending.signal, "abort"), daemon.failed ?? forever()]);
+    const daemon = await start();
+    await notifySystemd("READY=1", ...(daemon.describe ? [statusLine(daemon.describe())] : []));
+    try {
+      await life.started(daemon);
+      if (!ending.signal.aborted) await Promise.race([once(ending.signal, "abort"), daemon.failed ?? forever()]);
+    } finally {
+      await life.stop();
+      // A stop that takes longer than TimeoutStopSec is cut off: a crash at any point is what the store is made for.
+      await notifySystemd("STOPPING=1", statusLine("stopping"));
+      await daemon.stop();
+    }
   } finally {
-    dying.abort();
-    await living;
-    // A stop that takes longer than TimeoutStopSec is cut off: a crash at any point is what the store is made for.
-    await notifySystemd("STOPPING=1", statusLine("stopping"));
-    await daemon.stop();
+    await life.stop();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }

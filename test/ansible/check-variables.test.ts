@@ -71,6 +71,8 @@ const BAD: Record<string, [value: unknown, says: RegExp, more?: Record<string, u
     [{ root: "/srv" }, /isochron_primary_root/],
     ["fast", /dict/],
   ],
+  isochron_primary_memory_max: [["2 GB", /512M or 2G/]],
+  isochron_primary_queries_memory_max: [["much", /512M or 2G/]],
   isochron_replica_name: [["two words", /like a host name/]],
   isochron_replica_root: [["/", /absolute path below a top folder/]],
   isochron_replica_volume: [["lvm", /one of: loop, device, mounted/]],
@@ -84,6 +86,8 @@ const BAD: Record<string, [value: unknown, says: RegExp, more?: Record<string, u
     ["ssh", /int/],
   ],
   isochron_replica_host_key_file: [["/etc/ssh/ssh_host_ed25519_key", /public key, \*\.pub/]],
+  isochron_replica_memory_max: [["-1", /512M or 2G/]],
+  isochron_replica_queries_memory_max: [["0G", /512M or 2G/]],
   isochron_replica_options: [[{ trust: [] }, /isochron_replica_primaries/]],
 };
 

@@ -37,16 +37,20 @@ export async function requireSystemd(t: TestContext): Promise<boolean> {
   return true;
 }
 
-/** Boots with `units` (file name and text; `DefaultDependencies=no` is theirs to say) beside the machine's, runs `body`. */
+/**
+ * Boots with `units` (file name and text; `DefaultDependencies=no` is theirs to say) beside the machine's, runs `body`. `binds`:
+ * folders of this machine, by where they are seen inside.
+ */
 export async function withSystemd<T>(
   units: Record<string, string>,
   body: (systemd: Systemd) => Promise<T>,
+  binds: Record<string, string> = {},
 ): Promise<T> {
   return withFolder(async (folder) => {
     await writeUnits(join(folder, "units"), units);
     const name = `isochron-test-${process.pid}-${folder.slice(-6)}`.replace(/[^A-Za-z0-9-]/g, "0");
     const cgroups = await makeCgroups(name);
-    const nspawn = startNspawn(folder, name, cgroups);
+    const nspawn = startNspawn(folder, name, cgroups, binds);
     let leader: number | undefined;
     try {
       leader = await waitForBus(nspawn);
@@ -74,7 +78,13 @@ async function writeUnits(folder: string, units: Record<string, string>): Promis
 }
 
 /** In a mount namespace of its own, which takes overlay and memory along when it ends. */
-function startNspawn(folder: string, name: string, cgroups: readonly string[]): ChildProcess {
+function startNspawn(
+  folder: string,
+  name: string,
+  cgroups: readonly string[],
+  binds: Record<string, string>,
+): ChildProcess {
+  const bound = Object.entries(binds).map(([inside, outside]) => `--bind=${outside}:${inside}`);
   const script = `set -e
     for cgroup in ${cgroups.join(" ")}; do echo $$ >"$cgroup/cgroup.procs"; done
     mkdir box && mount -t tmpfs -o mode=755 tmpfs box
@@ -82,7 +92,7 @@ function startNspawn(folder: string, name: string, cgroups: readonly string[]): 
     cp -r units/. box/upper/usr/lib/systemd/system/
     mount -t overlay -o lowerdir=/,upperdir=box/upper,workdir=box/work overlay box/root
     exec systemd-nspawn --quiet --directory=box/root --machine=${name} --private-network --register=no --keep-unit \\
-      --link-journal=no --resolv-conf=off --timezone=off --console=pipe \\
+      --link-journal=no --resolv-conf=off --timezone=off --console=pipe ${bound.join(" ")} \\
       --boot systemd.unit=${TARGET} systemd.show_status=no systemd.log_target=console`;
   return spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", script], {
     cwd: folder,

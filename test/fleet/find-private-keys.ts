@@ -39,7 +39,11 @@ export async function expectNoKeyElsewhere(
 ): Promise<void> {
   for (const host of fleet.hosts) {
     const others = keys.filter((key) => key.host !== host.name).flatMap(({ secrets }) => secrets);
-    assert.deepEqual(await findIn(fleet, pathInZone(fleet.zone, host.name, "upper"), others, folder), [], host.name);
+    for (const place of [
+      [host.name, "upper"],
+      ["disks", host.name],
+    ])
+      assert.deepEqual(await findIn(fleet, pathInZone(fleet.zone, ...place), others, folder), [], host.name);
   }
   const all = keys.flatMap(({ secrets }) => secrets);
   assert.deepEqual(await findIn(fleet, fleet.controller.folder, all, folder), [], "where Ansible ran");
@@ -64,6 +68,7 @@ async function findIn(
   const patterns = join(folder, "patterns");
   await writeFile(patterns, `${secrets.join("\n")}\n`, { mode: 0o600 });
   const [program = "", ...args] = [...zone.inside, "grep", "-rlaF", "--devices=skip", "-f", patterns, place];
+  // A host without a disk of its own has no such file.
   const { stdout } = await execa(program, args, { reject: false, stdin: "ignore", env: { LC_ALL: "C" } });
   return stdout.split("\n").filter((path) => path !== "" && path !== patterns);
 }

@@ -45,6 +45,8 @@ export class NspawnHost {
   #leader: number | undefined;
   #cgroups: string[] = [];
   #log = "";
+  /** What its administrator brings again after a wipe. */
+  #brought: [path: string, folder: string][] = [];
 
   /** Where its administrator has mounted a volume before. */
   get mountedOn(): string | undefined {
@@ -78,6 +80,7 @@ export class NspawnHost {
     const [program = "", ...args] = [...zone.inside, "sh", "-c", script];
     const { stdout } = await execa(program, args, { stdin: "ignore" });
     this.hostKey = stdout.trim().split(" ").slice(0, 2).join(" ");
+    for (const [path, folder] of this.#brought) await this.#copy(path, folder);
   }
 
   async boot(): Promise<void> {
@@ -109,9 +112,8 @@ export class NspawnHost {
 
   /** Copies a file or a folder of this machine into a folder of the host. */
   async put(path: string, folder: string): Promise<void> {
-    const { zone } = this.#options;
-    const [program = "", ...args] = [...zone.inside, "cp", "-r", path, pathInZone(zone, this.name, "root", folder)];
-    await execa(program, args, { stdin: "ignore" });
+    this.#brought.push([path, folder]);
+    await this.#copy(path, folder);
   }
 
   /** Runs a program on the host; resolves whatever its exit code is. */
@@ -158,6 +160,12 @@ export class NspawnHost {
     this.#leader = undefined;
     for (const cgroup of this.#cgroups) await removeCgroup(cgroup);
     this.#cgroups = [];
+  }
+
+  async #copy(path: string, folder: string): Promise<void> {
+    const { zone } = this.#options;
+    const [program = "", ...args] = [...zone.inside, "cp", "-r", path, pathInZone(zone, this.name, "root", folder)];
+    await execa(program, args, { stdin: "ignore" });
   }
 
   async #waitForBoot(nspawn: ChildProcess): Promise<void> {

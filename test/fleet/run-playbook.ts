@@ -49,6 +49,7 @@ export async function runPlaybook(controller: Controller, playbook: string, ...a
     env: {
       ANSIBLE_LOCAL_TEMP: join(controller.folder, "ansible"),
       ANSIBLE_SSH_CONTROL_PATH_DIR: connections,
+      ANSIBLE_SSH_ARGS: "-o ControlMaster=auto -o ControlPersist=30s",
       ANSIBLE_NOCOLOR: "1",
       LC_ALL: "C.UTF-8",
     },

@@ -1,6 +1,6 @@
 // What both bins ask before they load anything else: can this machine's Node run this build? Without it a wrong one meets
-// a syntax error in a dependency, or dlopen's words about an ABI. Must therefore parse on every Node with ES modules, and
-// import nothing but what is built in.
+// a syntax error in a dependency, or dlopen's words about an ABI. Must therefore parse on every Node from 14.8 on, as the
+// bins themselves do, and import nothing but what is built in.
 import { readFileSync } from "node:fs";
 
 /** What a release was compiled for, as `release.json` has it. */

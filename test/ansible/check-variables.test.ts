@@ -64,7 +64,10 @@ const BAD: Record<string, [value: unknown, says: RegExp, more?: Record<string, u
   isochron_primary_origin: [["https://host1", /write it like host1\.example\.org/]],
   isochron_primary_root: [["primary", /absolute path below a top folder/]],
   isochron_primary_volume: [["zfs", /one of: loop, device, mounted/]],
-  isochron_primary_volume_size: [["4 GB", /512M, 4G or 1T/]],
+  isochron_primary_volume_size: [
+    ["4 GB", /512M, 4G or 1T/],
+    ["255M", /256M at least/],
+  ],
   isochron_primary_volume_device: [["sdb", /path below \/dev/, { isochron_primary_volume: "device" }]],
   isochron_primary_replicas: [[["nobody"], /group isochron_replicas/]],
   isochron_primary_options: [
@@ -76,7 +79,10 @@ const BAD: Record<string, [value: unknown, says: RegExp, more?: Record<string, u
   isochron_replica_name: [["two words", /like a host name/]],
   isochron_replica_root: [["/", /absolute path below a top folder/]],
   isochron_replica_volume: [["lvm", /one of: loop, device, mounted/]],
-  isochron_replica_volume_size: [["8", /512M, 8G or 1T/]],
+  isochron_replica_volume_size: [
+    ["8", /512M, 8G or 1T/],
+    ["64M", /256M at least/],
+  ],
   isochron_replica_volume_device: [["", /path below \/dev/, { isochron_replica_volume: "device" }]],
   isochron_replica_primaries: [[["nobody"], /group isochron_primaries/]],
   isochron_replica_user: [["root", /never root/]],

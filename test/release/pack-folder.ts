@@ -1,10 +1,8 @@
 // A folder as a tarball with its digest beside it: sorted, everything of root's and of one time, so that the same files
 // give the same bytes. The tarball gets its name when it is whole, the digest last.
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { hashFile } from "../../shared/models/hash-file.js";
 import { runStep } from "./run-step.js";
 
 export interface PackOptions {
@@ -44,9 +42,3 @@ const SAME_BYTES = [
   ...["--format=gnu", "--sort=name", "--hard-dereference"],
   ...["--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"],
 ];
-
-async function hashFile(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  return hash.digest("hex");
-}

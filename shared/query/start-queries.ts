@@ -40,13 +40,18 @@ export async function startQueries(options: StartQueriesOptions): Promise<Querie
   await openStoresToQueries(root, user, log);
   const answering = user ? await startFeed(options, user, teller) : await startChild(options, teller);
   const layout = new RootLayout(root);
+  const opening = new Map<string, Promise<void>>();
+  /** A new store's folder is there from its first promotion on. */
+  const opened = (store: string) =>
+    openStoreToQueries(layout.store(store), user, log)
+      .catch((error: unknown) => log.error("a store cannot be opened to queries", { store, error }))
+      .finally(() => opening.delete(store));
   return {
     ...answering,
     promoted(store, generation) {
-      // A new store's folder is there from its first promotion on.
-      openStoreToQueries(layout.store(store), user, log)
-        .catch((error: unknown) => log.error("a store cannot be opened to queries", { store, error }))
-        .finally(() => teller.promoted(store, generation));
+      const open = opening.get(store) ?? opened(store);
+      opening.set(store, open);
+      void open.then(() => teller.promoted(store, generation));
     },
     setPrimaryHead: (store, head) => teller.setPrimaryHead(store, head),
   };

@@ -60,9 +60,14 @@ export async function adoptQueryIndex({ index, queryIndex }: StoreLayout): Promi
 
 /** Takes the folder away at once, and then what is in it, whoever's it is: rm(1) follows no link on its way. */
 export async function discardIndex(dir: string): Promise<void> {
+  await removeAside(await setAside(dir));
+}
+
+/** Gives the folder another name, under which a crash leaves it to the next start to sweep. */
+export async function setAside(dir: string): Promise<string> {
   const aside = `${dir}.${randomBytes(6).toString("hex")}`;
   await rename(dir, aside);
-  await removeAside(aside);
+  return aside;
 }
 
 async function removeAside(path: string): Promise<void> {

@@ -1,11 +1,22 @@
 // What whoever answers queries may reach of a root. A user of its own gets passage to what is promoted, and the folder of its
 // index; arrivals, the live ledger and keys stay root's. Root works here in folders that this user may write to: it follows
 // no link, gives away only what is its own under a single name, and never enters a folder that is another's.
-import { chmod, chown, constants, type FileHandle, lstat, open, readdir, realpath, stat } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  constants,
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  realpath,
+  rename,
+  stat,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "../log.js";
 import { RootLayout, type StoreLayout } from "./layout.js";
-import { adoptQueryIndex, discardIndex, makeIndexFolder } from "./make-index-folder.js";
+import { adoptQueryIndex, discardIndex, makeIndexFolder, setAside } from "./make-index-folder.js";
 import { widenFolder } from "./widen-modes.js";
 
 /** Who answers queries; undefined is the daemon's own child. */
@@ -56,7 +67,7 @@ async function openModels(models: string): Promise<void> {
   }
 }
 
-/** One store. Asking again for what is open already is cheap. */
+/** One store, by one call at a time. Asking again for what is open already is cheap. */
 export async function openStoreToQueries(store: StoreLayout, user: QueryUser, log: Logger): Promise<void> {
   const owner = user?.uid ?? self();
   const found = await lstat(store.queryIndex).catch(ifMissing);
@@ -68,7 +79,7 @@ export async function openStoreToQueries(store: StoreLayout, user: QueryUser, lo
   }
   await makeIndexFolder(store.index);
   await makeIndexFolder(store.queryIndex);
-  if (user) await giveFolder(store.queryIndex, user);
+  if (user) await giveIndex(store.queryIndex, user);
 }
 
 /** What a daemon with another umask may have made too narrow, and what is nobody's but root's. */
@@ -78,6 +89,17 @@ async function openModes(store: StoreLayout): Promise<void> {
   for (const folder of [...open, store.index]) await chmod(folder, 0o755).catch(ifMissing);
   for (const folder of [store.live.dir, store.staging, store.links]) await chmod(folder, 0o700).catch(ifMissing);
   await chmod(store.storeFile, 0o644).catch(ifMissing);
+}
+
+/**
+ * Closed and out of the way meanwhile: a crash leaves nothing half given where root would take it for its own, and the index
+ * is built again.
+ */
+async function giveIndex(path: string, owner: Owner): Promise<void> {
+  const aside = await setAside(path);
+  await chmod(aside, 0o700);
+  await giveFolder(aside, owner);
+  await rename(aside, path);
 }
 
 /** What is in it first: until the folder itself is given, nobody else can change what its names lead to. */

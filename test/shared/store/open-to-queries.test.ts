@@ -57,7 +57,11 @@ test("an older index is moved and given to the user as it is, and what is the da
   if (!(await requirePart(t, ROOT))) return;
   await withRoot(async ({ stores, store, open }) => {
     const before = await stat(join(store.index, "catalog.db"));
+    const half = join(store.index, "queries.0123456789ab");
+    await mkdir(join(half, SPACE), { recursive: true });
     await open(USER);
+    await assert.rejects(lstat(half), { code: "ENOENT" }, "what a crash left of a handing over is swept");
+    assert.equal(await modeOf(store.queryIndex), 0o700);
     const { ino, uid } = await stat(store.catalog);
     assert.deepEqual([ino, uid], [before.ino, USER.uid]);
     assert.equal(await readFile(join(store.segments(SPACE), "0.hnsw"), "utf8"), `${SPACE}/0.hnsw`);

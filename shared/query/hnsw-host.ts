@@ -40,6 +40,8 @@ export class HnswHost {
   #waiting: Waiting[] = [];
   readonly #specs = new Map<number, SegmentSpec>();
   readonly #ready = new Set<number>();
+  /** One load at a time: if the child dies of it, it is known which file it was. */
+  #loading: Promise<void> = Promise.resolve();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -81,7 +83,7 @@ export class HnswHost {
   /** Resolves when the segment is loaded, or is known not to be loadable (`onDamaged` was called then). */
   async load(spec: SegmentSpec): Promise<void> {
     this.#specs.set(spec.id, spec);
-    await this.#loadNow(spec);
+    await this.#loadInTurn(spec);
   }
 
   /** Queries already handed over are answered first. */
@@ -140,10 +142,16 @@ export class HnswHost {
     }
   }
 
+  #loadInTurn(spec: SegmentSpec): Promise<void> {
+    this.#loading = this.#loading.then(() => this.#loadNow(spec));
+    return this.#loading;
+  }
+
+  /** Never rejects. */
   async #loadNow(spec: SegmentSpec): Promise<void> {
     const { onDamaged, ...request } = spec;
-    // Between two children: the next one loads all specs when it starts.
-    if (!this.#child?.connected) return;
+    // Between two children: the next one loads all specs when it starts, and may have had this one before its turn here.
+    if (!this.#child?.connected || this.#ready.has(spec.id) || this.#specs.get(spec.id) !== spec) return;
     try {
       await this.#call({ op: "load", call: 0, ...request });
       if (this.#specs.has(spec.id)) this.#ready.add(spec.id);
@@ -194,7 +202,7 @@ export class HnswHost {
     this.#log.warn("HNSW process ended, starting another", { code, signal, delay_ms: delayMs });
     this.#restart = setTimeout(() => {
       this.start();
-      for (const spec of this.#specs.values()) void this.#loadNow(spec);
+      for (const spec of this.#specs.values()) void this.#loadInTurn(spec);
     }, delayMs);
   }
 }

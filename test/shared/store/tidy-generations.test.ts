@@ -21,6 +21,7 @@ import { listGenerations } from "../../../shared/store/generations.js";
 import { StoreLayout as Store, type StoreLayout, SUBVOLUMES } from "../../../shared/store/layout.js";
 import { GenerationTidier, type TidierOptions } from "../../../shared/store/tidy-generations.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
+import { until } from "../../support/until.js";
 import { makeVolume } from "../../support/with-volume.js";
 
 const HOUR_MS = 3_600_000;
@@ -116,7 +117,7 @@ describe("tidying generations", () => {
       requireSuccess(await send, "the generation");
       for (let tries = 0; tries < 600 && (await readdir(store.generations)).length > 1; tries += 1) await sleep(50);
       assert.deepEqual(await readdir(store.generations), ["5"]);
-      for (let tries = 0; tries < 100 && records.length < 2; tries += 1) await sleep(20);
+      await until(() => records.length > 1);
       assert.deepEqual(records.slice(1), ["info a generation that could not go is deleted"]);
     });
   });

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import type { LinkStatus } from "../../primary/push/link-status.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { formatSpace, type Space, spaceName } from "../../shared/format/space.js";
 import { syncFilesystem } from "../../shared/store/btrfs.js";
+import { initPrimary } from "../../shared/store/init-root.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import { testSpace } from "../support/build-store.js";
 import {
@@ -21,16 +22,17 @@ import {
   QUIET,
   seal,
   someEvents,
+  startWithEvents,
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
 import { bigEvents, fillVolume, makeRoom } from "../support/fill-volume.js";
 import { freePort } from "../support/free-port.js";
-import { runCli } from "../support/run-cli.js";
 import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
 import { startSshd } from "../support/with-sshd.js";
 import { unmount } from "../support/with-volume.js";
 
+const LOOP_BYTES = 256 * 2 ** 20;
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
 
 describe("refused, and told", () => {
@@ -155,53 +157,6 @@ describe("refused, and told", () => {
     });
   });
 
-  test("a host that does not show the pinned key, a login that is refused, a port that nobody listens on", async () => {
-    const fleet = await makeFleet(SMALL);
-    try {
-      await fleet.replica.daemon.start();
-      const good = JSON.parse(await readFile(fleet.primary.configPath, "utf8"));
-      const [target] = good.replicas;
-      const stranger = await startSshd([]);
-      try {
-        const cases: [change: object, code: string, health: LinkStatus["health"], hint: RegExp][] = [
-          [{ host_key: stranger.hostKey }, "host-key", "foreign", /host_key/],
-          [{ port: stranger.port, host_key: stranger.hostKey }, "login", "unreachable", /authorized_keys/],
-          [{ port: await freePort() }, "unreachable", "unreachable", /^$/],
-        ];
-        for (const [change, code, health, hint] of cases) {
-          await writeFile(fleet.primary.configPath, JSON.stringify({ ...good, replicas: [{ ...target, ...change }] }));
-          await fleet.primary.daemon.start();
-          const link = await linkBecomes(fleet, (found) => found.code !== undefined);
-          assert.deepEqual([link.code, link.health], [code, health], link.reason);
-          assert.match(link.hint ?? "", hint);
-          await fleet.primary.daemon.stop();
-        }
-      } finally {
-        await stranger.stop();
-      }
-      await writeFile(fleet.primary.configPath, JSON.stringify(good));
-      await fleet.primary.daemon.start();
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      await expectConverged(fleet);
-    } finally {
-      await fleet.stop();
-    }
-  });
-
-  test("a replica that is down is unreachable with what the forced command said, and catches up when it is back", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      await fleet.replica.daemon.stop();
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ reason }) => /no agent answers/.test(reason));
-      assert.equal(link.health, "unreachable");
-      await fleet.replica.daemon.start();
-      await wakeLink(fleet);
-      await expectConverged(fleet);
-    });
-  });
-
   test("an agent that hangs in the middle of a push is found out, though its sshd answers", async () => {
     const options = { volume: "256M", primary: { ...QUIET, log_level: "debug", push: { stall_seconds: 2 } } };
     await withFleet(options, async (fleet) => {
@@ -242,50 +197,90 @@ describe("refused, and told", () => {
       await fleet.stop();
     }
   });
+});
+
+/** Each leaves the fleet as it found it. */
+describe("refused by a fleet that was well, and told", () => {
+  let fleet: Fleet;
+  before(async () => {
+    fleet = await makeFleet(SMALL);
+    await startWithEvents(fleet);
+  });
+  after(() => fleet?.stop());
+
+  test("a host that does not show the pinned key, a login that is refused, a port that nobody listens on", async () => {
+    await fleet.primary.daemon.stop();
+    const good = JSON.parse(await readFile(fleet.primary.configPath, "utf8"));
+    const [target] = good.replicas;
+    const stranger = await startSshd([]);
+    try {
+      const cases: [change: object, code: string, health: LinkStatus["health"], hint: RegExp][] = [
+        [{ host_key: stranger.hostKey }, "host-key", "foreign", /host_key/],
+        [{ port: stranger.port, host_key: stranger.hostKey }, "login", "unreachable", /authorized_keys/],
+        [{ port: await freePort() }, "unreachable", "unreachable", /^$/],
+      ];
+      for (const [change, code, health, hint] of cases) {
+        await writeFile(fleet.primary.configPath, JSON.stringify({ ...good, replicas: [{ ...target, ...change }] }));
+        await fleet.primary.daemon.start();
+        const link = await linkBecomes(fleet, (found) => found.code !== undefined);
+        assert.deepEqual([link.code, link.health], [code, health], link.reason);
+        assert.match(link.hint ?? "", hint);
+        await fleet.primary.daemon.stop();
+      }
+    } finally {
+      await stranger.stop();
+    }
+    await writeFile(fleet.primary.configPath, JSON.stringify(good));
+    await fleet.primary.daemon.start();
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    await expectConverged(fleet);
+  });
+
+  test("a replica that is down is unreachable with what the forced command said, and catches up when it is back", async () => {
+    await fleet.replica.daemon.stop();
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ reason }) => /no agent answers/.test(reason));
+    assert.equal(link.health, "unreachable");
+    await fleet.replica.daemon.start();
+    await wakeLink(fleet);
+    await expectConverged(fleet);
+  });
 
   test("a replica that says it has too little room is full, and is sent nothing until it has", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      await expectConverged(fleet);
-      const filler = join(fleet.replica.root, "filler");
-      const { bavail, bsize } = await statfs(fleet.replica.root);
-      // By default 64 MiB must stay.
-      await writeFile(filler, randomBytes(bavail * bsize - 40 * 2 ** 20));
-      await syncFilesystem(fleet.replica.root);
-      const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
-      assert.equal(link.health, "full");
-      assert.match(link.reason, /MiB are free on the replica; its receive\.min_free_bytes is 64MiB/);
-      assert.match(link.hint ?? "", /free space on the replica/);
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const before = await linkBecomes(fleet, ({ last_contact }) => last_contact !== link.last_contact);
-      assert.deepEqual([before.health, before.bytes_sent, before.pushes], ["full", link.bytes_sent, link.pushes]);
-      await makeRoom(filler);
-      await expectConverged(fleet);
-    });
+    const filler = join(fleet.replica.root, "filler");
+    const { bavail, bsize } = await statfs(fleet.replica.root);
+    // By default 64 MiB must stay.
+    await writeFile(filler, randomBytes(bavail * bsize - 40 * 2 ** 20));
+    await syncFilesystem(fleet.replica.root);
+    const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
+    assert.equal(link.health, "full");
+    assert.match(link.reason, /MiB are free on the replica; its receive\.min_free_bytes is 64MiB/);
+    assert.match(link.hint ?? "", /free space on the replica/);
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const before = await linkBecomes(fleet, ({ last_contact }) => last_contact !== link.last_contact);
+    assert.deepEqual([before.health, before.bytes_sent, before.pushes], ["full", link.bytes_sent, link.pushes]);
+    await makeRoom(filler);
+    await expectConverged(fleet);
   });
 
   test("a push that cannot fit is not begun, though there is room for a smaller one", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      await expectConverged(fleet);
-      const filler = join(fleet.replica.root, "filler");
-      const { bavail, bsize } = await statfs(fleet.replica.root);
-      await writeFile(filler, randomBytes(bavail * bsize - 65 * 2 ** 20));
-      await syncFilesystem(fleet.replica.root);
-      const before = await linkBecomes(fleet, ({ health }) => health === "healthy");
-      await ingest(fleet, bigEvents(200));
-      // Only a hello from after the filler knows of it.
-      const { bytes_sent } = await linkBecomes(fleet, ({ last_contact }) => last_contact !== before.last_contact);
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ reason }) => /does not fit/.test(reason));
-      assert.match(link.reason, /a push of about \d+MiB does not fit into the .*MiB that the replica may use/);
-      assert.deepEqual([link.health, link.code, link.bytes_sent], ["full", "no-space", bytes_sent]);
-      await makeRoom(filler);
-      await expectConverged(fleet);
-    });
+    const filler = join(fleet.replica.root, "filler");
+    const { bavail, bsize } = await statfs(fleet.replica.root);
+    await writeFile(filler, randomBytes(bavail * bsize - 65 * 2 ** 20));
+    await syncFilesystem(fleet.replica.root);
+    const before = await linkBecomes(fleet, ({ health }) => health === "healthy");
+    await ingest(fleet, bigEvents(200));
+    // Only a hello from after the filler knows of it.
+    const { bytes_sent } = await linkBecomes(fleet, ({ last_contact }) => last_contact !== before.last_contact);
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ reason }) => /does not fit/.test(reason));
+    assert.match(link.reason, /a push of about \d+MiB does not fit into the .*MiB that the replica may use/);
+    assert.deepEqual([link.health, link.code, link.bytes_sent], ["full", "no-space", bytes_sent]);
+    await makeRoom(filler);
+    await expectConverged(fleet);
   });
 });
 
@@ -293,10 +288,7 @@ describe("refused, and told", () => {
 async function otherKey(fleet: Fleet): Promise<string> {
   const root = join(fleet.folder, "other");
   try {
-    const made = await runCli("primary", ["init", "--root", root, "--loop", "256M", "--origin", fleet.origin]);
-    assert.equal(made.exitCode, 0, made.stderr);
-    const keys = await runCli("primary", ["key", "--root", root, "--json"]);
-    return (JSON.parse(keys.stdout) as { vkey: string }).vkey;
+    return (await initPrimary({ root, loopBytes: LOOP_BYTES, origin: fleet.origin })).signer.vkey;
   } finally {
     await unmount(root);
   }
@@ -310,13 +302,11 @@ async function replaceStore(fleet: Fleet): Promise<void> {
   await unmount(root);
   await rm(layout.loopFile);
   await rm(root, { recursive: true });
-  const made = await runCli("primary", ["init", "--root", root, "--loop", "256M", "--origin", fleet.origin]);
-  assert.equal(made.exitCode, 0, made.stderr);
+  const { signer } = await initPrimary({ root, loopBytes: LOOP_BYTES, origin: fleet.origin });
   await mkdir(layout.keys, { recursive: true });
   await writeFile(layout.transportKey, transport[0], { mode: 0o600 });
   await writeFile(layout.transportPublicKey, transport[1]);
-  const { vkey } = JSON.parse((await runCli("primary", ["key", "--root", root, "--json"])).stdout) as { vkey: string };
-  await mustRun(fleet.replica, "trust", vkey);
+  await mustRun(fleet.replica, "trust", signer.vkey);
   assert.equal((await primaryStatusOrNothing(fleet))?.store, undefined);
 }
 

@@ -12,6 +12,7 @@ import { SEAL_ACTION, SEAL_ELEMENT_TYPE, sealElementId, sealState } from "../../
 import { countSeqs, type SeqRanges } from "../../shared/format/seq-ranges.js";
 import { type NoteSigner, signNote } from "../../shared/format/signed-note.js";
 import { nowTimestamp } from "../../shared/format/timestamp.js";
+import { joinSignals } from "../../shared/join-signals.js";
 import { type Logger, StageTimes } from "../../shared/log.js";
 import { snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { makePairFolder, swapCurrent } from "../../shared/store/generations.js";
@@ -72,14 +73,16 @@ async function takeRows(
   size: number,
   stands: Promise<unknown>,
 ): Promise<TakenRows> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(MAX_HELD_WAIT_MS)]);
-  await vectors.drained(size, AbortSignal.any([deadline, hurry])).catch((error: unknown) => {
-    if (!hurry.aborted || deadline.aborted) throw error;
+  return joinSignals({ signals: [signal], withinMs: MAX_HELD_WAIT_MS }, async (deadline) => {
+    const drained = joinSignals({ signals: [deadline, hurry] }, (enough) => vectors.drained(size, enough));
+    await drained.catch((error: unknown) => {
+      if (!hurry.aborted || deadline.aborted) throw error;
+    });
+    const taken = await vectors.takeAdded(size, stands);
+    if (taken) return taken;
+    await vectors.drained(size, deadline);
+    return (await vectors.takeAdded(size, stands)) as TakenRows;
   });
-  const taken = await vectors.takeAdded(size, stands);
-  if (taken) return taken;
-  await vectors.drained(size, deadline);
-  return (await vectors.takeAdded(size, stands)) as TakenRows;
 }
 
 function sealEvent(storeUuid: string, generation: number, { spaces, late: lateSeqs }: TakenRows): AdmittedEvent {

@@ -1,6 +1,7 @@
 // How long a seal waits for vectors while the ledger still takes events, before it holds the ledger for the rest. A formula's
 // backlog is gone in moments; a model may need minutes for many new texts, and a ledger held for so long would stop all
 // sources. So it is held only once what is missing can be made soon, by the pace at which vectors came until then.
+import { joinSignals } from "../../shared/join-signals.js";
 
 export interface WaitedVectors {
   /** Resolves when every event below `uptoSeq` has its vector; rejects when the signal is aborted. */
@@ -45,13 +46,14 @@ export async function waitForVectors(parts: WaitParts, limits: WaitLimits = LIMI
 }
 
 /** Of what is in the ledger now, within `ms`. */
-async function isDrained({ ledger, vectors, hurry, signal }: WaitParts, ms: number): Promise<boolean> {
-  const enough = AbortSignal.any([hurry, AbortSignal.timeout(ms)]);
-  try {
-    await vectors.drained(ledger.size, AbortSignal.any([signal, enough]));
-    return true;
-  } catch (error) {
-    if (!enough.aborted) throw error;
-    return false;
-  }
+function isDrained({ ledger, vectors, hurry, signal }: WaitParts, ms: number): Promise<boolean> {
+  return joinSignals({ signals: [hurry], withinMs: ms }, async (enough) => {
+    try {
+      await joinSignals({ signals: [signal, enough] }, (either) => vectors.drained(ledger.size, either));
+      return true;
+    } catch (error) {
+      if (!enough.aborted) throw error;
+      return false;
+    }
+  });
 }

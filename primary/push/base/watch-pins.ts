@@ -1,5 +1,6 @@
 // Looks now and then at what the bases of replicas that are behind cost, and has links let go of those past a bound
 // (bound-pins.ts). In the steady state there are none, and a look costs nothing. It deletes nothing itself.
+import { joinSignals } from "../../../shared/join-signals.js";
 import type { Logger } from "../../../shared/log.js";
 import { freeSpace } from "../../../shared/store/btrfs.js";
 import type { TreeLayout } from "../../../shared/store/layout.js";
@@ -118,8 +119,9 @@ export class PinWatch {
     for (const { generation, supersededMs } of this.#costly()) {
       const known = this.#measured.get(generation);
       if (nowMs - supersededMs < measureAfterMs || (known && nowMs - known.atMs < MEASURE_AGAIN_MS)) continue;
-      const limit = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(MEASURE_LIMIT_MS)]);
-      const bytes = await measurePinned(tree(generation), tree(newest()), limit).catch((error: unknown) => {
+      const limits = { signals: [this.#stopping.signal], withinMs: MEASURE_LIMIT_MS };
+      const measured = joinSignals(limits, (limit) => measurePinned(tree(generation), tree(newest()), limit));
+      const bytes = await measured.catch((error: unknown) => {
         if (!this.#stopping.signal.aborted) log.warn("what a base costs could not be measured", { generation, error });
         return known?.bytes;
       });

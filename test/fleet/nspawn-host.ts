@@ -75,7 +75,8 @@ export class NspawnHost {
       printf '[Match]\\nName=host0\\n[Network]\\nAddress=%s/24\\nLinkLocalAddressing=no\\n' '${this.address}' \\
         >etc/systemd/network/10-host0.network
       ssh-keygen -A -f . >/dev/null
-      ${disk ? eraseDisk(disk) : ""}
+      { ${disk ? eraseDisk(disk) : ":"}
+      } >&2
       cat etc/ssh/ssh_host_ed25519_key.pub`;
     const [program = "", ...args] = [...zone.inside, "sh", "-c", script];
     const { stdout } = await execa(program, args, { stdin: "ignore" });

@@ -9,6 +9,7 @@ import { NSPAWN_PARTS } from "../support/nspawn.js";
 import { missingPart, program } from "../support/require-part.js";
 import { expectFoundByMeaning } from "./ask-by-meaning.js";
 import { expectConverged, heldStores, primaryStatus, until } from "./ask-fleet.js";
+import { tryQueryUser } from "./break-into-queries.js";
 import { expectNothingLeft } from "./find-leftovers.js";
 import { expectNoKeyElsewhere, readPrivateKeys } from "./find-private-keys.js";
 import { expectNoEventLost, startLoad } from "./load-primary.js";
@@ -183,6 +184,12 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
 
   test("a stolen transport key can push a store that the replica trusts, and nothing else", async () => {
     await tryStolenKey(fleet);
+    await expectConverged(fleet);
+  });
+
+  test("a query service that was broken into reads what it answers from, and can do nothing else", async () => {
+    for (const primary of fleet.primaries) await tryQueryUser(primary, "primary");
+    for (const replica of fleet.replicas) await tryQueryUser(replica, "replica");
     await expectConverged(fleet);
   });
 

@@ -9,16 +9,12 @@ import { readdirSync, readFileSync } from "node:fs";
 export function waitsForKernel(pid: number = process.pid): boolean {
   const threads = listNames(`/proc/${pid}/task`);
   return threads.some((thread) => {
-    if (threadWaitsForKernel(pid, thread)) return true;
-    return read(`/proc/${pid}/task/${thread}/children`)
+    const folder = `/proc/${pid}/task/${thread}`;
+    if (stateOf(read(`${folder}/stat`)) === "D") return true;
+    return read(`${folder}/children`)
       .split(" ")
       .some((child) => /^\d+$/.test(child) && waitsForKernel(Number(child)));
   });
-}
-
-/** One thread; by default the one that a process began with, which is that of a daemon's event loop. */
-export function threadWaitsForKernel(pid: number, thread: number | string = pid): boolean {
-  return stateOf(read(`/proc/${pid}/task/${thread}/stat`)) === "D";
 }
 
 /** The letter behind the name, which may hold blanks and brackets itself. */

@@ -6,12 +6,7 @@ import { text } from "node:stream/consumers";
 /** It waits until systemd has read the message, because systemd asks the kernel which unit the sender is of. */
 const MOST_MS = 20_000;
 
-/**
- * One message of several assignments, such as `READY=1`. Resolves with whether systemd has taken it; never rejects.
- *
- * The end of a message is the end of its standard error, not the exit of its process: that is told by a signal, which the
- * kernel may give to a thread that waits for a disk.
- */
+/** One message of several assignments, such as `READY=1`. Resolves with whether systemd has taken it; never rejects. */
 export async function notifySystemd(...assignments: string[]): Promise<boolean> {
   if (process.env.NOTIFY_SOCKET === undefined) return false;
   const child = spawn("systemd-notify", assignments, { stdio: ["ignore", "ignore", "pipe"], timeout: MOST_MS });
@@ -23,9 +18,14 @@ export async function notifySystemd(...assignments: string[]): Promise<boolean> 
   return !failed && complaint === "";
 }
 
-/** What systemd shows as `Status:`. A line of its own must not become another assignment. */
+/** What systemd shows as `Status:`. */
 export function statusLine(text: string): string {
-  return `STATUS=${text.replaceAll(/\s+/g, " ")}`;
+  return `STATUS=${statusText(text)}`;
+}
+
+/** A line of its own would be another assignment. */
+export function statusText(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
 }
 
 /** Within what time systemd wants a sign of life of this process (sd_watchdog_enabled(3)); `undefined`: it wants none. */

@@ -25,16 +25,16 @@ export async function runDaemon(start: () => Promise<Daemon>): Promise<void> {
     const daemon = await start();
     await notifySystemd("READY=1", ...(daemon.describe ? [statusLine(daemon.describe())] : []));
     try {
-      await life.started(daemon);
+      life.started(daemon);
       if (!ending.signal.aborted) await Promise.race([once(ending.signal, "abort"), daemon.failed ?? forever()]);
     } finally {
-      await life.stop();
+      life.stop();
       // A stop that takes longer than TimeoutStopSec is cut off: a crash at any point is what the store is made for.
       await notifySystemd("STOPPING=1", statusLine("stopping"));
       await daemon.stop();
     }
   } finally {
-    await life.stop();
+    life.stop();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }

@@ -1,8 +1,9 @@
 // A daemon's signs of life for systemd's watchdog, and its requests for more time while it starts. From here come beats, one for each
-// turn of a timer; a thread of its own (life-thread.ts) makes signs of them.
-import { Worker } from "node:worker_threads";
-import { type Beat, beatEveryMs, type LifeOptions } from "./life-message.js";
-import { watchdogTimeMs } from "./notify-systemd.js";
+// turn of a timer of the event loop; a shell makes signs of them. It also speaks for a daemon whose loop the kernel holds because a
+// disk does not answer: databases of the store are written from the loop, and no restart cures a disk. A process of its own,
+// because one that waits so in a page fault can neither start another nor allocate, in none of its threads.
+import { type ChildProcess, spawn } from "node:child_process";
+import { statusText, watchdogTimeMs } from "./notify-systemd.js";
 
 export interface Living {
   /** One line of how it is doing. Cheap, and never throws. */
@@ -14,12 +15,31 @@ export interface Living {
   findHang?(patienceMs: number): string | undefined;
 }
 
-const THREAD = new URL("./life-thread.js", import.meta.url);
 /** Of the watchdog's time. What is merely slow has come to its end by then. */
 const PATIENCE = 2;
+/** Beats to a sign: signs go out at half of the time, and what did not get through is sent again with the next beat. */
+const BEATS = 4;
+/** Where systemd wants no signs, requests for more time alone. */
+const WITHOUT_WATCHDOG_MS = 60_000;
+/** More time for the start, from each request on. */
+const EXTENSION = "EXTEND_TIMEOUT_USEC=120000000";
+
+/** Its arguments: the daemon, and seconds between beats. A beat is the assignment to send, a tab, the status. */
+const SCRIPT = `sign= status= wait=0
+while :; do
+  alive=1 note=
+  if IFS=$'\\t' read -r -t "$2" new text; then sign=$new status=$text
+  elif (($? <= 128)); then exit 0
+  else
+    stat=
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null
+    if [[ \${stat##*) } == D* ]]; then note="waits for a disk; before that: "; else alive=0; fi
+  fi
+  ((--wait > 0 || !alive)) || [[ -z $sign ]] || { systemd-notify "$sign" "STATUS=$note$status" && wait=${BEATS}; }
+done`;
 
 export class LifeSigns {
-  #thread: Worker | undefined;
+  #shell: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #daemon: Living | undefined;
 
@@ -29,37 +49,42 @@ export class LifeSigns {
    */
   start(): void {
     if (process.env.NOTIFY_SOCKET === undefined) return;
-    const options: LifeOptions = { watchdogMs: watchdogTimeMs() };
-    const thread = new Worker(THREAD, { workerData: options, resourceLimits: { maxOldGenerationSizeMb: 32 } });
-    thread.unref();
+    const everyMs = (watchdogTimeMs() ?? WITHOUT_WATCHDOG_MS) / (2 * BEATS);
+    const args = ["-c", SCRIPT, "isochron-life", String(process.pid), (everyMs / 1000).toFixed(3)];
+    this.#shell = spawn("bash", args, { stdio: ["pipe", "ignore", "ignore"] });
     // Without it the watchdog ends the daemon, as it should; an error that nobody hears would end it at once.
-    thread.on("error", () => undefined);
-    this.#thread = thread;
-    this.#timer = setInterval(() => this.#beat(options), beatEveryMs(options));
-    this.#timer.unref();
+    this.#shell.on("error", () => undefined);
+    this.#shell.stdin?.on("error", () => undefined);
+    this.#timer = setInterval(() => this.#beat(), everyMs);
+    this.#beat();
   }
 
   /** The start is over: from now on signs are sent if systemd wants any. */
-  async started(daemon: Living): Promise<void> {
+  started(daemon: Living): void {
     this.#daemon = daemon;
-    const watchdogMs = watchdogTimeMs();
-    if (watchdogMs === undefined) await this.stop();
-    else this.#beat({ watchdogMs });
+    if (watchdogTimeMs() === undefined) this.stop();
+    else this.#beat();
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     clearInterval(this.#timer);
-    await this.#thread?.terminate();
-    this.#thread = undefined;
+    this.#shell?.stdin?.end();
+    this.#shell = undefined;
   }
 
-  #beat({ watchdogMs = 0 }: LifeOptions): void {
+  #beat(): void {
+    const stdin = this.#shell?.stdin;
+    // One that does not read gets no more: what waits is bounded.
+    if (!stdin || stdin.writableNeedDrain) return;
+    const [sign, status] = this.#sign();
+    stdin.write(`${sign}\t${statusText(status)}\n`);
+  }
+
+  /** A hang ends in SIGABRT at once: an orderly stop would wait for what hangs. */
+  #sign(): [sign: string, status: string] {
     const daemon = this.#daemon;
-    const beat: Beat = {
-      started: daemon !== undefined,
-      status: daemon ? (daemon.describe?.() ?? "serving") : "starting: recovering what is on disk",
-      hang: daemon?.findHang?.(watchdogMs * PATIENCE),
-    };
-    this.#thread?.postMessage(beat);
+    if (!daemon) return [EXTENSION, "starting: recovering what is on disk"];
+    const hang = daemon.findHang?.((watchdogTimeMs() ?? 0) * PATIENCE);
+    return hang === undefined ? ["WATCHDOG=1", daemon.describe?.() ?? "serving"] : ["WATCHDOG=trigger", hang];
   }
 }

@@ -27,7 +27,13 @@ const INVENTORIES = {
     isochron_replica_queries_memory_max: "1G",
     isochron_replica_options: { run_dir: "/run/isochron" },
   },
-  odd: { isochron_replica_options: { run_dir: "/srv/sockets", metrics: { listen: "127.0.0.1:9469" } } },
+  odd: {
+    isochron_replica_options: { run_dir: "/srv/sockets", metrics: { listen: "127.0.0.1:9469" } },
+    isochron_replica_root: "/srv/data/isochron",
+    isochron_replica_volume: "mounted",
+    // As findmnt answers the role.
+    isochron_volume_mounted: { stdout: "btrfs  rw,nosuid,nodev,noexec,compress=zstd:3 /srv/data" },
+  },
 };
 
 describe("the units", { skip: missing ?? false }, () => {
@@ -62,6 +68,12 @@ describe("the units", { skip: missing ?? false }, () => {
         }
       });
     }
+  });
+
+  test("what can be written is the mount point, wherever below it the root lies", () => {
+    assert.match(unit("isochron-replica.service"), /^ReadWritePaths=\/var\/lib\/isochron\/replica$/m);
+    assert.match(unit("isochron-replica.service", "odd"), /^ReadWritePaths=\/srv\/data$/m);
+    assert.match(unit("isochron-replica-queries.service", "odd"), /^ReadWritePaths=\/srv\/data\/isochron\/stores$/m);
   });
 
   test("a replica has no network, unless it serves metrics over it", () => {

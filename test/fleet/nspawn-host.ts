@@ -198,7 +198,7 @@ function eraseDisk({ device, mountedOn }: HostDisk): string {
     ...["Options=nosuid,nodev,noexec,compress=zstd", "[Install]", "WantedBy=local-fs.target"],
   ];
   return `${erase}
-      mkfs.btrfs --quiet ${device}
+      mkfs.btrfs --quiet ${device} >/dev/null
       printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")} >etc/systemd/system/${unit}
       systemctl --quiet --root=. enable ${unit}`;
 }

@@ -24,12 +24,17 @@ const WITHOUT_WATCHDOG_MS = 60_000;
 /** More time for the start, from each request on. */
 const EXTENSION = "EXTEND_TIMEOUT_USEC=120000000";
 
-/** Its arguments: the daemon, and seconds between beats. A beat is the assignment to send, a tab, the status. */
-const SCRIPT = `sign= status= wait=0
+/**
+ * Its arguments: the daemon, and the seconds that it waits for a beat. A beat is a line: the assignment to send, a tab, the
+ * status. A wait may end in the middle of a line, and what was read of it is kept.
+ */
+const SCRIPT = `line= sign= status= wait=0
 while :; do
   alive=1 note=
-  if IFS=$'\\t' read -r -t "$2" new text; then sign=$new status=$text
-  elif (($? <= 128)); then exit 0
+  IFS= read -r -t "$2" more
+  code=$? line+=$more
+  if ((code == 0)); then sign=\${line%%$'\t'*} status=\${line#*$'\t'} line=
+  elif ((code <= 128)); then exit 0
   else
     stat=
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null
@@ -50,7 +55,7 @@ export class LifeSigns {
   start(): void {
     if (process.env.NOTIFY_SOCKET === undefined) return;
     const everyMs = (watchdogTimeMs() ?? WITHOUT_WATCHDOG_MS) / (2 * BEATS);
-    const args = ["-c", SCRIPT, "isochron-life", String(process.pid), (everyMs / 1000).toFixed(3)];
+    const args = ["-c", SCRIPT, "isochron-life", String(process.pid), ((1.5 * everyMs) / 1000).toFixed(3)];
     this.#shell = spawn("bash", args, { stdio: ["pipe", "ignore", "ignore"] });
     // Without it the watchdog ends the daemon, as it should; an error that nobody hears would end it at once.
     this.#shell.on("error", () => undefined);

@@ -131,7 +131,11 @@ async function expectConfined(host: ServiceHost): Promise<void> {
 /** Signs of life that came: each has a time of its own. */
 async function signsOfLife(host: ServiceHost, unit: string, count: number): Promise<void> {
   const seen = new Set<string>();
-  const look = async () => seen.add(await host.property(unit, "WatchdogTimestampMonotonic")).size;
+  const look = async () => {
+    const time = await host.property(unit, "WatchdogTimestampMonotonic");
+    // None: it is not running.
+    return time === "0" ? seen.size : seen.add(time).size;
+  };
   await eventually(look, (times) => times > count, `${unit} shows no life`);
 }
 

@@ -10,7 +10,7 @@ import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-mes
 import { startQueryServer } from "./query-server.js";
 import { takeNews } from "./take-news.js";
 
-const FREE_WITHIN_MS = 10_000;
+const FREE_WITHIN_MS = 20_000;
 const FREE_POLL_MS = 50;
 
 let running: { engine: QueryEngine; server: FastifyInstance } | undefined;

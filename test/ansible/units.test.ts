@@ -9,7 +9,7 @@ import { renderUnits, type Units } from "../support/render-units.js";
 import { missingPart, program } from "../support/require-part.js";
 import { withFolder } from "../support/with-folder.js";
 
-const BY_HAND = fileURLToPath(new URL("../../../systemd/", import.meta.url));
+const BY_HAND = fileURLToPath(new URL("../../../shared/systemd/", import.meta.url));
 /** In tenths, as systemd-analyze has them: root with a reason for each right, and nobody in particular. */
 const MOST_EXPOSED = { privileged: 35, queries: 22 };
 const PARTS = [program("ansible-playbook", "ansible"), program("systemd-analyze", "systemd")];

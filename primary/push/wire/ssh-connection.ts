@@ -102,7 +102,8 @@ export interface Answer {
  */
 export function answerTo(request: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    request.once("error", reject);
+    // Each of them, so that none is an error that nobody hears.
+    request.on("error", reject);
     request.once("response", (response: IncomingMessage) => {
       let text = "";
       response.setEncoding("utf8");
@@ -200,18 +201,35 @@ function channelAgent(channel: ClientChannel): Agent {
   return agent;
 }
 
+/** Of what the forced command says, the last words are kept. */
+const MOST_SAID_CHARS = 2048;
+
 /** The few methods of a net.Socket that node's HTTP client calls without asking. */
 function asSocket(channel: ClientChannel): Duplex {
   const self = () => channel;
   // Between two requests nobody else listens, and an error that nobody hears ends the process.
   channel.on("error", () => undefined);
-  // What the forced command has to say (no agent there) explains a channel that closes at once. A tick later: it may have
-  // said so before the first request, which begins to listen in this one.
-  channel.stderr.on("data", (text: Buffer) => {
-    const said = `the forced command said: ${text.toString().trim()}`;
-    process.nextTick(() => channel.emit("error", new PushError("retryable", "unreachable", said)));
-  });
+  explainEnd(channel);
   return Object.assign(channel, { setKeepAlive: self, setNoDelay: self, setTimeout: self, ref: self, unref: self });
+}
+
+/**
+ * What was said on stderr (no agent there) becomes the error of a channel that ends, once. While the channel is open it is
+ * nothing: the shell of a login may complain of anything before the agent answers.
+ */
+function explainEnd(channel: ClientChannel): void {
+  let said = "";
+  channel.stderr.on("data", (text: Buffer) => {
+    said = (said + text.toString()).slice(-MOST_SAID_CHARS);
+  });
+  let isTold = false;
+  const tell = () => {
+    if (isTold || said.trim() === "") return;
+    isTold = true;
+    channel.emit("error", new PushError("retryable", "unreachable", `the forced command said: ${said.trim()}`));
+  };
+  channel.once("end", tell);
+  channel.once("close", tell);
 }
 
 function publicKeyBytes(line: string): Buffer {

@@ -78,6 +78,25 @@ describe("a host", () => {
     });
   });
 
+  test("whose login complains, again and again, is heard all the same", async () => {
+    const refuse = (channel: ServerChannel) => {
+      const complain = () => channel.stderr.write("profile: cannot write a cache\n");
+      complain();
+      channel.once("data", async () => {
+        for (let i = 0; i < 3; i += 1) {
+          complain();
+          await sleep(20);
+        }
+        const body = JSON.stringify({ title: "busy", status: 503, code: "busy", detail: "another push is under way" });
+        const head = `content-type: application/problem+json\r\ncontent-length: ${body.length}`;
+        channel.write(`HTTP/1.1 503 Service Unavailable\r\n${head}\r\n\r\n${body}`);
+      });
+    };
+    await withHost(refuse, async (target) => {
+      await assert.rejects(helloTo(target, { afterMs: 50 }), refusal("busy", /another push is under way/));
+    });
+  });
+
   test("whose answer is cut is not taken for one that speaks another protocol", async () => {
     const cut = (channel: ServerChannel) => {
       channel.once("data", () => {

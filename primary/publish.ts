@@ -289,6 +289,11 @@ export class Publisher implements EventSink, LinkSource {
     return this.#tidier.kept;
   }
 
+  /** Whether a generation stays whether or not it is anyone's base. */
+  keeps(generation: number): boolean {
+    return this.#tidier.keeps(generation);
+  }
+
   /** Deletes the generations that are neither kept nor anyone's base. */
   tidy(): void {
     this.#tidier.notice();

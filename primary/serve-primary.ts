@@ -325,7 +325,7 @@ function watchPins(config: PrimaryConfig, publisher: Publisher, links: readonly 
   return new PinWatch({
     links,
     newest: () => publisher.newest()?.generation ?? 0,
-    isKept: (generation) => publisher.kept().some((kept) => kept.generation === generation),
+    isKept: (generation) => publisher.keeps(generation),
     tree: (generation) => publisher.tree(generation),
     volume: config.root,
     bounds: pinBounds(config.push.pins),

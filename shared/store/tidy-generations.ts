@@ -46,6 +46,8 @@ export class GenerationTidier {
   /** Seals never change: each is read once. */
   readonly #sealedMs = new Map<number, number | undefined>();
   #kept: DatedGeneration[] = [];
+  /** Number of the newest generation that was there at the last look. */
+  #newestSeen = 0;
   #timer: NodeJS.Timeout | undefined;
   #firstNoticeMs: number | undefined;
   #stopped = false;
@@ -58,6 +60,11 @@ export class GenerationTidier {
   /** Generations that the rule keeps, ascending, as they were found last. */
   get kept(): readonly DatedGeneration[] {
     return this.#kept;
+  }
+
+  /** Whether a generation stays for its own sake. Those that have come since the last look do until the next one. */
+  keeps(generation: number): boolean {
+    return generation > this.#newestSeen || this.#kept.some((kept) => kept.generation === generation);
   }
 
   /** Something changed: a generation was sealed, promoted or acked. */
@@ -93,6 +100,7 @@ export class GenerationTidier {
     const dated = await this.#date(whole);
     const kept = selectKept(dated, this.#keep);
     this.#kept = dated.filter(({ generation }) => kept.has(generation));
+    this.#newestSeen = whole.at(-1) ?? 0;
     const nowMs = Date.now();
     const isDue = (name: string) => (this.#stuck.get(name)?.notBeforeMs ?? 0) <= nowMs;
     const unneeded = whole.filter((generation) => !kept.has(generation) && !isNeeded(generation));

@@ -97,6 +97,18 @@ describe("tidying generations", () => {
     assert.deepEqual(await listGenerations(store), [4, 5]);
   });
 
+  test("one that has come since the last look is kept until the next, which goes by the rule", async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    const store = await makeStore(4);
+    const isNeeded = (n: number) => n === 1;
+    await withTidier({ store, isNeeded, keep: { last: 2, hourly: 0, daily: 0, weekly: 0 } }, async (tidier) => {
+      const kept = () => [1, 2, 3, 4, 5].filter((generation) => tidier.keeps(generation));
+      assert.deepEqual(kept(), [1, 2, 3, 4, 5]);
+      await tidier.tidy();
+      assert.deepEqual(kept(), [3, 4, 5]);
+    });
+  });
+
   test("one that a send holds keeps none of the others, is told once, and goes by itself when the send ends", async (t) => {
     if (!(await requirePart(t, ROOT))) return;
     const store = await makeStore(5);

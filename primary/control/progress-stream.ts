@@ -1,6 +1,7 @@
 // An order that is waited for, as JSON lines over the control socket: `progress` lines while it runs, then one `done` or one
 // `problem`. Whoever goes away before that takes the order back.
 import type { ServerResponse } from "node:http";
+import { joinSignals } from "../../shared/join-signals.js";
 import { ControlError } from "./control-error.js";
 
 export type ProgressLine =
@@ -31,8 +32,8 @@ export async function streamProgress(
     if (!response.writableNeedDrain) write({ progress });
   };
   try {
-    const signal = AbortSignal.any([left.signal, ending]);
-    write({ done: await order({ signal, tell }) });
+    const signals = [left.signal, ending];
+    write({ done: await joinSignals({ signals }, (signal) => order({ signal, tell })) });
   } catch (error) {
     if (!left.signal.aborted) write({ problem: problemOf((ending.reason ?? error) as Error) });
   }

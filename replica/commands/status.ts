@@ -11,6 +11,7 @@ import { showStatus, statusOptions } from "../../shared/cli/watch-status.js";
 import { formatMebibytes } from "../../shared/config/parse-size.js";
 import type { FaceState } from "../../shared/dbus/keep-face.js";
 import { wholeSeconds } from "../../shared/format/timestamp.js";
+import { joinSignals } from "../../shared/join-signals.js";
 import type { MetricsState } from "../../shared/metrics/serve-metrics.js";
 import type { EngineStatus, StoreStatus } from "../../shared/query/engine.js";
 import type { AnsweredBy } from "../../shared/query/start-queries.js";
@@ -94,14 +95,16 @@ const ENGINE_WITHIN_MS = 5000;
 
 /** Undefined when nobody answers: the agent's half is worth having without the engine's, which starts anew when it dies. */
 async function askEngine(socketPath: string, signal: AbortSignal): Promise<EngineStatus | undefined> {
-  const late = AbortSignal.timeout(ENGINE_WITHIN_MS);
-  try {
-    return await askSocket<EngineStatus>({ socketPath, path: "/v1/status", signal: AbortSignal.any([signal, late]) });
-  } catch (error) {
-    if (late.aborted && !signal.aborted) return undefined;
-    if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off")) return undefined;
-    throw error;
-  }
+  return joinSignals({ signals: [signal], withinMs: ENGINE_WITHIN_MS }, async (limit) => {
+    try {
+      return await askSocket<EngineStatus>({ socketPath, path: "/v1/status", signal: limit });
+    } catch (error) {
+      if (limit.aborted && !signal.aborted) return undefined;
+      if (error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off"))
+        return undefined;
+      throw error;
+    }
+  });
 }
 
 /** A line only for stores of which more than the current one is kept. */

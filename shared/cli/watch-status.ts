@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WriteStream } from "node:tty";
 import type { Argv } from "yargs";
 import { wholeSeconds } from "../format/timestamp.js";
+import { joinSignals } from "../join-signals.js";
 import { AskError } from "./ask-socket.js";
 import { TerminalScreen } from "./terminal-screen.js";
 import { visible } from "./visible.js";
@@ -64,16 +65,16 @@ type Seen<Status> = { status: Status } | { trouble: string };
 
 /** @throws AskError for what does not pass by itself */
 async function ask<Status>(view: StatusView<Status>, ending: AbortSignal): Promise<Seen<Status>> {
-  const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  try {
-    return { status: await view.ask(AbortSignal.any([late, ending])) };
-  } catch (error) {
-    if (late.aborted) return { trouble: `no answer within ${ANSWER_WITHIN_MS / 1000} s` };
-    if (ending.aborted) return { trouble: "" };
-    const passes = error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off");
-    if (!passes) throw error;
-    return { trouble: error.message };
-  }
+  return joinSignals({ signals: [ending], withinMs: ANSWER_WITHIN_MS }, async (limit) => {
+    try {
+      return { status: await view.ask(limit) };
+    } catch (error) {
+      if (limit.aborted) return { trouble: `no answer within ${ANSWER_WITHIN_MS / 1000} s` };
+      const passes = error instanceof AskError && (error.code === "nobody-listens" || error.code === "broken-off");
+      if (!passes) throw error;
+      return { trouble: error.message };
+    }
+  });
 }
 
 interface Pane<Status> {

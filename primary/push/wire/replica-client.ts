@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { parseCheckpoint } from "../../../shared/format/checkpoint.js";
 import { type NoteVerifier, openNote, parseVkey } from "../../../shared/format/signed-note.js";
+import { joinSignals } from "../../../shared/join-signals.js";
 import {
   ARRIVAL_HEADERS,
   arrivalHeadersSchema,
@@ -136,27 +137,22 @@ async function upload(
   answered.catch(() => undefined);
   const { meter, limits } = options;
   const over = new AbortController();
-  const { signal } = over;
-  const end = () => over.abort();
-  // Both outlive many uploads, and keep nothing of them: what `AbortSignal.any` leaves behind is not freed on Node 20.
-  const enders = [options.signal, connectionLost];
-  for (const ender of enders) ender.addEventListener("abort", end, { once: true });
-  if (enders.some(({ aborted }) => aborted)) end();
   const onBytes = (bytes: number) => {
     stall.moved();
     options.onBytes(bytes);
   };
-  const streamed = write({ meter, limits, signal, onBytes, onWait: () => stall.moved() });
   // While it syncs and verifies what has arrived, the replica says that it is at work: however long that takes is well.
   request.on("information", () => stall.moved());
-  try {
-    await firstToFail(streamed, answered);
-    return await answered.catch(lostOn);
-  } finally {
-    stall.stop();
-    for (const ender of enders) ender.removeEventListener("abort", end);
-    end();
-  }
+  return joinSignals({ signals: [options.signal, connectionLost, over.signal] }, async (signal) => {
+    const streamed = write({ meter, limits, signal, onBytes, onWait: () => stall.moved() });
+    try {
+      await firstToFail(streamed, answered);
+      return await answered.catch(lostOn);
+    } finally {
+      stall.stop();
+      over.abort();
+    }
+  });
 }
 
 function resumeHeaders({ bytes, digest }: StreamPlace): Record<string, string | number> {

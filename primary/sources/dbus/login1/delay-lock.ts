@@ -6,6 +6,7 @@
 // runs, and the child is `cat`, which ends when its input does. So the lock goes with this process too, even if it is killed.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { joinSignals } from "../../../../shared/join-signals.js";
 import type { Logger } from "../../../../shared/log.js";
 import type { BusPeer } from "../bus-service.js";
 
@@ -61,9 +62,10 @@ export class DelayLock {
   async #releaseWhenSafe(peer: BusPeer): Promise<void> {
     if (!this.#holder) return;
     const { log, timeoutMs, delivered } = this.#options;
-    const signal = AbortSignal.any([peer.signal, AbortSignal.timeout(timeoutMs)]);
     try {
-      await Promise.race([rejectOnAbort(signal), peer.writer.flush().then(() => delivered?.(signal))]);
+      await joinSignals({ signals: [peer.signal], withinMs: timeoutMs }, (signal) =>
+        Promise.race([rejectOnAbort(signal), peer.writer.flush().then(() => delivered?.(signal))]),
+      );
     } catch (error) {
       log.warn("the host goes down before its event is safe", { timeout_ms: timeoutMs, error: error as Error });
     } finally {

@@ -1,21 +1,14 @@
 // What a daemon tells systemd, by the program `systemd-notify` (sd_notify(3)): Node has no datagram sockets of the file
 // system. Without a NOTIFY_SOCKET nothing is told. A message that does not get through never harms the daemon.
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
+import { execa } from "execa";
 
 /** It waits until systemd has read the message, because systemd asks the kernel which unit the sender is of. */
 const MOST_MS = 20_000;
 
-/** One message of several assignments, such as `READY=1`. Resolves with whether systemd has taken it; never rejects. */
-export async function notifySystemd(...assignments: string[]): Promise<boolean> {
-  if (process.env.NOTIFY_SOCKET === undefined) return false;
-  const child = spawn("systemd-notify", assignments, { stdio: ["ignore", "ignore", "pipe"], timeout: MOST_MS });
-  let failed = false;
-  child.on("error", () => {
-    failed = true;
-  });
-  const complaint = await text(child.stderr).catch(() => "broken off");
-  return !failed && complaint === "";
+/** One message of several assignments, such as `READY=1`. Resolves when systemd has taken it, or will not; never rejects. */
+export async function notifySystemd(...assignments: string[]): Promise<void> {
+  if (process.env.NOTIFY_SOCKET === undefined) return;
+  await execa("systemd-notify", assignments, { stdio: "ignore", reject: false, timeout: MOST_MS });
 }
 
 /** What systemd shows as `Status:`. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { statusLine, watchdogTimeMs } from "../../../shared/cli/notify-systemd.js";
+import { notifySystemd, statusLine, watchdogTimeMs } from "../../../shared/cli/notify-systemd.js";
 
 const SOCKET = { NOTIFY_SOCKET: "/run/systemd/notify" };
 
@@ -17,4 +17,17 @@ test("signs of life are wanted of the process that systemd means, and of no othe
 
 test("a status of several lines stays one assignment", () => {
   assert.equal(statusLine("3 entries\nWATCHDOG=trigger"), "STATUS=3 entries WATCHDOG=trigger");
+});
+
+test("a message that does not get through harms nothing, be it for the socket or for the program", async (t) => {
+  const { NOTIFY_SOCKET, PATH } = process.env;
+  t.after(() => {
+    process.env.PATH = PATH;
+    if (NOTIFY_SOCKET === undefined) delete process.env.NOTIFY_SOCKET;
+    else process.env.NOTIFY_SOCKET = NOTIFY_SOCKET;
+  });
+  process.env.NOTIFY_SOCKET = "/nonexistent/notify";
+  await notifySystemd("READY=1");
+  process.env.PATH = "/nonexistent";
+  await notifySystemd("READY=1");
 });

@@ -11,6 +11,7 @@ import { groundOfLevel, resolveLevel } from "../shared/embed/resolve-level.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
 import { MetricsServer } from "../shared/metrics/serve-metrics.js";
+import { nameAnswerer } from "../shared/query/name-answerer.js";
 import { type Queries, startQueries } from "../shared/query/start-queries.js";
 import { readVersion } from "../shared/read-version.js";
 import { btrfsVersions } from "../shared/store/btrfs.js";
@@ -357,7 +358,7 @@ function makeFace(
   return new PrimaryFace({
     options: config.dbus,
     root: config.root,
-    querySocket: primarySockets(config).query,
+    answerer: nameAnswerer("primary", primarySockets(config).query, config.query.user),
     maxLineBytes: config.admit.max_payload_bytes + LINE_FRAME_BYTES,
     facts: {
       version: readVersion(),

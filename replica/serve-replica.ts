@@ -8,6 +8,7 @@ import { parseListenAddress } from "../shared/config/listen-address.js";
 import { createLogger, type Logger } from "../shared/log.js";
 import { MetricsPage } from "../shared/metrics/metrics-page.js";
 import { MetricsServer } from "../shared/metrics/serve-metrics.js";
+import { nameAnswerer } from "../shared/query/name-answerer.js";
 import { type Queries, startQueries } from "../shared/query/start-queries.js";
 import { readVersion } from "../shared/read-version.js";
 import { freeSpace } from "../shared/store/btrfs.js";
@@ -146,7 +147,7 @@ function makeFace(config: ReplicaConfig, identity: ReplicaIdentity, stores: Repl
   return new ReplicaFace({
     options: config.dbus,
     root: config.root,
-    querySocket: replicaSockets(config).query,
+    answerer: nameAnswerer("replica", replicaSockets(config).query, config.query.user),
     trust: config.trust,
     facts: { version: readVersion(), name, uuid, publicKey: signer.vkey, stores: () => stores.status() },
     want: (store, what) => stores.want(store, what),

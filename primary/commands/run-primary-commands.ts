@@ -2,6 +2,7 @@
 import { metricsCommand } from "../../shared/cli/metrics-command.js";
 import { queryCommands } from "../../shared/cli/query-commands.js";
 import { defineCommand, type GlobalArguments, runCommands } from "../../shared/cli/run-commands.js";
+import { type Answerer, nameAnswerer } from "../../shared/query/name-answerer.js";
 import { loadPrimaryConfig, primarySockets } from "../config.js";
 import { config } from "./config.js";
 import { drain, pause, resume } from "./hold-replica.js";
@@ -30,7 +31,7 @@ export async function runPrimaryCommands(args: string[], run = runCommands): Pro
         serveQueries,
         defineCommand(ingestCommand(ingestSocket)),
         watch,
-        ...queryCommands(querySocket),
+        ...queryCommands(answerer),
         verify,
         status,
         metricsCommand({ bin: "isochron-primary", socketOf: metricsSocket }),
@@ -53,8 +54,9 @@ async function ingestSocket(args: GlobalArguments): Promise<string> {
   return primarySockets((await loadPrimaryConfig(args)).config).ingest;
 }
 
-async function querySocket(args: GlobalArguments): Promise<string> {
-  return primarySockets((await loadPrimaryConfig(args)).config).query;
+async function answerer(args: GlobalArguments): Promise<Answerer> {
+  const { config } = await loadPrimaryConfig(args);
+  return nameAnswerer("primary", primarySockets(config).query, config.query.user);
 }
 
 async function metricsSocket(args: GlobalArguments): Promise<string> {

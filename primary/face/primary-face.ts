@@ -10,6 +10,7 @@ import { VerifyRunner } from "../../shared/dbus/run-verify.js";
 import { queryInterface } from "../../shared/dbus/serve-queries.js";
 import type { ServedInterface, ServedObject } from "../../shared/dbus/served-object.js";
 import type { Logger } from "../../shared/log.js";
+import type { Answerer } from "../../shared/query/name-answerer.js";
 import type { Admitter } from "../admit/admit-event.js";
 import type { EventSink } from "../event.js";
 import { type AdminCallsParts, adminInterface } from "./admin-calls.js";
@@ -35,7 +36,7 @@ export interface PrimaryFaceParts extends Omit<AdminCallsParts, "verify"> {
   options: DbusOptions;
   root: string;
   facts: PrimaryFacts;
-  querySocket: string;
+  answerer: Answerer;
   admit: Admitter;
   sink: EventSink;
   maxLineBytes: number;
@@ -83,8 +84,8 @@ export class PrimaryFace {
 }
 
 function makeFace(parts: PrimaryFaceParts, ingest: IngestCalls): BusFace {
-  const { options, querySocket, log } = parts;
-  const ask = createAskQuery(querySocket, "isochron-primary serve");
+  const { options, answerer, log } = parts;
+  const ask = createAskQuery(answerer);
   const objects = [primaryObject(parts, ingest, ask)];
   const names = [PRIMARY_NAME];
   if (options.port_agent) {

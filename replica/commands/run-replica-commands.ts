@@ -2,6 +2,7 @@
 import { metricsCommand } from "../../shared/cli/metrics-command.js";
 import { queryCommands } from "../../shared/cli/query-commands.js";
 import { defineCommand, type GlobalArguments, runCommands } from "../../shared/cli/run-commands.js";
+import { type Answerer, nameAnswerer } from "../../shared/query/name-answerer.js";
 import { loadReplicaConfig, replicaSockets } from "../config.js";
 import { config } from "./config.js";
 import { init } from "./init.js";
@@ -25,7 +26,7 @@ export async function runReplicaCommands(args: string[], run = runCommands): Pro
         serve,
         serveQueries,
         receive,
-        ...queryCommands(querySocket),
+        ...queryCommands(answerer),
         verify,
         status,
         metrics,
@@ -40,8 +41,9 @@ export async function runReplicaCommands(args: string[], run = runCommands): Pro
   );
 }
 
-async function querySocket(args: GlobalArguments): Promise<string> {
-  return replicaSockets((await loadReplicaConfig(args)).config).query;
+async function answerer(args: GlobalArguments): Promise<Answerer> {
+  const { config } = await loadReplicaConfig(args);
+  return nameAnswerer("replica", replicaSockets(config).query, config.query.user);
 }
 
 const metrics = metricsCommand({

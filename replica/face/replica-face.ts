@@ -10,6 +10,7 @@ import { VerifyRunner } from "../../shared/dbus/run-verify.js";
 import { queryInterface } from "../../shared/dbus/serve-queries.js";
 import type { ServedInterface, ServedObject } from "../../shared/dbus/served-object.js";
 import type { Logger } from "../../shared/log.js";
+import type { Answerer } from "../../shared/query/name-answerer.js";
 import { adminInterface } from "./admin-calls.js";
 
 export const REPLICA_NAME = "dev.isochron.Replica1";
@@ -19,7 +20,7 @@ export interface ReplicaFaceParts {
   options: DbusOptions;
   root: string;
   facts: ReplicaFacts;
-  querySocket: string;
+  answerer: Answerer;
   /** vkeys of the configuration, trusted besides those of the root. */
   trust: readonly string[];
   /** Asks for a push, or for all of it, at the next hello; of one store, or of all. @throws ReceiveError `foreign-store` */
@@ -77,8 +78,8 @@ export class ReplicaFace {
 }
 
 function makeFace(parts: ReplicaFaceParts): BusFace {
-  const { options, querySocket, log } = parts;
-  const ask = createAskQuery(querySocket, "isochron-replica serve");
+  const { options, answerer, log } = parts;
+  const ask = createAskQuery(answerer);
   const objects = [replicaObject(parts, ask)];
   const names = [REPLICA_NAME];
   if (options.port_agent) {

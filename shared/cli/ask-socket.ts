@@ -39,6 +39,8 @@ export interface Ask {
   signal?: AbortSignal;
   /** How to start what should listen, for the error's hint. */
   startedBy?: string;
+  /** Its units where systemd runs it, if they are not the daemon's own; for the hint too. */
+  units?: readonly string[];
   /** An answer of more bytes is not read to its end, but refused. Default: any size. */
   mostBytes?: number;
 }
@@ -87,15 +89,8 @@ function refusedBy(answer: unknown, status: number): AskError {
   return new AskError("refused", problem.detail, { problem, ...(problem.hint ? { hint: problem.hint } : {}) });
 }
 
-function exchange({
-  socketPath,
-  path,
-  method = "GET",
-  body,
-  signal,
-  startedBy,
-  mostBytes = Number.POSITIVE_INFINITY,
-}: Ask): Promise<{ status: number; text: string }> {
+function exchange(ask: Ask): Promise<{ status: number; text: string }> {
+  const { socketPath, path, method = "GET", body, signal, mostBytes = Number.POSITIVE_INFINITY } = ask;
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const headers =
     sent === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(sent) };
@@ -110,12 +105,12 @@ function exchange({
         reject(tooLarge(mostBytes));
         response.destroy();
       });
-      response.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
+      response.on("error", (cause) => reject(notReached(cause, ask)));
       response.on("end", () =>
         resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString("utf8") }),
       );
     });
-    asked.on("error", (cause) => reject(notReached(cause, socketPath, startedBy)));
+    asked.on("error", (cause) => reject(notReached(cause, ask)));
     asked.end(sent);
   });
 }
@@ -125,10 +120,11 @@ function tooLarge(mostBytes: number): AskError {
   return new AskError("answer-too-large", `the answer has more than ${mostBytes} bytes`, { hint });
 }
 
-function notReached(cause: NodeJS.ErrnoException, socketPath: string, startedBy = "serve"): Error {
+function notReached(cause: NodeJS.ErrnoException, { socketPath, startedBy = "serve", units = [] }: Ask): Error {
   if (cause.name === "AbortError") return cause;
   if (cause.code === "ENOENT" || cause.code === "ECONNREFUSED") {
-    const hint = `is \`${startedBy}\` running with this --root?`;
+    const asUnit = units.length > 0 ? ` As a unit: systemctl status ${units.join(" ")}` : "";
+    const hint = `is \`${startedBy}\` running with this --root?${asUnit}`;
     return new AskError("nobody-listens", `nobody listens on ${socketPath}`, { cause, hint });
   }
   if (cause.code === "EACCES" || cause.code === "EPERM") {

@@ -1,6 +1,7 @@
 // The query commands, the same in both bins: chain, timeline, event, state, elements, similar, search, anomalies, stats.
 // Each is one question to the daemon's query socket.
 import type { Argv, CommandModule } from "yargs";
+import type { Answerer } from "../query/name-answerer.js";
 import type { ChainEvent } from "../query/query-chain.js";
 import type { EventSummary, FullEvent } from "../query/query-context.js";
 import type { ElementSummary } from "../query/query-elements.js";
@@ -22,7 +23,7 @@ import { type SearchShown, showSearch } from "./show-search.js";
 
 export type Arguments = Record<string, unknown>;
 /** Finds the query socket for the options given on the command line. */
-export type SocketOf = (argv: Arguments) => string | Promise<string>;
+export type AnswererOf = (argv: Arguments) => Promise<Answerer>;
 
 interface QueryCommand {
   command: string;
@@ -34,11 +35,14 @@ interface QueryCommand {
   show(answer: Answer<never>): void;
 }
 
-export function queryCommands(socketOf: SocketOf): CommandModule[] {
-  return COMMANDS.map((command) => toModule(command, socketOf));
+export function queryCommands(answererOf: AnswererOf): CommandModule[] {
+  return COMMANDS.map((command) => toModule(command, answererOf));
 }
 
-function toModule({ command, describe, example, options, ask, show }: QueryCommand, socketOf: SocketOf): CommandModule {
+function toModule(
+  { command, describe, example, options, ask, show }: QueryCommand,
+  answererOf: AnswererOf,
+): CommandModule {
   return {
     command,
     describe,
@@ -50,8 +54,7 @@ function toModule({ command, describe, example, options, ask, show }: QueryComma
     handler: async (argv) => {
       const [endpoint, parameters] = ask(argv);
       const path = pathWith(`/v1/${endpoint}`, { ...parameters, store: argv.store } as Record<string, string>);
-      const startedBy = `${String(argv.$0)} serve`;
-      const answer = await askSocket<Answer<never>>({ socketPath: await socketOf(argv), path, startedBy });
+      const answer = await askSocket<Answer<never>>({ ...(await answererOf(argv)), path });
       if (argv.json) showJson(answer);
       else show(answer);
     },

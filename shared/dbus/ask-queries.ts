@@ -2,6 +2,7 @@
 // daemon's loop neither computes nor parses them. Some at a time; the calls that wait are bounded by limit-calls.ts.
 import PQueue from "p-queue";
 import { AskError, askSocketText, pathWith } from "../cli/ask-socket.js";
+import type { Answerer } from "../query/name-answerer.js";
 import { CallRefused } from "./call-refused.js";
 
 /** The parameters of a query endpoint, by name. */
@@ -14,11 +15,11 @@ export type AskQuery = (endpoint: string, parameters: Parameters, signal: AbortS
 export const MOST_ANSWER_BYTES = 16 * 1024 * 1024;
 const AT_A_TIME = 4;
 
-export function createAskQuery(socketPath: string, startedBy: string): AskQuery {
+export function createAskQuery(answerer: Answerer): AskQuery {
   const asking = new PQueue({ concurrency: AT_A_TIME });
   return async (endpoint, parameters, signal) => {
     const path = pathWith(`/v1/${endpoint}`, { ...parameters });
-    const ask = { socketPath, path, signal, startedBy, mostBytes: MOST_ANSWER_BYTES };
+    const ask = { ...answerer, path, signal, mostBytes: MOST_ANSWER_BYTES };
     try {
       return await asking.add(() => askSocketText(ask), { signal });
     } catch (error) {

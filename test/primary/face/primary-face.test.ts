@@ -9,7 +9,7 @@ import { MemorySink, silentLog } from "../sources/memory-sink.js";
 const PARTS: PrimaryFaceParts = {
   options: { enabled: true, port_agent: false },
   root: "/none",
-  querySocket: "/none/query.sock",
+  answerer: { socketPath: "/none/query.sock" },
   maxLineBytes: 1000,
   facts: {
     ...{ version: "1", origin: "host1", storeUuid: "uuid", publicKey: "vkey" },

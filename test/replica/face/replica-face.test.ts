@@ -10,7 +10,7 @@ function servedWith(want: ReplicaFaceParts["want"]) {
   const parts: ReplicaFaceParts = {
     options: { enabled: true, port_agent: true },
     root: "/none",
-    querySocket: "/none/query.sock",
+    answerer: { socketPath: "/none/query.sock" },
     trust: [],
     facts: {
       ...{ version: "1", name: "replica-1", uuid: "uuid", publicKey: "vkey" },

@@ -51,7 +51,7 @@ test("questions are asked a few at a time, and a stop ends those that wait with 
     });
     await new Promise<void>((resolve) => server.listen(socketPath, resolve));
     const stopping = new AbortController();
-    const ask = createAskQuery(socketPath, "serve");
+    const ask = createAskQuery({ socketPath });
     const asked = Array.from({ length: 20 }, () => ask("chain", { element: "x" }, stopping.signal));
     await eventually(
       async () => open === 4,
@@ -69,6 +69,6 @@ test("questions are asked a few at a time, and a stop ends those that wait with 
 });
 
 test("a query process that is not there is told by name", async () => {
-  const ask = createAskQuery("/none/q.sock", "isochron-replica serve");
+  const ask = createAskQuery({ socketPath: "/none/q.sock", startedBy: "isochron-replica serve" });
   await assert.rejects(ask("chain", {}, new AbortController().signal), { code: "nobody-listens" });
 });

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { withFolder } from "./with-folder.js";
 
 /** Text of each unit, by its name. */
@@ -12,6 +12,7 @@ export type Units = Record<string, string>;
 
 const ROLES = fileURLToPath(new URL("../../../ansible/roles/", import.meta.url));
 const OURS = ["common", "primary", "replica"] as const;
+const SIDES = ["primary", "replica"] as const;
 /** Debian's own, as on the hosts. */
 const PYTHON = "/usr/bin/python3";
 
@@ -41,8 +42,8 @@ export async function renderUnits(inventories: readonly Record<string, unknown>[
 
 /** A role of its own, which has the defaults and variables of ours: an inventory wins over the former, as it does there. */
 async function writeRole(folder: string): Promise<void> {
-  const units = (await unitTemplates()).map(
-    ([path, name]) => `'${name}': lookup('ansible.builtin.template', '${path}')`,
+  const units = [...(await daemonUnits()), ...(await queryUnits())].map(
+    ([name, path, given = "{}"]) => `'${name}': lookup('ansible.builtin.template', '${path}', template_vars=${given})`,
   );
   const tasks = [
     {
@@ -66,12 +67,43 @@ async function writeIn(folder: string, name: string, text: string): Promise<void
   await writeFile(join(folder, name), text);
 }
 
-/** Path of each unit's template, and the unit's name. */
-async function unitTemplates(): Promise<(readonly [string, string])[]> {
-  const found = OURS.map(async (role) => {
-    const folder = join(ROLES, role, "templates");
-    const names = (await readdir(folder)).filter((name) => /\.(service|socket)\.j2$/.test(name));
-    return names.sort().map((name) => [join(folder, name), name.slice(0, -".j2".length)] as const);
-  });
-  return (await Promise.all(found)).flat();
+/** A unit's name, its template's path, and an expression of what the template is given besides. */
+type Template = readonly [name: string, path: string, given?: string];
+
+async function daemonUnits(): Promise<Template[]> {
+  return (await Promise.all(SIDES.map((role) => templatesOf(role)))).flat();
+}
+
+/** The templates of both sides, each with what the role's tasks give them. */
+async function queryUnits(): Promise<Template[]> {
+  const templates = await templatesOf("common");
+  const ofSide = async (role: string): Promise<Template[]> => {
+    const given = await givenToQueryUnits(role);
+    return templates.map(([name, path]) => [name.replace("isochron-", `isochron-${role}-`), path, given]);
+  };
+  return (await Promise.all(SIDES.map(ofSide))).flat();
+}
+
+async function templatesOf(role: string): Promise<Template[]> {
+  const folder = join(ROLES, role, "templates");
+  const names = (await readdir(folder)).filter((name) => /\.(service|socket)\.j2$/.test(name));
+  return names.sort().map((name) => [name.slice(0, -".j2".length), join(folder, name)]);
+}
+
+interface Task {
+  "ansible.builtin.include_role"?: { tasks_from?: string };
+  vars?: Record<string, string>;
+}
+
+async function givenToQueryUnits(role: string): Promise<string> {
+  const tasks = parse(await readFile(join(ROLES, role, "tasks/main.yml"), "utf8")) as Task[];
+  const task = tasks.find((one) => one["ansible.builtin.include_role"]?.tasks_from === "query-units");
+  if (!task?.vars) throw new Error(`the tasks of ${role} do not include query-units`);
+  const given = Object.entries(task.vars).map(([name, value]) => `'${name}': ${asExpression(value)}`);
+  return `{${given.join(", ")}}`;
+}
+
+/** A variable of the tasks within an expression: text stands in quotes, `{{ … }}` without its braces. */
+function asExpression(value: string): string {
+  return /^\{\{ (.*) \}\}$/.exec(value)?.[1] ?? JSON.stringify(value);
 }

@@ -8,8 +8,8 @@ import type { AskVector, VectorReply } from "./question-message.js";
 
 /** Models kept open; a store whose questions need more opens one of them anew each time. */
 const MOST_OPEN = 2;
-/** Beside what its models take: a process that has grown past this ends, and the next question starts another. */
-const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
+/** Beside what its models take: a process that has grown past this ends with 0, and the next question starts another. */
+const MOST_GROWTH_BYTES = Number(process.argv[2]);
 /** Resident bytes of an open model, by the size of its files. */
 const RESIDENT_FACTOR = 3;
 

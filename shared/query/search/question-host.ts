@@ -32,10 +32,13 @@ export interface QuestionHostOptions {
   log: Logger;
   /** By default 20 s, which is time to open a large model on a slow disk. */
   answerWithinMs?: number;
+  /** What the process may grow by, beside its models, before another takes its place. By default 512 MiB. */
+  mostGrowthBytes?: number;
 }
 
 const CHILD = fileURLToPath(new URL("./question-child.js", import.meta.url));
 const ANSWER_WITHIN_MS = 20_000;
+const MOST_GROWTH_BYTES = 512 * 1024 * 1024;
 const MOST_WAITING = 64;
 const MOST_REMEMBERED = 256;
 /** After a crash questions are not embedded for a while, twice as long after each crash in a row. */
@@ -45,6 +48,7 @@ const CHILD_HEAP_MB = 256;
 
 interface Waiting {
   child: ChildProcess;
+  asked: AskVector;
   resolve(vector: Float32Array): void;
   reject(error: EmbedError): void;
   timer: NodeJS.Timeout;
@@ -119,50 +123,66 @@ export class QuestionHost implements Questions {
   #ask(model: StoredModel, text: string): Promise<Float32Array> {
     if (this.#waiting.size >= MOST_WAITING) throw died(`${MOST_WAITING} questions wait to be embedded`);
     if (this.#stopped || Date.now() < this.#pausedUntilMs) throw died("the process that embeds questions has ended");
+    return new Promise((resolve, reject) => this.#send({ call: this.#nextCall++, model, text }, resolve, reject));
+  }
+
+  #send(asked: AskVector, resolve: Waiting["resolve"], reject: Waiting["reject"]): void {
     const child = this.#running();
-    return new Promise((resolve, reject) => {
-      const call = this.#nextCall++;
-      const { answerWithinMs = ANSWER_WITHIN_MS } = this.#options;
-      const timer = setTimeout(() => child.kill("SIGKILL"), answerWithinMs);
-      this.#waiting.set(call, { child, resolve, reject, timer });
-      const asked: AskVector = { call, model, text };
-      // A failure to send is followed by the child's exit, and that is handled.
+    const { answerWithinMs = ANSWER_WITHIN_MS } = this.#options;
+    const timer = setTimeout(() => child.kill("SIGKILL"), answerWithinMs);
+    this.#waiting.set(asked.call, { child, asked, resolve, reject, timer });
+    try {
+      // To a child that is gone: its exit follows, and that is handled.
       child.send(asked, () => {});
-    });
+    } catch (cause) {
+      // What cannot be put into a message, because of its size, is the fault of this question alone.
+      this.#settle(asked.call)?.reject(died("the question cannot be handed to the process that embeds", cause));
+    }
+  }
+
+  #settle(call: number): Waiting | undefined {
+    const waiting = this.#waiting.get(call);
+    this.#waiting.delete(call);
+    clearTimeout(waiting?.timer);
+    return waiting;
   }
 
   #running(): ChildProcess {
     if (this.#child?.connected) return this.#child;
-    const child = fork(CHILD, [], {
+    const { mostGrowthBytes = MOST_GROWTH_BYTES } = this.#options;
+    const child = fork(CHILD, [String(mostGrowthBytes)], {
       serialization: "advanced",
       execArgv: [`--max-old-space-size=${CHILD_HEAP_MB}`],
     });
     this.#child = child;
     child.on("message", (reply: VectorReply) => this.#onReply(reply));
-    child.on("error", (error) => this.#options.log.error("process that embeds questions cannot be reached", { error }));
+    child.on("error", (error) => {
+      this.#options.log.error("process that embeds questions cannot be reached", { error });
+      // One that could not be started has no exit.
+      if (child.pid === undefined) this.#onExit(child, null, null);
+    });
     child.once("exit", (code, signal) => this.#onExit(child, code, signal));
     return child;
   }
 
   #onReply(reply: VectorReply): void {
-    const waiting = this.#waiting.get(reply.call);
-    this.#waiting.delete(reply.call);
-    clearTimeout(waiting?.timer);
+    const waiting = this.#settle(reply.call);
     this.#crashes = 0;
     if ("vector" in reply) waiting?.resolve(reply.vector);
     else waiting?.reject(new EmbedError(reply.code, reply.message, { hint: reply.hint }));
   }
 
-  /** A child that ends with nothing to do has grown too large, and is no failure. */
   #onExit(child: ChildProcess, code: number | null, signal: string | null): void {
     if (this.#child === child) this.#child = undefined;
-    const lost = [...this.#waiting].filter(([, waiting]) => waiting.child === child);
-    for (const [call, { reject, timer }] of lost) {
-      this.#waiting.delete(call);
-      clearTimeout(timer);
-      reject(died(`the process that embeds questions ended (${signal ?? code})`));
+    const lost = [...this.#waiting.values()].filter((waiting) => waiting.child === child);
+    for (const { asked } of lost) this.#settle(asked.call);
+    // One that has grown too large ends after an answer, which is no failure: what it had not come to is for the next.
+    const hasGrown = code === 0 && !this.#stopped;
+    for (const { asked, resolve, reject } of lost) {
+      if (hasGrown) this.#send(asked, resolve, reject);
+      else reject(died(`the process that embeds questions ended (${signal ?? code ?? "it did not start"})`));
     }
-    if (this.#stopped || (lost.length === 0 && code === 0)) return;
+    if (this.#stopped || hasGrown) return;
     this.#crashes += 1;
     const pauseMs = Math.min(MOST_PAUSE_MS, LEAST_PAUSE_MS * 2 ** (this.#crashes - 1));
     this.#pausedUntilMs = Date.now() + pauseMs;
@@ -170,6 +190,6 @@ export class QuestionHost implements Questions {
   }
 }
 
-function died(message: string): EmbedError {
-  return new EmbedError("encoder-died", message, { hint: "ask again in a moment" });
+function died(message: string, cause?: unknown): EmbedError {
+  return new EmbedError("encoder-died", message, { cause, hint: "ask again in a moment" });
 }

@@ -57,6 +57,40 @@ test("no more than 64 questions wait, and a question asked twice is embedded onc
   });
 });
 
+test("a process that has grown too large costs no question: those that waited are answered by the next", async (t) => {
+  if (!(await requirePart(t, MODEL_RUNTIME))) return;
+  await withModelStore([], async ({ root, space }) => {
+    const warned: string[] = [];
+    const noting = { ...log, warn: (message: string) => void warned.push(message) };
+    const host = new QuestionHost({ root, log: noting, mostGrowthBytes: 0 });
+    try {
+      const texts = ["carrier lost", "disk full", "package upgraded"];
+      const vectors = await Promise.all(texts.map((text) => host.embed(space, text)));
+      assert.ok(vectors.every(({ length }) => length === space.dimensions));
+      assert.deepEqual([host.counts.failed, warned], [0, []]);
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
+test("a question that makes no message fails alone, and its process goes on", async (t) => {
+  if (!(await requirePart(t, MODEL_RUNTIME))) return;
+  await withModelStore([], async ({ root, space }) => {
+    const host = new QuestionHost({ root, log });
+    try {
+      await host.embed(space, "carrier lost");
+      const { pid } = host;
+      const uncloneable = (() => "") as unknown as string;
+      await assert.rejects(host.embed(space, uncloneable), died);
+      await host.embed(space, "disk full");
+      assert.equal(host.pid, pid);
+    } finally {
+      await host.stop();
+    }
+  });
+});
+
 test("a host that was stopped leaves no process behind and embeds nothing more", async (t) => {
   if (!(await requirePart(t, MODEL_RUNTIME))) return;
   await withModelStore([], async ({ root, space }) => {

@@ -6,6 +6,8 @@ import { isAborted, ModelError } from "./model-error.js";
 
 export interface FetchOptions {
   method?: "GET" | "HEAD";
+  /** Only the first byte is asked for; a server may send all of it nevertheless. */
+  firstByte?: boolean;
   signal: AbortSignal;
   /** Without a byte for so long, the transfer has failed. */
   idleMs?: number;
@@ -13,6 +15,7 @@ export interface FetchOptions {
 
 export interface Fetched {
   status: number;
+  /** Of the whole, also where only a part was asked for. */
   sizeBytes: number | undefined;
   body: Readable;
 }
@@ -39,27 +42,36 @@ export function nextHop(from: URL, to: URL): URL {
 }
 
 /** The answer, or where it sends on to. */
-async function fetchOnce(url: URL, { method = "GET", signal, idleMs = IDLE_MS }: FetchOptions): Promise<Fetched | URL> {
+async function fetchOnce(
+  url: URL,
+  { method = "GET", firstByte = false, signal, idleMs = IDLE_MS }: FetchOptions,
+): Promise<Fetched | URL> {
   requireWeb(url);
   const idle = new IdleWatch(idleMs);
   const either = AbortSignal.any([signal, idle.signal]);
   try {
-    const headers = { "accept-encoding": "identity" };
+    const headers = { "accept-encoding": "identity", ...(firstByte ? { range: "bytes=0-0" } : {}) };
     const response = await fetch(url, { method, redirect: "manual", signal: either, headers });
     const location = response.headers.get("location");
     if (REDIRECTS.includes(response.status) && location !== null) {
       idle.stop();
       return new URL(location, url);
     }
-    const length = response.headers.get("content-length");
     const body = Readable.from(watched(response, url, idle, signal), { objectMode: false });
     // Also of a body that nobody reads: neither its connection nor the timer may outlive it.
     body.once("close", () => idle.stop());
-    return { status: response.status, sizeBytes: length === null ? undefined : Number(length), body };
+    return { status: response.status, sizeBytes: sizeOf(response), body };
   } catch (cause) {
     idle.stop();
     throw explained(cause, url, idle, signal);
   }
+}
+
+/** A part says the size of the whole after a slash, or `*` if the server does not know it (RFC 9110, 14.4). */
+function sizeOf({ status, headers }: Response): number | undefined {
+  const size =
+    status === 206 ? /\/(\d+)$/.exec(headers.get("content-range") ?? "")?.[1] : headers.get("content-length");
+  return typeof size === "string" ? Number(size) : undefined;
 }
 
 async function* watched(

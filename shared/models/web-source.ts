@@ -2,7 +2,7 @@
 // of files to ask for, so the names that such a model can have are tried.
 import type { Readable } from "node:stream";
 import { baseName, SIDE_FILES } from "./choose-files.js";
-import { fetchUrl, shownUrl } from "./fetch-url.js";
+import { type Fetched, type FetchOptions, fetchUrl, shownUrl } from "./fetch-url.js";
 import { ModelError } from "./model-error.js";
 import type { ModelSource, SourceFile } from "./model-source.js";
 
@@ -50,9 +50,9 @@ export class WebSource implements ModelSource {
 
   async #ask(path: string, signal: AbortSignal): Promise<SourceFile | undefined> {
     const url = this.#urlOf(path);
-    const { status, sizeBytes, body } = await fetchUrl(url, { method: "HEAD", signal });
-    body.destroy();
-    if (status === 200) return { path, sizeBytes };
+    let { status, sizeBytes } = await looked(url, { method: "HEAD", signal });
+    if (NO_HEAD.includes(status)) ({ status, sizeBytes } = await looked(url, { firstByte: true, signal }));
+    if (status === 200 || status === 206) return { path, sizeBytes };
     if (status === 404 || status === 410) return undefined;
     throw answered(url, status);
   }
@@ -62,6 +62,15 @@ export class WebSource implements ModelSource {
       this.#options.exact?.get(path) ?? new URL(path.split("/").map(encodeURIComponent).join("/"), this.#options.base)
     );
   }
+}
+
+/** An address that is signed for GET is closed to HEAD, and some servers don't know it. */
+const NO_HEAD = [403, 405, 501];
+
+async function looked(url: URL, options: FetchOptions): Promise<Fetched> {
+  const fetched = await fetchUrl(url, options);
+  fetched.body.destroy();
+  return fetched;
 }
 
 /** Beside the .onnx files, and above a folder `onnx`. */

@@ -57,6 +57,29 @@ test("an .onnx address brings the tokenizer that stands beside it, signed addres
   });
 });
 
+test("where HEAD is closed, as to an address that is signed for GET, a file's first byte tells that it is there", async () => {
+  const { "onnx/model.onnx": onnx, ...side } = modelFiles();
+  const files = { ...side, "model.onnx": onnx } as Files;
+  const first = (path: string, response: ServerResponse) => {
+    const size = Buffer.byteLength(files[path.slice(1)] ?? "");
+    response.writeHead(206, { "content-range": `bytes 0-0/${size}`, "content-length": 1 }).end("{");
+  };
+  for (const knowsRanges of [true, false]) {
+    const closed: HubHandler = (path, response, { method, headers }) => {
+      if (method === "HEAD") response.writeHead(path === "/model.onnx" ? 403 : 405).end();
+      else if (knowsRanges && headers.range === "bytes=0-0" && path.slice(1) in files) first(path, response);
+      else return false;
+      return true;
+    };
+    await withRoot(files, closed, async (root, { origin }) => {
+      const from = `${origin}/model.onnx?signature=secret`;
+      await refused(root, from, { code: "too-large" }, { maxBytes: 20, name: "mini" });
+      const { model } = await add(root, from, { name: "mini" });
+      await checkModel(model);
+    });
+  }
+});
+
 test("an archive is fetched whole", async () => {
   const archive = zipBytes(Object.entries(modelFiles()).map(([name, content]) => ({ name: `mini/${name}`, content })));
   await withRoot({ "p/models.whl": archive }, servesAsItIs, async (root, { origin }) => {

@@ -107,6 +107,7 @@ test("a promotion is answered after it resolves, and says how far behind the pri
 
 test("a process that dies is replaced by one that has caught up, and what was asked of it is answered", async () => {
   const { generation, size } = await builder.seal(someEvents(6, 3, 16));
+  queries.teller.setPrimaryHead(UUID, { size, atMs: Date.now(), generation });
   const asked = queries.promoted(UUID, generation);
   for (const pid of await queryPids()) process.kill(pid, "SIGKILL");
   assert.deepEqual(await asked, { generation, size });

@@ -1,15 +1,17 @@
 // Questions at a level of a model, as users ask them: the primary makes the vectors, the replica embeds the question with the
 // same model, and nothing else.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { SearchResult } from "../../shared/query/query-search.js";
 import { expectConverged, ingest, jsonLines, mustRun, QUIET, seal } from "../support/drive-fleet.js";
 import { scrape } from "../support/list-metrics.js";
 import { makeModel } from "../support/make-model.js";
-import { MODEL_RUNTIME, requirePart } from "../support/require-part.js";
+import { makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
+import { MODEL_RUNTIME, ROOT, requirePart } from "../support/require-part.js";
 import { sharedModelFolder, testWithModel } from "../support/shared-model.js";
+import type { DaemonProcess } from "../support/start-daemon.js";
 import { type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
 
 const MADE = "made-model";
@@ -26,28 +28,44 @@ const EVENTS = [
   logged("package upgraded to 2.41", "package:libc6", "Package"),
 ];
 
-/** A fleet at level medium that has the model, the replica only if it `asks`. */
+interface Questions {
+  model: string;
+  /** Whether the replica has the model too. */
+  asks: boolean;
+  /** Whether a service of another user answers for it. */
+  byService?: boolean;
+}
+
+/** A fleet at level medium. */
 async function withQuestions(
   t: TestContext,
-  { model, asks }: { model: string; asks: boolean },
-  body: (fleet: Fleet) => Promise<void>,
+  { model, asks, byService = false }: Questions,
+  body: (fleet: Fleet, service: DaemonProcess | undefined) => Promise<void>,
 ): Promise<void> {
   if (!(await requirePart(t, MODEL_RUNTIME))) return;
   const vectorize = { level: "medium", models: { medium: model } };
-  const fleet = await makeFleet({ volume: "512M", primary: { ...QUIET, vectorize, push: { hello_seconds: 1 } } });
+  const fleet = await makeFleet({
+    volume: "512M",
+    primary: { ...QUIET, vectorize, push: { hello_seconds: 1 } },
+    replica: byService ? { query: { user: QUERY_USER.name } } : {},
+  });
+  const service = byService ? await makeQueryService(fleet, "replica") : undefined;
   try {
     const folder = model === MADE ? await makeFolder(fleet) : sharedModelFolder(model);
     for (const side of asks ? [fleet.primary, fleet.replica] : [fleet.primary]) await addModel(side, folder);
     await fleet.replica.daemon.start();
+    await service?.start();
     await fleet.primary.daemon.start();
     await ingest(fleet, EVENTS);
     await seal(fleet);
     await expectConverged(fleet);
-    await body(fleet);
+    await body(fleet, service);
     await expectConverged(fleet);
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${fleet.replica.daemon.log.slice(-6000)}`, { cause: error });
+    const log = `${fleet.replica.daemon.log.slice(-6000)}\n${service?.log ?? ""}`;
+    throw new Error(`${(error as Error).message}\n${log}`, { cause: error });
   } finally {
+    await service?.stop();
     await fleet.stop();
   }
 }
@@ -67,6 +85,14 @@ async function search(side: FleetSide, ...args: string[]): Promise<{ results: Se
   );
   const { legs } = lines.pop() as { legs: { vector: string } };
   return { results: lines, vector: legs.vector };
+}
+
+/** Who the children of a process are that run a script. */
+async function usersOf(script: string, parent: number | undefined): Promise<number[]> {
+  const pids = (await readFile(`/proc/${parent}/task/${parent}/children`, "utf8")).split(" ").filter(Boolean);
+  const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  const ofScript = pids.filter((_, i) => commands[i]?.includes(script));
+  return Promise.all(ofScript.map(async (pid) => (await stat(`/proc/${pid}`)).uid));
 }
 
 const embedded = async (side: FleetSide, result: string) =>
@@ -92,6 +118,19 @@ test("a question in other words finds the event, and the replica embeds nothing 
       await mustRun(fleet.replica, "stats"),
       /^vectors +5 in made-model-.*; questions embedded by made-model-/m,
     );
+  });
+});
+
+test("a service without privileges answers by meaning: a process of its user reads the model, and embeds the question", async (t) => {
+  if (!(await requirePart(t, ROOT)) || !(await requirePart(t, READABLE_CHECKOUT))) return;
+  await withQuestions(t, { model: MADE, asks: true, byService: true }, async ({ replica }, service) => {
+    assert.deepEqual(await usersOf("question-child", service?.pid), []);
+    const { results, vector } = await search(replica, "credentials denied");
+    assert.deepEqual([results[0]?.seq, results[0]?.text], [0, undefined]);
+    assert.match(vector, /^made-model-[0-9a-f]{12}, the question's own vector/);
+    assert.deepEqual([await embedded(replica, "embedded"), await embedded(replica, "failed")], [1, 0]);
+    assert.deepEqual(await usersOf("question-child", service?.pid), [QUERY_USER.uid]);
+    assert.deepEqual(await usersOf("question-child", replica.daemon.pid), []);
   });
 });
 

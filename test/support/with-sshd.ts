@@ -143,6 +143,9 @@ function sshdConfig(folder: string, { address, port }: SshdPlace): string {
     "PubkeyAuthentication yes",
     "UsePAM no",
     "StrictModes no",
+    // bash reads the login's .bashrc where sshd began it, unless it is told that another shell has: what this machine's user
+    // has there is no part of a test, and may take longer than what is tested.
+    "SetEnv SHLVL=1",
     "LogLevel VERBOSE",
     "",
   ].join("\n");

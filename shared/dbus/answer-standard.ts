@@ -2,9 +2,9 @@
 // with an error and assigns nothing.
 // https://dbus.freedesktop.org/doc/dbus-specification.html#standard-interfaces
 import { readFileSync } from "node:fs";
-import { variant } from "./bus-connection.js";
 import { CallRefused } from "./call-refused.js";
 import type { ServedInterface, ServedMethod, ServedObject, ServedProperty } from "./served-object.js";
+import { variant } from "./variant.js";
 import { writeIntrospection } from "./write-introspection.js";
 
 export type MethodsByInterface = Map<string, Map<string, ServedMethod>>;

@@ -1,4 +1,4 @@
-// One connection to a D-Bus message bus, and the only file that knows dbus-next. It keeps that library's edges away from
+// One connection to a D-Bus message bus, and with variant.ts all that knows dbus-next. It keeps that library's edges away from
 // everyone else: a bus that dies silently, replies that never come, a message that would end the process, property writes.
 // https://dbus.freedesktop.org/doc/dbus-specification.html
 import type { EventEmitter } from "node:events";
@@ -333,14 +333,4 @@ const newError = dbus.Message.newError as unknown as (message: Message, errorNam
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** A value with its signature, for `v` in bodies that are sent. */
-export function variant(signature: string, value: unknown): object {
-  return new dbus.Variant(signature, value);
-}
-
-/** What a received `v` holds: signature and value. */
-export function isVariant(value: unknown): value is { signature: string; value: unknown } {
-  return value instanceof dbus.Variant;
 }

@@ -5,7 +5,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { keepRunning } from "../keep-running.js";
 import type { Logger } from "../log.js";
-import { BusConnection, type BusMessage } from "./bus-connection.js";
+import type { BusConnection, BusMessage } from "./bus-connection.js";
 import { CallerUsers } from "./caller-users.js";
 import { DbusError } from "./dbus-error.js";
 import { CallLimits } from "./limit-calls.js";
@@ -117,7 +117,9 @@ export class BusFace {
     const users = new CallerUsers((sender) => connection.userOf(sender));
     const common = { objects, users, limits: this.#limits, counts: this.#counts, log };
     const server = new ObjectServer({ ...common, signal: this.#stopping.signal });
-    const connection = await BusConnection.connect({
+    // Where there is no bus to be on, dbus-next is not loaded.
+    const bus = await import("./bus-connection.js");
+    const connection = await bus.BusConnection.connect({
       address,
       signal,
       onCall: (call) => server.take(call),

@@ -2,7 +2,7 @@
 // numbers cannot hold them all), bytes become text where they are text and hex where they are not.
 import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../format/canonical-json.js";
-import { isVariant } from "./bus-connection.js";
+import { isVariant } from "./variant.js";
 
 export type JsonObject = { [key: string]: JsonValue };
 

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AskError, askSocket, pathWith } from "../../shared/cli/ask-socket.js";
-import { variant } from "../../shared/dbus/bus-connection.js";
+import { variant } from "../../shared/dbus/variant.js";
 import type { EventSummary } from "../../shared/query/query-context.js";
 import { mockMachined, startMachine, stopMachine } from "../primary/sources/dbus/machine1/mock-machined.js";
 import {

@@ -1,7 +1,7 @@
 // The D-Bus sources: one connection to the bus for all watched services, with a fixed set of match rules. It follows who
 // owns each service's name and passes on the owner's signals only: anyone on the bus may send a signal straight to us, whatever
 // the rules say. When the bus dies, every service is blind until it is back.
-import { BusConnection, type BusMessage } from "../../../shared/dbus/bus-connection.js";
+import type { BusConnection, BusMessage } from "../../../shared/dbus/bus-connection.js";
 import { keepRunning } from "../../../shared/keep-running.js";
 import type { Logger } from "../../../shared/log.js";
 import type { Source, SourceParts, SourceState } from "../source.js";
@@ -97,7 +97,9 @@ export class BusWatch implements Source {
   async #connect(signal: AbortSignal): Promise<void> {
     this.#told = new Set();
     let greeted: BusConnection | undefined;
-    const connection = await BusConnection.connect({
+    // Not before: a primary without this source does not load dbus-next.
+    const bus = await import("../../../shared/dbus/bus-connection.js");
+    const connection = await bus.BusConnection.connect({
       address: this.#options.address,
       signal,
       // The bus's own greeting comes before there is a connection to speak of.

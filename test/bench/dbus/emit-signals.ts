@@ -1,7 +1,8 @@
 // Emits signals as fast as the bus takes them: restarts of services as systemd shows them, with all their noise, or a storm
 // of one kind. A process of its own: `node emit-signals.js ADDRESS`; reads `restarts N` and `storm N` from its input.
 import { createInterface } from "node:readline";
-import { type BusCall, BusConnection, variant } from "../../../shared/dbus/bus-connection.js";
+import { type BusCall, BusConnection } from "../../../shared/dbus/bus-connection.js";
+import { variant } from "../../../shared/dbus/variant.js";
 import {
   MANAGER,
   MANAGER_PATH,

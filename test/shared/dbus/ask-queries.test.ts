@@ -3,8 +3,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createAskQuery, readOptions } from "../../../shared/dbus/ask-queries.js";
-import { variant } from "../../../shared/dbus/bus-connection.js";
 import { describeFailure } from "../../../shared/dbus/call-refused.js";
+import { variant } from "../../../shared/dbus/variant.js";
 import { eventually } from "../../support/drive-fleet.js";
 import { withFolder } from "../../support/with-folder.js";
 

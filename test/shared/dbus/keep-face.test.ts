@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { execa } from "execa";
-import { BusConnection, type BusMessage, isVariant, variant } from "../../../shared/dbus/bus-connection.js";
+import { BusConnection, type BusMessage } from "../../../shared/dbus/bus-connection.js";
 import type { DbusError } from "../../../shared/dbus/dbus-error.js";
 import { BusFace } from "../../../shared/dbus/keep-face.js";
 import { CallLimits } from "../../../shared/dbus/limit-calls.js";
 import type { ServedObject } from "../../../shared/dbus/served-object.js";
+import { isVariant, variant } from "../../../shared/dbus/variant.js";
 import { createLogger } from "../../../shared/log.js";
 import { eventually } from "../../support/drive-fleet.js";
 import { program, ROOT, requirePart } from "../../support/require-part.js";

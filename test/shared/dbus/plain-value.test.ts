@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { variant } from "../../../shared/dbus/bus-connection.js";
 import { plainObject, plainValue } from "../../../shared/dbus/plain-value.js";
+import { variant } from "../../../shared/dbus/variant.js";
 
 test("variants are opened, however deep, and 64-bit numbers keep every digit", () => {
   const value = variant("a{sv}", { inner: variant("v", variant("t", 18446744073709551615n)) });

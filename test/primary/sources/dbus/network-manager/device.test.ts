@@ -7,7 +7,7 @@ import {
   NM,
   type Properties,
 } from "../../../../../primary/sources/dbus/network-manager/objects.js";
-import { variant } from "../../../../../shared/dbus/bus-connection.js";
+import { variant } from "../../../../../shared/dbus/variant.js";
 
 const PATH = "/org/freedesktop/NetworkManager/Devices/7";
 

@@ -1,6 +1,7 @@
 // python-dbusmock's NetworkManager, driven over one connection: a process for each call would be too slow for states that
 // follow each other within the time in which signals are gathered.
-import { BusConnection, variant } from "../../../../../shared/dbus/bus-connection.js";
+import { BusConnection } from "../../../../../shared/dbus/bus-connection.js";
+import { variant } from "../../../../../shared/dbus/variant.js";
 import type { BusMock, TestBus } from "../../../../support/with-bus.js";
 
 export const NM = "org.freedesktop.NetworkManager";

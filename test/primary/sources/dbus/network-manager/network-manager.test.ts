@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import type { AdmittedEvent, EventSink } from "../../../../../primary/event.js";
 import type { BusWatch } from "../../../../../primary/sources/dbus/bus-watch.js";
 import { createNetworkManager } from "../../../../../primary/sources/dbus/network-manager/network-manager.js";
-import { variant } from "../../../../../shared/dbus/bus-connection.js";
+import { variant } from "../../../../../shared/dbus/variant.js";
 import { type TestBus, withBus } from "../../../../support/with-bus.js";
 import { type SeenEvent, type TestLedger, withLedger } from "../../../../support/with-ledger.js";
 import { actionsOf, away, eventOf, requireMocks, serviceState, sighted, until, withWatch } from "../with-watch.js";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { BusWatch } from "../../../../../primary/sources/dbus/bus-watch.js";
-import { BusConnection, variant } from "../../../../../shared/dbus/bus-connection.js";
+import { BusConnection } from "../../../../../shared/dbus/bus-connection.js";
+import { variant } from "../../../../../shared/dbus/variant.js";
 import { type TestBus, withBus } from "../../../../support/with-bus.js";
 import { type TestLedger, withLedger } from "../../../../support/with-ledger.js";
 import { actionsOf, eventOf, requireMocks, serviceState, sighted, until, withWatch } from "../with-watch.js";

@@ -1,9 +1,10 @@
 // The operator's socket: seal, orders to single replicas, status, events as they come. Mode 0600, because whoever can open it can make the primary work.
 import { chmod } from "node:fs/promises";
-import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
+import { makeServer } from "../../shared/http/make-server.js";
 import type { EventFeed } from "../event.js";
 import { ControlError } from "./control-error.js";
 import { EventStreams } from "./event-streams.js";
@@ -100,7 +101,7 @@ const STATUS: Record<ControlError["code"], number> = {
 };
 
 export class ControlServer {
-  readonly #app: FastifyInstance = Fastify();
+  readonly #app: FastifyInstance = makeServer();
   readonly #parts: ControlParts;
   readonly #streams: EventStreams;
   readonly #ending = new AbortController();

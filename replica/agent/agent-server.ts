@@ -4,9 +4,10 @@ import { chmod } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
+import { makeServer } from "../../shared/http/make-server.js";
 import type { Logger } from "../../shared/log.js";
 import {
   type HelloAnswer,
@@ -72,7 +73,7 @@ export class AgentServer {
     // A push may take hours and pause for as long as the stall watchdog lets it: no deadline of the server's own.
     // A stop does not wait for one either: what has arrived is swept.
     const unlimited = { requestTimeout: 0, connectionTimeout: 0, keepAliveTimeout: 0 };
-    this.#app = Fastify({ ...unlimited, forceCloseConnections: true, bodyLimit: 1024 * 1024 });
+    this.#app = makeServer({ ...unlimited, forceCloseConnections: true, bodyLimit: 1024 * 1024 });
   }
 
   async start(socketPath: string): Promise<void> {

@@ -1,8 +1,9 @@
 // The query endpoints: HTTP over the engine's Unix socket, GET only. Errors are problem documents (RFC 9457).
 import { chmod } from "node:fs/promises";
-import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { type InheritedSocket, listenOnInherited } from "../http/inherited-socket.js";
 import { listenOnSocket } from "../http/listen-on-socket.js";
+import { makeServer } from "../http/make-server.js";
 import type { Logger } from "../log.js";
 import type { QueryEngine } from "./engine.js";
 import { QueryError, STATUS_OF } from "./query-error.js";
@@ -27,7 +28,7 @@ export async function startQueryServer(
   log: Logger,
   measures?: QueryMeasures,
 ): Promise<FastifyInstance> {
-  const server = Fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
+  const server = makeServer({ exposeHeadRoutes: false, forceCloseConnections: true });
   server.addHook("onRequest", async (request, reply) => {
     if (request.method === "GET") return;
     const detail = `${request.method} is not possible: queries only read`;

@@ -105,7 +105,6 @@ export class QueryEngine {
 
   /** Catches up with what is on disk. @throws what the folder of stores cannot be read for */
   async start(): Promise<void> {
-    this.#pool.start();
     await this.catchUp();
   }
 

@@ -1,4 +1,5 @@
-// The engine's end of one HNSW child: batches the queries that wait, restarts a dead child, and loads its segments again.
+// The engine's end of one HNSW child, which runs from its first segment or build on: batches the queries that wait, restarts a dead
+// child, and loads its segments again.
 // A query that a dead child held is rejected at once with HnswGone; the caller scans those rows exactly instead.
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -47,14 +48,6 @@ export class HnswHost {
     this.#log = log;
   }
 
-  start(): void {
-    const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
-    this.#child = child;
-    child.on("message", (reply: HnswReply) => this.#onReply(reply));
-    child.on("error", () => {});
-    child.once("exit", (code, signal) => this.#onExit(child, code, signal));
-  }
-
   async stop(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restart);
@@ -83,6 +76,7 @@ export class HnswHost {
   /** Resolves when the segment is loaded, or is known not to be loadable (`onDamaged` was called then). */
   async load(spec: SegmentSpec): Promise<void> {
     this.#specs.set(spec.id, spec);
+    this.#startOnce();
     await this.#loadInTurn(spec);
   }
 
@@ -107,7 +101,21 @@ export class HnswHost {
   }
 
   build(request: Omit<BuildRequest, "op" | "call">): Promise<BuildAnswer> {
+    this.#startOnce();
     return this.#call({ op: "build", call: 0, ...request }) as Promise<BuildAnswer>;
+  }
+
+  /** One that has died is started again by its end. */
+  #startOnce(): void {
+    if (this.#child === undefined && !this.#closed) this.#start();
+  }
+
+  #start(): void {
+    const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
+    this.#child = child;
+    child.on("message", (reply: HnswReply) => this.#onReply(reply));
+    child.on("error", () => {});
+    child.once("exit", (code, signal) => this.#onExit(child, code, signal));
   }
 
   #flush(): void {
@@ -201,7 +209,7 @@ export class HnswHost {
     const delayMs = this.#deaths === 1 ? 0 : Math.min(MOST_RESTART_DELAY_MS, 100 * 2 ** this.#deaths);
     this.#log.warn("HNSW process ended, starting another", { code, signal, delay_ms: delayMs });
     this.#restart = setTimeout(() => {
-      this.start();
+      this.#start();
       for (const spec of this.#specs.values()) void this.#loadInTurn(spec);
     }, delayMs);
   }

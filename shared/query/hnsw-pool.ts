@@ -1,5 +1,5 @@
-// The engine's HNSW children: a fixed number that hold segments and answer, and short-lived ones that build, at most as
-// many at a time. All stores and spaces share them.
+// The engine's HNSW children: a number at most that hold segments and answer, and short-lived ones that build, as many
+// at a time. A store too small for segments has none. All stores and spaces share them.
 import PQueue from "p-queue";
 import type { Logger } from "../log.js";
 import { HnswHost } from "./hnsw-host.js";
@@ -18,10 +18,6 @@ export class HnswPool {
     this.#log = log;
     this.#hosts = Array.from({ length: processes }, () => new HnswHost(log));
     this.#builds = new PQueue({ concurrency: processes });
-  }
-
-  start(): void {
-    for (const host of this.#hosts) host.start();
   }
 
   /** Ends all children. Builds that wait or run are rejected. */
@@ -51,7 +47,6 @@ export class HnswPool {
       async () => {
         const builder = new HnswHost(this.#log);
         this.#builders.add(builder);
-        builder.start();
         try {
           return await builder.build(request);
         } finally {

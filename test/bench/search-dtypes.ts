@@ -68,7 +68,6 @@ async function answerFromIndex(
 ): Promise<Answers> {
   const log = createLogger("warn");
   const pool = new HnswPool(2, log);
-  pool.start();
   const index = new VectorIndex({ dir: join(root, "index"), space, pool, log, currentDir: dir });
   try {
     await index.open(dir);

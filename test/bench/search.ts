@@ -86,7 +86,6 @@ export function clusteredVectors(dimensions: number, seed: number): () => Float3
 async function rebuild(root: string, rowsDir: string, dimensions: number, processes: number) {
   const log = createLogger("warn");
   const pool = new HnswPool(processes, log);
-  pool.start();
   const dir = join(root, `index-${processes}`);
   const index = new VectorIndex({ dir, space: testSpace(dimensions), pool, log, currentDir: rowsDir });
   const startMs = performance.now();

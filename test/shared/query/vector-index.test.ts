@@ -24,7 +24,6 @@ let indexes = 0;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "isochron-vectors-"));
   pool = new HnswPool(2, log);
-  pool.start();
 });
 after(async () => {
   await pool.stop();
@@ -181,7 +180,6 @@ test("a child that is killed costs no answer: its rows are scanned until the nex
 test("a child that dies while it loads costs the one file that it was loading, and no other", async () => {
   const rows = someRows(4010, 14);
   const alone = new HnswPool(1, log);
-  alone.start();
   const dir = await writeRows([rows.slice(0, 2400)]);
   const indexDir = join(dir, "..", "index");
   const options = { dir: indexDir, space: testSpace(DIMENSIONS), log, tailFloats: TAIL_FLOATS, currentDir: dir };
@@ -196,12 +194,13 @@ test("a child that dies while it loads costs the one file that it was loading, a
   await made.close();
   await alone.stop();
   const again = new HnswPool(1, log);
-  again.start();
+  assert.deepEqual(again.pids(), [], "without a segment there is nothing that it could do");
+  const index = new VectorIndex({ ...options, pool: again });
+  const opened = index.open(dir);
+  await until(() => again.pids().length === 1);
   const [child] = again.pids() as [number];
   // So that what it is sent stays unanswered.
   process.kill(child, "SIGSTOP");
-  const index = new VectorIndex({ ...options, pool: again });
-  const opened = index.open(dir);
   while (index.rows < rows.length) await turn();
   for (let i = 0; i < 10; i += 1) await turn();
   process.kill(child, "SIGKILL");

@@ -3,6 +3,7 @@
 // disk does not answer: databases of the store are written from the loop, and no restart cures a disk. A process of its own,
 // because one that waits so in a page fault can neither start another nor allocate, in none of its threads.
 import { type ChildProcess, spawn } from "node:child_process";
+import { PLAIN_BASH } from "../plain-bash.js";
 import { statusText, watchdogTimeMs } from "./notify-systemd.js";
 
 export interface Living {
@@ -55,7 +56,7 @@ export class LifeSigns {
   start(): void {
     if (process.env.NOTIFY_SOCKET === undefined) return;
     const everyMs = (watchdogTimeMs() ?? WITHOUT_WATCHDOG_MS) / (2 * BEATS);
-    const args = ["-c", SCRIPT, "isochron-life", String(process.pid), ((1.5 * everyMs) / 1000).toFixed(3)];
+    const args = [...PLAIN_BASH, SCRIPT, "isochron-life", String(process.pid), ((1.5 * everyMs) / 1000).toFixed(3)];
     this.#shell = spawn("bash", args, { stdio: ["pipe", "ignore", "ignore"] });
     // Without it the watchdog ends the daemon, as it should; an error that nobody hears would end it at once.
     this.#shell.on("error", () => undefined);

@@ -3,6 +3,7 @@
 // stdin, and what they write is the answer. A list of arguments ends with a mark and an answer with its exit code, each
 // part followed by a zero byte, so that no half of either is ever taken for a whole.
 import { execa, type Options, type ResultPromise } from "execa";
+import { PLAIN_BASH } from "../plain-bash.js";
 
 /** What a command wrote, and how it ended. */
 export interface CommandAnswer {
@@ -116,7 +117,7 @@ export class CommandShell {
 
 /** A shell that runs each list of arguments once it is whole, and ends with its stdin. */
 export function spawnShell(): ResultPromise<typeof SHELL_OPTIONS> {
-  return execa("bash", ["-c", SCRIPT], SHELL_OPTIONS);
+  return execa("bash", [...PLAIN_BASH, SCRIPT], SHELL_OPTIONS);
 }
 
 function textOf(parts: readonly Buffer[]): string {

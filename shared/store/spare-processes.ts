@@ -4,6 +4,7 @@
 // arguments from its stdin and replaces itself (exec) by the command: same pid, same pipes, same exit code. Each ends with a
 // zero byte and the list with a mark, so that no half of a list ever runs: not even when the daemon is killed.
 import { execa, type Options, type ResultPromise } from "execa";
+import { PLAIN_BASH } from "../plain-bash.js";
 import { type CommandAnswer, CommandShell } from "./command-shell.js";
 
 /** Every command under LC_ALL=C, with the same pipes, whether it was a spare or not. */
@@ -119,7 +120,7 @@ export class SpareProcesses {
 
 /** A shell that becomes `btrfs` once its arguments have come, and ends without running anything if they break off. */
 export function spawnSpare(): BtrfsProcess {
-  return execa("bash", ["-c", SCRIPT], PROCESS_OPTIONS);
+  return execa("bash", [...PLAIN_BASH, SCRIPT], PROCESS_OPTIONS);
 }
 
 async function runUntilAborted(

@@ -9,6 +9,7 @@ import { describeKept, type KeptGeneration } from "../shared/store/select-kept.j
 import type { BusState, EventBus } from "./bus/event-bus.js";
 import { levelsOf, type PrimaryConfig } from "./config.js";
 import type { PrimaryFace, PrimaryFaceState } from "./face/primary-face.js";
+import type { SigningKeys } from "./keys/signing-keys.js";
 import type { Publisher } from "./publish.js";
 import type { LinkStatus } from "./push/link-status.js";
 import type { ReplicaLink } from "./push/replica-link.js";
@@ -23,7 +24,10 @@ export interface PrimaryStatus {
   role: "primary";
   origin: string;
   store: string;
+  /** The key in force. */
   vkey: string;
+  /** The one that a rotation has prepared: checkpoints carry both signatures. */
+  next_vkey: string | null;
   root: string;
   ledger: { size: number; sealed: number; generation: number };
   /** Generations that `keep` keeps, ascending; the newest is the last. */
@@ -91,6 +95,7 @@ export async function describePrimary(
   identity: PrimaryIdentity,
   parts: {
     publisher: Publisher;
+    keys: SigningKeys;
     query: Queries;
     bus: EventBus;
     links: readonly ReplicaLink[];
@@ -99,14 +104,15 @@ export async function describePrimary(
     metrics: MetricsServer;
   },
 ): Promise<PrimaryStatus> {
-  const { publisher, query, bus, links, sources, face, metrics } = parts;
+  const { publisher, keys, query, bus, links, sources, face, metrics } = parts;
   const newest = publisher.newest();
   const { freeBytes, totalBytes } = await freeSpace(config.root);
   return {
     role: "primary",
     origin: identity.origin,
     store: identity.uuid,
-    vkey: identity.signer.vkey,
+    vkey: keys.current.vkey,
+    next_vkey: keys.next?.vkey ?? null,
     root: config.root,
     ledger: { size: publisher.ledgerSize(), sealed: newest?.size ?? 0, generation: newest?.generation ?? 0 },
     kept: describeKept(publisher.kept()),

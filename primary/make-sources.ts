@@ -12,6 +12,7 @@ import { type Admitter, createAdmitter } from "./admit/admit-event.js";
 import { SECRET_TERMS } from "./admit/secret-keys.js";
 import type { PrimaryConfig } from "./config.js";
 import type { EventSink } from "./event.js";
+import type { SigningKeys } from "./keys/signing-keys.js";
 import type { ReplicaLink } from "./push/replica-link.js";
 import type { BusService } from "./sources/dbus/bus-service.js";
 import { BusWatch } from "./sources/dbus/bus-watch.js";
@@ -23,6 +24,7 @@ import { createBusRule } from "./sources/dbus/rule/bus-rule.js";
 import { createSystemd } from "./sources/dbus/systemd/systemd.js";
 import { createFilesSource, type FilesPlace } from "./sources/files/files-source.js";
 import { isFilesSourceWanted } from "./sources/files/options.js";
+import { KeysSource } from "./sources/keys/keys-source.js";
 import { LevelsSource } from "./sources/levels/levels-source.js";
 import { IngestSocket, LINE_FRAME_BYTES } from "./sources/lines/ingest-socket.js";
 import { createOvsdbSource } from "./sources/ovsdb/ovsdb-source.js";
@@ -44,6 +46,7 @@ export interface WatchParts extends EventParts {
   store: StoreLayout;
   links: readonly ReplicaLink[];
   levels: LevelPlan;
+  keys: SigningKeys;
   /** Resolves when what has been appended until now is with every healthy replica. */
   delivered(signal: AbortSignal): Promise<void>;
 }
@@ -85,9 +88,10 @@ export function makeSources(config: PrimaryConfig, ingestPath: string, parts: Wa
   if (ovsdb.enabled) sources.push(createOvsdbSource(parts, ovsdb));
   if (isFilesSourceWanted(files)) sources.push(createFilesSource(files, filesPlace(config, parts.store), parts));
   if (replicas.enabled) sources.push(new ReplicasSource({ settleMs: replicas.settle_seconds * 1000, ...parts }));
-  const { levels } = parts;
+  const { levels, keys } = parts;
   sources.push(
     new LevelsSource({ ...parts, levels: () => levels.state(), onChange: (listener) => levels.onChange(listener) }),
+    new KeysSource({ ...parts, keys }),
   );
   return sources;
 }

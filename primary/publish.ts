@@ -7,7 +7,7 @@ import type { ResolvedLevel } from "../shared/embed/resolve-level.js";
 import { parseCheckpoint } from "../shared/format/checkpoint.js";
 import type { Priority } from "../shared/format/entry.js";
 import { SEAL_ACTION, SEAL_ELEMENT_TYPE } from "../shared/format/seal.js";
-import type { NoteSigner } from "../shared/format/signed-note.js";
+import type { NoteVerifier } from "../shared/format/signed-note.js";
 import type { Logger } from "../shared/log.js";
 import { listReadOnlyBelow, showSubvolume } from "../shared/store/btrfs.js";
 import { currentGeneration, listGenerations, swapCurrent, sweepStore } from "../shared/store/generations.js";
@@ -20,6 +20,7 @@ import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { readTreeHashes } from "../shared/verify/check-tree-files.js";
 import { countRows } from "../shared/verify/load-verified-state.js";
 import type { Ack, AdmittedEvent, AppendedEvent, EventSink, SealedGeneration } from "./event.js";
+import type { SigningKeys } from "./keys/signing-keys.js";
 import { Ledger, type LedgerLimits } from "./ledger/ledger.js";
 import { LedgerError } from "./ledger/ledger-error.js";
 import { openLedger } from "./ledger/open-ledger.js";
@@ -44,7 +45,7 @@ import { type SealedVectors, Vectorizer, type VectorizerState } from "./vectoriz
 export interface PublisherOptions {
   store: StoreLayout;
   storeUuid: string;
-  signer: NoteSigner;
+  keys: SigningKeys;
   ledger: LedgerLimits;
   vectorize: {
     levels: LevelOfPriority;
@@ -179,8 +180,11 @@ export class Publisher implements EventSink, LinkSource {
   get storeUuid(): string {
     return this.#options.storeUuid;
   }
-  get key(): NoteSigner {
-    return this.#options.signer;
+  get origin(): string {
+    return this.#options.keys.origin;
+  }
+  keys(): readonly NoteVerifier[] {
+    return this.#options.keys.everSigned;
   }
   get versions(): { kernel: string; progs: string } {
     return this.#options.versions;
@@ -251,10 +255,11 @@ export class Publisher implements EventSink, LinkSource {
         return { sealed: false, reason: "nothing new since the last seal" };
       }
       const generation = (this.#newest?.generation ?? 0) + 1;
-      const { store, storeUuid, signer, spares, onSealed, log } = this.#options;
+      const { store, storeUuid, keys, spares, onSealed, log } = this.#options;
       const stages = { ledger: this.#ledger, vectors: this.#vectorizer, signal: this.#stopping.signal };
       const hurry = this.#critical.begin();
-      const parts = { hurry, store, storeUuid, signer, spares, log, ...stages };
+      const signing = { origin: keys.origin, signers: () => keys.signers };
+      const parts = { hurry, store, storeUuid, ...signing, spares, log, ...stages };
       const sealed = await this.#timed(sealGeneration(parts, generation));
       this.#newest = sealed;
       this.#fillSeals.sealed();
@@ -398,9 +403,9 @@ interface OpenedStages {
 }
 
 async function openStages(options: PublisherOptions, newest: SealedGeneration | undefined): Promise<OpenedStages> {
-  const { store, storeUuid, signer, log } = options;
+  const { store, storeUuid, keys, log } = options;
   const generation = newest?.generation ?? 0;
-  const { parts, sealedSize, recovered } = await openLedger({ store, storeUuid, key: signer, generation });
+  const { parts, sealedSize, recovered } = await openLedger({ store, storeUuid, keys: keys.signers, generation });
   if (recovered.keptUnsealed > 0 || recovered.cutEvents > 0) log.info("recovered the ledger", { ...recovered });
   const reader = new AppendedReader(store.live);
   const vectorizer = new Vectorizer({

@@ -30,6 +30,7 @@ import { ControlServer } from "./control/control-server.js";
 import { PrimaryFace } from "./face/primary-face.js";
 import { FillOrders } from "./fill-orders.js";
 import { HangFinder } from "./find-hang.js";
+import { SigningKeys } from "./keys/signing-keys.js";
 import type { LedgerError } from "./ledger/ledger-error.js";
 import { AppendedReader } from "./ledger/read-appended.js";
 import { makeLevelOptions, resolveLevels } from "./make-levels.js";
@@ -37,6 +38,7 @@ import { makePaces } from "./make-paces.js";
 import { deliveredTo, type EventParts, makeAdmit, makeSources, openKnownElements } from "./make-sources.js";
 import type { PrimaryState } from "./metrics/ledger-metrics.js";
 import { PRIMARY_METRICS, PrimaryMetrics } from "./metrics/primary-metrics.js";
+import { KeyOrders } from "./order-keys.js";
 import { LinkOrders } from "./order-links.js";
 import { Publisher, type PublisherOptions } from "./publish.js";
 import { pinBounds } from "./push/base/pin-options.js";
@@ -75,6 +77,8 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const identity = await loadPrimaryIdentity(config.root);
   const lock = lockRoot(config.root);
   stops.add(() => lock.release());
+  // Behind the lock: without a daemon, `key rotate` changes them under it.
+  const keys = await SigningKeys.open(config.root, identity.origin);
   const layout = new RootLayout(config.root);
   const store = layout.store(identity.uuid);
   await widenModes(store.live);
@@ -105,7 +109,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   stops.add(() => bus.stop());
   const admit = makeAdmit(config);
   const face: PrimaryFace = makeFace(config, identity, {
-    ...{ admit, sink: bus, log },
+    ...{ admit, sink: bus, keys, log },
     publisher: () => publisher,
     links: () => links,
     orders: () => orders,
@@ -120,7 +124,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
   const resolve = (level: RowLevel) => resolveLevel(level, levelOptions);
   const publisher = await openPublisher(
     config,
-    identity,
+    { storeUuid: identity.uuid, keys },
     store,
     { plan: levels, resolve },
     {
@@ -176,11 +180,11 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     () => publisher.ledgerSize(),
   );
   const sources = makeSources(config, sockets.ingest, {
-    ...{ admit, sink: bus, log, known, store, links, levels },
+    ...{ admit, sink: bus, log, known, store, links, levels, keys },
     delivered: (signal) => deliveredTo(links, publisher.ledgerSize(), signal),
   });
   const status = (): Promise<PrimaryStatus> =>
-    describePrimary(config, identity, { publisher, query, bus, links, sources, face, metrics });
+    describePrimary(config, identity, { publisher, keys, query, bus, links, sources, face, metrics });
   const page = makePage(config, registry, counted, { status, query });
   page.start();
   stops.add(() => page.stop());
@@ -189,6 +193,7 @@ async function startPrimary(config: PrimaryConfig, stops: StopStack): Promise<Pr
     seal: (request) => sealOnDemand(publisher, request),
     orders,
     fills,
+    keys: new KeyOrders({ keys, publisher, links, log }),
     status,
     metrics: () => page.text(),
     events: bus,
@@ -226,7 +231,7 @@ function describeInShort(publisher: Publisher, links: readonly ReplicaLink[]): s
 
 async function openPublisher(
   config: PrimaryConfig,
-  identity: PrimaryIdentity,
+  ledgerOf: Pick<PublisherOptions, "storeUuid" | "keys">,
   store: StoreLayout,
   levels: Pick<PublisherOptions["vectorize"], "plan" | "resolve">,
   parts: Pick<PublisherOptions, "spares" | "log" | "onAppended" | "onSealed" | "onSealTried" | "onFailure">,
@@ -234,8 +239,7 @@ async function openPublisher(
   const { ledger, vectorize, seal } = config;
   return Publisher.open({
     store,
-    storeUuid: identity.uuid,
-    signer: identity.signer,
+    ...ledgerOf,
     ledger: { maxBatchEvents: ledger.max_batch_events, maxQueuedEvents: ledger.max_queued_events },
     vectorize: {
       ...levels,
@@ -343,6 +347,7 @@ async function sealTimeOf(store: StoreLayout): Promise<number | undefined> {
 }
 
 interface LaterParts {
+  keys: SigningKeys;
   publisher(): Publisher;
   links(): readonly ReplicaLink[];
   orders(): LinkOrders;
@@ -353,7 +358,7 @@ interface LaterParts {
 function makeFace(
   config: PrimaryConfig,
   identity: PrimaryIdentity,
-  { publisher, links, orders, fills, ...parts }: EventParts & LaterParts,
+  { keys, publisher, links, orders, fills, ...parts }: EventParts & LaterParts,
 ): PrimaryFace {
   return new PrimaryFace({
     options: config.dbus,
@@ -364,7 +369,7 @@ function makeFace(
       version: readVersion(),
       origin: identity.origin,
       storeUuid: identity.uuid,
-      publicKey: identity.signer.vkey,
+      publicKey: () => keys.current.vkey,
       ledgerSize: () => publisher().ledgerSize(),
       newest: () => publisher().newest(),
       replicas: () => Object.fromEntries(links().map((link) => [link.name, link.status().health])),

@@ -8,7 +8,7 @@ import { absolutePath, checkSocketPaths, logLevel, size, wholeNumber } from "../
 import { queryOptions } from "../shared/config/query-option.js";
 import { dbusOptions } from "../shared/dbus/face-options.js";
 import { metricsOptions } from "../shared/metrics/metrics-options.js";
-import { parseTrustedKey } from "../shared/store/key-files.js";
+import { parseTrustedKey } from "../shared/store/vkey-lists.js";
 
 const receive = z.strictObject({
   stall_seconds: wholeNumber(1, 86_400)

@@ -439,6 +439,9 @@ const STOP_WAITS_MS = 10_000;
 
 const DAMAGE_HINT = "on the replica: `isochron-replica verify`, then `isochron-replica resync --full`";
 
+const UNSIGNED_HINT =
+  "has the primary another key now? `isochron-primary key` there prints it; if it is that one, on the replica: isochron-replica trust VKEY";
+
 function describeDamage({ verdict, message, place }: VerifyError): string {
   return `${verdict}: ${message} (${place.file})`;
 }
@@ -450,11 +453,9 @@ function refusalOf(error: unknown): ReceiveError {
     return new ReceiveError("newer-format", describeDamage(error), { cause: error, hint });
   }
   if (error instanceof VerifyError) {
+    const hint = error.verdict === "unsigned" ? UNSIGNED_HINT : "nothing was changed here; run `verify` on the primary";
     const code = error.verdict === "stale" ? "regressed" : /diverged/.test(error.message) ? "diverged" : "not-verified";
-    return new ReceiveError(code, describeDamage(error), {
-      cause: error,
-      hint: "nothing was changed here; run `verify` on the primary",
-    });
+    return new ReceiveError(code, describeDamage(error), { cause: error, hint });
   }
   if (error instanceof StoreError && error.code === "no-space") {
     return new ReceiveError("no-space", error.message, { cause: error, ...(error.hint ? { hint: error.hint } : {}) });

@@ -13,9 +13,9 @@ import { type Queries, startQueries } from "../shared/query/start-queries.js";
 import { readVersion } from "../shared/read-version.js";
 import { freeSpace } from "../shared/store/btrfs.js";
 import { loadReplicaIdentity, type ReplicaIdentity } from "../shared/store/identity.js";
-import { parseTrustedKey, readTrustedKeys } from "../shared/store/key-files.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
+import { readTrustedKeys } from "../shared/store/vkey-lists.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
@@ -48,10 +48,11 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);
   const registry = new Registry();
   const counted = new ReplicaMetrics(registry);
+  const trustedKeys = () => readTrustedKeys(config.root, config.trust);
   const stores = new ReplicaStores({
     root: config.root,
     signer: identity.signer,
-    trustedKeys: async () => [...(await readTrustedKeys(config.root)), ...config.trust.map(parseTrustedKey)],
+    trustedKeys,
     stallMs: config.receive.stall_seconds * 1000,
     room,
     keep: config.keep,
@@ -87,6 +88,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
     identity,
     find: (storeUuid, origin) => stores.find(storeUuid, origin),
     open: (storeUuid) => stores.open(storeUuid),
+    trusts: async (origin) => (await trustedKeys()).filter(({ name }) => name === origin).map(({ vkey }) => vkey),
     heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
     want: (storeUuid, what) => stores.want(storeUuid, what),
     status: () => ({

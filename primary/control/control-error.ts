@@ -12,7 +12,9 @@ export class ControlError extends Error {
     | "fill-under-way"
     | "no-fill"
     | "no-room"
-    | "not-filled";
+    | "not-filled"
+    | "no-next-key"
+    | "not-trusted";
   readonly hint: string | undefined;
   constructor(code: ControlError["code"], message: string, hint?: string) {
     super(message);

@@ -6,6 +6,7 @@ import { PRIORITIES, type Priority } from "../../shared/format/entry.js";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
 import { makeServer } from "../../shared/http/make-server.js";
 import type { EventFeed } from "../event.js";
+import { KEY_STEPS, type KeyOrder } from "../keys/key-steps.js";
 import { ControlError } from "./control-error.js";
 import { EventStreams } from "./event-streams.js";
 import { type ProgressFollower, streamProgress } from "./progress-stream.js";
@@ -17,6 +18,8 @@ export interface ControlParts {
   orders: ReplicaOrders;
   /** @throws ControlError */
   fills: SpaceOrders;
+  /** @throws ControlError `no-next-key`, `not-trusted` */
+  keys: KeyOrders;
   status(): Promise<unknown>;
   /** What a scrape gives, in the text format of Prometheus. */
   metrics(): Promise<string>;
@@ -45,6 +48,11 @@ export interface ReembedOrder {
   dryRun: boolean;
 }
 
+/** Orders to the keys that sign checkpoints. */
+export interface KeyOrders {
+  rotate(order: KeyOrder): Promise<unknown>;
+}
+
 const flag = z.boolean().default(false);
 const sealBody = z.strictObject({ force: flag, dry_run: flag });
 const replica = z.string().min(1);
@@ -57,6 +65,8 @@ const drainBody = z.strictObject({
   dry_run: flag,
   wait: z.literal(true, "a drain is waited for").default(true),
 });
+
+const rotateBody = z.strictObject({ step: z.enum(KEY_STEPS), force: flag, dry_run: flag });
 
 const place = z.union([z.number().int().nonnegative(), z.string().min(1)]);
 const reembedBody = z.strictObject({
@@ -98,6 +108,8 @@ const STATUS: Record<ControlError["code"], number> = {
   "no-fill": 409,
   "no-room": 507,
   "not-filled": 409,
+  "no-next-key": 409,
+  "not-trusted": 409,
 };
 
 export class ControlServer {
@@ -132,6 +144,10 @@ export class ControlServer {
     });
     this.#addOrders(app);
     this.#addReembed(app);
+    app.post("/v1/key/rotate", (request) => {
+      const { step, force, dry_run: dryRun } = parse(rotateBody, request.body);
+      return this.#parts.keys.rotate({ step, force, dryRun });
+    });
     app.get("/v1/status", () => this.#parts.status());
     app.get("/metrics", async (_request, reply) => {
       void reply.type("text/plain; version=0.0.4; charset=utf-8");

@@ -24,7 +24,8 @@ export interface PrimaryFacts {
   version: string;
   origin: string;
   storeUuid: string;
-  publicKey: string;
+  /** Of the key in force. */
+  publicKey(): string;
   ledgerSize(): number;
   /** The newest generation; undefined before the first. */
   newest(): { generation: number; size: number; root: Buffer } | undefined;
@@ -113,7 +114,7 @@ export function primaryObject(parts: PrimaryFaceParts, ingest: IngestCalls, ask:
 }
 
 function stateInterface(facts: PrimaryFacts): ServedInterface {
-  const { version, origin, storeUuid, publicKey } = facts;
+  const { version, origin, storeUuid } = facts;
   const newest = () => facts.newest();
   return {
     name: PRIMARY_NAME,
@@ -123,7 +124,7 @@ function stateInterface(facts: PrimaryFacts): ServedInterface {
       Version: { type: "s", emits: "const", get: () => version },
       Origin: { type: "s", emits: "const", get: () => origin },
       StoreUuid: { type: "s", emits: "const", get: () => storeUuid },
-      PublicKey: { type: "s", emits: "const", get: () => publicKey },
+      PublicKey: { type: "s", emits: "true", get: () => facts.publicKey() },
       LedgerSize: { type: "t", emits: "true", get: () => BigInt(facts.ledgerSize()) },
       SealedSize: { type: "t", emits: "true", get: () => BigInt(newest()?.size ?? 0) },
       Generation: { type: "t", emits: "true", get: () => BigInt(newest()?.generation ?? 0) },
@@ -151,8 +152,8 @@ const STATE_XML = `
     <annotation name="${EMITS}" value="const"/>
   </property>
   <property name="PublicKey" type="s" access="read">
-    <annotation name="${DOC}" value="The vkey that checkpoints are verified with."/>
-    <annotation name="${EMITS}" value="const"/>
+    <annotation name="${DOC}" value="The vkey that checkpoints are verified with. Another one after a key rotation."/>
+    <annotation name="${EMITS}" value="true"/>
   </property>
   <property name="LedgerSize" type="t" access="read">
     <annotation name="${DOC}" value="Events in the ledger, sealed or not."/>

@@ -9,7 +9,7 @@ import { parseEntry } from "../../shared/format/entry.js";
 import { HASH_BYTES, leafHash, sha256Hex } from "../../shared/format/hash.js";
 import { parsePayload } from "../../shared/format/payload.js";
 import { SEAL_ACTION, sealElementId } from "../../shared/format/seal.js";
-import { type NoteVerifier, openNote } from "../../shared/format/signed-note.js";
+import { claimedSigners, type NoteVerifier, openNote, shortKey } from "../../shared/format/signed-note.js";
 import type { MerkleTree } from "../../shared/format/tree.js";
 import { ElementHeads } from "../../shared/store/element-heads.js";
 import type { StoreLayout, TreeLayout } from "../../shared/store/layout.js";
@@ -25,7 +25,8 @@ import { TreeFiles } from "./tree-files.js";
 export interface LedgerToOpen {
   store: StoreLayout;
   storeUuid: string;
-  key: NoteVerifier;
+  /** Keys that sign, now or from the next rotation on: one of them signed the newest generation. */
+  keys: readonly NoteVerifier[];
   /** The newest complete generation, 0 if there is none yet. */
   generation: number;
   segmentBytes?: number;
@@ -43,12 +44,12 @@ export interface OpenedLedger {
 export async function openLedger({
   store,
   storeUuid,
-  key,
+  keys,
   generation,
   segmentBytes,
 }: LedgerToOpen): Promise<OpenedLedger> {
   const live = store.live;
-  const sealed = await readSealed(store, key, generation);
+  const sealed = await readSealed(store, keys, generation);
   const sealedSize = sealed?.size ?? 0;
   const treeFiles = new TreeFiles(live);
   const tree = await loadSealedTree(live, treeFiles, sealed);
@@ -77,12 +78,20 @@ export async function openLedger({
   };
 }
 
-async function readSealed(store: StoreLayout, key: NoteVerifier, generation: number): Promise<Checkpoint | undefined> {
+async function readSealed(
+  store: StoreLayout,
+  keys: readonly NoteVerifier[],
+  generation: number,
+): Promise<Checkpoint | undefined> {
   if (generation === 0) return undefined;
   const path = store.generation(generation).checkpoint;
-  const note = openNote(await readFile(path, "utf8"), [key]);
-  if (note.signedBy.length === 0) throw corrupt(`${path} is not signed by this store's key ${key.keyId}`);
-  return parseCheckpoint(note.text);
+  const note = await readFile(path, "utf8");
+  const { signedBy, text } = openNote(note, keys);
+  if (signedBy.length > 0) return parseCheckpoint(text);
+  const [own, by] = [keys.map(shortKey), claimedSigners(note)].map((names) => names.join(", ") || "none");
+  throw new LedgerError("corrupt", `${path} is signed by ${by}; this store's key is ${own}`, {
+    hint: "was `keys` brought back from a backup of before a key rotation? bring back the newest one",
+  });
 }
 
 /** The tree at the sealed size, from its files, or from the entries where the files are damaged. */

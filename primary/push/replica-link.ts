@@ -34,7 +34,9 @@ import { SshConnection, type SshTarget } from "./wire/ssh-connection.js";
 /** What the links read of the rest of the primary. */
 export interface LinkSource {
   readonly storeUuid: string;
-  readonly key: NoteVerifier;
+  readonly origin: string;
+  /** All that ever signed checkpoints of this origin. */
+  keys(): readonly NoteVerifier[];
   readonly versions: { kernel: string; progs: string };
   /** Entries in the ledger, sealed or not. */
   ledgerSize(): number;
@@ -47,6 +49,12 @@ export interface LinkSource {
   tree(generation: number): TreeLayout;
   /** Size and root of a generation here. */
   sealed(generation: number): Promise<SealedGeneration>;
+}
+
+/** `beganMs`: of that hello, by `performance.now()`. `trusts`: vkeys of this origin; an older agent does not say. */
+export interface ToldTrust {
+  beganMs: number;
+  trusts: readonly string[] | undefined;
 }
 
 export interface LinkOptions extends LinkBaseOptions {
@@ -100,6 +108,7 @@ export class ReplicaLink {
   /** What the replica said that it keeps of a push that was cut. */
   #partial: PartialPush | undefined;
   #answer: HelloAnswer | undefined;
+  #told: ToldTrust | undefined;
   #fullWanted = false;
   #wake: () => void = () => undefined;
   #woken = false;
@@ -177,6 +186,16 @@ export class ReplicaLink {
   /** Pushes now; with `full`, the whole of the newest generation. */
   resync(full: boolean): void {
     this.#fullWanted ||= full;
+    this.askAnew();
+  }
+
+  /** Which keys the replica trusts, by its last hello; undefined before the first. */
+  get told(): ToldTrust | undefined {
+    return this.#told;
+  }
+
+  /** Says hello again as soon as nothing else is under way. */
+  askAnew(): void {
     this.#answer = undefined;
     this.wake();
   }
@@ -325,17 +344,19 @@ export class ReplicaLink {
   }
 
   async #hello(connection: SshConnection): Promise<HelloAnswer> {
-    const { storeUuid, key } = this.#source;
+    const { storeUuid, origin } = this.#source;
+    const beganMs = performance.now();
     const hello = {
       protocol: PROTOCOL_VERSION,
       store: storeUuid,
-      origin: key.name,
+      origin,
       size: this.#source.ledgerSize(),
       generation: this.#source.newest()?.generation ?? 0,
     };
     const answer = await sayHello(connection, hello, (ms) => this.#options.pace.noteRoundTrip(ms));
     await this.#source.uuidsKnown();
-    const { holds } = answer;
+    const { holds, trusts } = answer;
+    this.#told = { beganMs, trusts };
     this.#held = holds && {
       generation: holds.generation,
       size: holds.size,
@@ -410,7 +431,7 @@ export class ReplicaLink {
           if (progress.bytes >= NOTED_FROM_BYTES) this.#base.noteSending(answer.replica.uuid, plan.generation);
         },
       });
-      checkCosigned(note, answer.replica.vkey, source.key, sealed);
+      checkCosigned(note, answer.replica.vkey, source.keys(), sealed);
       const ms = Math.round(performance.now() - began);
       this.#options.log.debug("pushed", { replica: this.name, generation: sealed.generation, codec, ...how });
       await this.#acked(sealed, answer, note, {

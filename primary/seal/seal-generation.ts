@@ -24,7 +24,9 @@ import { waitForVectors } from "./wait-for-vectors.js";
 export interface SealParts {
   store: StoreLayout;
   storeUuid: string;
-  signer: NoteSigner;
+  origin: string;
+  /** Who signs the checkpoint, in the order of the signatures: asked when it is written. */
+  signers: () => readonly [NoteSigner, ...NoteSigner[]];
   ledger: { readonly size: number; held<T>(act: (ledger: HeldLedger) => Promise<T>): Promise<T> };
   vectors: VectorRows;
   spares: SpareProcesses;
@@ -100,10 +102,13 @@ function sealEvent(storeUuid: string, generation: number, { spaces, late: lateSe
 }
 
 /** The generation's number into `vector`, then the checkpoint into `timing`: written last. */
-async function writeEnds({ store, signer }: SealParts, { generation, size, root }: SealedGeneration): Promise<void> {
+async function writeEnds(
+  { store, origin, signers }: SealParts,
+  { generation, size, root }: SealedGeneration,
+): Promise<void> {
   await replaceUnsynced(store.live.vectorGeneration, `${generation}\n`);
-  const text = formatCheckpoint({ origin: signer.name, size, root });
-  await replaceUnsynced(store.live.checkpoint, signNote(text, signer));
+  const text = formatCheckpoint({ origin, size, root });
+  await replaceUnsynced(store.live.checkpoint, signNote(text, ...signers()));
 }
 
 /** Whole or not there, but durable only with the snapshot: an fsync here would double what the snapshot costs. */

@@ -35,6 +35,8 @@ export interface AgentParts {
   find(storeUuid: string, origin: string): Promise<StoreReplica | undefined>;
   /** The store, made now if it is new. @throws ReceiveError */
   open(storeUuid: string): Promise<StoreReplica>;
+  /** vkeys of the origin whose checkpoints are accepted. */
+  trusts(origin: string): Promise<string[]>;
   /** Remembers what a primary said of itself; only of stores that are held here. Nothing vouches for it. */
   heard(storeUuid: string, head: { size: number; generation: number }): void;
   /** Asks for a resync at the next hello. @throws ReceiveError `foreign-store` for a store that is not here */
@@ -113,6 +115,7 @@ export class AgentServer {
     // Whoever can log in can say hello for any number of stores that are not here: those are not remembered.
     if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
     const room = await this.#parts.room.describe();
+    const trusts = await this.#parts.trusts(hello.origin);
     const { uuid, name, signer } = this.#parts.identity;
     // So that the primary can tell the way from the work.
     void reply.header("server-timing", `hello;dur=${(performance.now() - beganMs).toFixed(1)}`);
@@ -123,6 +126,7 @@ export class AgentServer {
       ...(store?.partial ? { partial: store.partial } : {}),
       ...(store?.workingOn ? { working_on: store.workingOn } : {}),
       wants: store?.wants ?? "nothing",
+      trusts,
       free_bytes: room.free_bytes,
       room,
       load: loadavg()[0] ?? 0,

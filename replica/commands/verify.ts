@@ -1,7 +1,7 @@
 // `isochron-replica verify`
 import { verifyCommand } from "../../shared/cli/verify-command.js";
 import { loadReplicaIdentity } from "../../shared/store/identity.js";
-import { parseTrustedKey, readTrustedKeys } from "../../shared/store/key-files.js";
+import { readRetiredKeys, readTrustedKeys } from "../../shared/store/vkey-lists.js";
 import { loadReplicaConfig } from "../config.js";
 
 export const verify = verifyCommand({
@@ -12,6 +12,6 @@ export const verify = verifyCommand({
     await ensureMounted(root);
     // Its own key too: the accepted head carries this replica's cosignature.
     const { signer } = await loadReplicaIdentity(root);
-    return { root, keys: [...(await readTrustedKeys(root)), ...trust.map(parseTrustedKey), signer] };
+    return { root, keys: [...(await readTrustedKeys(root, trust)), signer], retired: await readRetiredKeys(root) };
   },
 });

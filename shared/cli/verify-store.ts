@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { parseCheckpoint } from "../format/checkpoint.js";
 import { countSeqs } from "../format/seq-ranges.js";
-import { type NoteVerifier, openNote, parseVkey } from "../format/signed-note.js";
+import { type NoteVerifier, openNote, parseVkey, shortKey } from "../format/signed-note.js";
 import { parseTimestamp } from "../format/timestamp.js";
 import { currentGeneration, listGenerations } from "../store/generations.js";
 import { RootLayout, type StoreLayout, TreeLayout } from "../store/layout.js";
@@ -20,8 +20,8 @@ import { visible } from "./visible.js";
 
 /** What verify needs to know of the side it runs on. */
 export interface VerifySide {
-  /** The root to look in, mounted, and the keys that are trusted there. */
-  open(args: GlobalArguments): Promise<{ root: string; keys: NoteVerifier[] }>;
+  /** The root to look in, mounted, the keys that are trusted there, and those that only earlier generations may be signed by. */
+  open(args: GlobalArguments): Promise<{ root: string; keys: NoteVerifier[]; retired: NoteVerifier[] }>;
 }
 
 export interface VerifyArguments extends GlobalArguments {
@@ -39,6 +39,8 @@ interface Subject {
   tree: TreeLayout;
   storeUuid: string;
   keys: NoteVerifier[];
+  /** Of these, keys that sign nothing new. */
+  retired: readonly NoteVerifier[];
   accepted: { size: number; root: Buffer } | undefined;
   /** The current generation, where an earlier one is the subject. */
   current: TreeLayout | undefined;
@@ -65,7 +67,7 @@ export async function verifyStore(side: VerifySide, args: VerifyArguments): Prom
     if (subject.current) await checkContained(verified.checkpoint, subject.current);
     requireKnown(args.element, heads);
     requireFresh(verified, args["max-age"]);
-    printIntact(verified, args, heads);
+    printIntact(verified, subject, args, heads);
   } catch (error) {
     progress?.clear();
     if (!(error instanceof VerifyError)) throw error;
@@ -78,11 +80,12 @@ export async function verifyStore(side: VerifySide, args: VerifyArguments): Prom
 async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Subject> {
   const given = args.key.map(parseVkey);
   if (args.dir !== undefined) {
-    const keys = given.length > 0 ? given : (await side.open(args)).keys;
+    const { keys, retired } = given.length > 0 ? { keys: given, retired: [] } : await side.open(args);
     const tree = new TreeLayout(args.dir);
-    return { tree, storeUuid: args.store ?? (await storeOfSeal(tree)), keys, ...NOTHING_BESIDE };
+    const storeUuid = args.store ?? (await storeOfSeal(tree));
+    return { tree, storeUuid, ...NOTHING_BESIDE, keys: [...keys, ...retired], retired };
   }
-  const { root, keys } = await side.open(args);
+  const { root, keys, retired } = await side.open(args);
   const { layout, uuid } = await findStore(root, args.store);
   const current = await currentGeneration(layout);
   if (current === 0) {
@@ -91,13 +94,14 @@ async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Sub
   const trusted = [...keys, ...given];
   if (args.generation !== undefined && args.generation !== current) {
     const tree = await findEarlier(layout, args.generation);
-    return { tree, storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, current: layout.generation(current) };
+    const subject = { tree, storeUuid: uuid, keys: [...trusted, ...retired], retired, accepted: undefined };
+    return { ...subject, current: layout.generation(current) };
   }
   const accepted = await readAccepted(layout, trusted);
   return { tree: layout.generation(current), storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, accepted };
 }
 
-const NOTHING_BESIDE = { accepted: undefined, current: undefined } as const;
+const NOTHING_BESIDE = { retired: [], accepted: undefined, current: undefined } as const;
 
 /** A generation that `keep` keeps, or that is a replica's base. */
 async function findEarlier(store: StoreLayout, generation: number): Promise<TreeLayout> {
@@ -157,8 +161,15 @@ function requireFresh({ sealedAt }: VerifiedGeneration, maxAge: string | undefin
   );
 }
 
-function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArguments, heads: MapHeads): void {
-  const { checkpoint, generation, sealedAt, rows } = verified;
+function printIntact(
+  verified: VerifiedGeneration,
+  { keys, retired }: Subject,
+  { element, json }: VerifyArguments,
+  heads: MapHeads,
+): void {
+  const { checkpoint, generation, sealedAt, rows, note } = verified;
+  const signedBy = openNote(note, keys).signedBy;
+  const isRetired = signedBy.every((by) => retired.some((key) => shortKey(key) === shortKey(by)));
   const vectors = [...rows.values()].reduce((sum, count) => sum + count, 0);
   const late = countSeqs(verified.late);
   const head = element === undefined ? undefined : heads.head(element);
@@ -169,6 +180,7 @@ function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArgu
     size: checkpoint.size,
     root: checkpoint.root.toString("base64"),
     sealed: sealedAt,
+    signed_by: signedBy.map(shortKey),
     ...(head ? { element, height: head.height, hash: head.hash } : { vectors, late }),
   };
   if (json) {
@@ -180,7 +192,8 @@ function printIntact(verified: VerifiedGeneration, { element, json }: VerifyArgu
     : `${vectors} vector rows${late > 0 ? `; those of ${late} events are late, and come with a later generation` : ""}`;
   process.stdout.write(
     `intact: generation ${generation} of ${visible(checkpoint.origin)}\n` +
-      `  ${checkpoint.size} entries under root ${found.root}, sealed ${sealedAt}\n  ${what}\n`,
+      `  ${checkpoint.size} entries under root ${found.root}, sealed ${sealedAt}\n  ${what}\n` +
+      (isRetired ? `  signed by ${visible(found.signed_by.join(", "))}, which is retired\n` : ""),
   );
 }
 

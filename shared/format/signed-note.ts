@@ -90,9 +90,9 @@ export function parseVkey(vkey: string): NoteVerifier {
   return verifier;
 }
 
-/** `text` (ending in a newline) as a note with one signature. */
-export function signNote(text: string, signer: NoteSigner): string {
-  return `${text}\n${signatureLine(text, signer)}`;
+/** `text` (ending in a newline) as a note with a signature of each signer, in their order. */
+export function signNote(text: string, ...signers: readonly [NoteSigner, ...NoteSigner[]]): string {
+  return `${text}\n${signers.map((signer) => signatureLine(text, signer)).join("")}`;
 }
 
 /** `note` with one more signature line. The note's own signatures are not looked at. */
@@ -134,6 +134,22 @@ export function openNote(note: string, known: readonly NoteVerifier[]): OpenedNo
     signedBy.push(checkSignature(text, blob, key));
   }
   return { text, signedBy };
+}
+
+/** Who says to have signed, as `<name>+<key id>`, at most `most` of them. Nothing is checked. */
+export function claimedSigners(note: string, most = 4): string[] {
+  const { signatures } = splitNote(note);
+  const claims = signatures.slice(0, most).map((line) => SIGNATURE_LINE.exec(line));
+  return claims.flatMap((match) => {
+    if (!match) return [];
+    const keyId = Buffer.from(match[2] as string, "base64").toString("hex", 0, 4);
+    return [`${(match[1] as string).slice(0, 200)}+${keyId}`];
+  });
+}
+
+/** A key in short: `<name>+<key id>`. */
+export function shortKey({ name, keyId }: Pick<NoteVerifier, "name" | "keyId">): string {
+  return `${name}+${keyId}`;
 }
 
 function checkSignature(text: string, blob: Buffer, key: NoteVerifier): OpenedNote["signedBy"][number] {

@@ -98,6 +98,8 @@ export const helloAnswerSchema = z.object({
   working_on: count.optional(),
   /** What the replica's operator asked for with `resync`. */
   wants: z.enum(["nothing", "push", "full"]),
+  /** vkeys of the origin whose checkpoints it accepts. Not there in the answers of older agents. */
+  trusts: z.array(z.string()).optional(),
   free_bytes: count,
   room: roomSchema.optional(),
   /** One-minute load average of the host. */

@@ -14,11 +14,12 @@ import {
   refuseSecondInit,
   writeIdentity,
 } from "./identity.js";
-import { addTrustedKey, ensureSigner, ensureTransportKey, makeKeysFolder, parseTrustedKey } from "./key-files.js";
+import { ensureSigner, ensureTransportKey, makeKeysFolder } from "./key-files.js";
 import { RootLayout, type StoreLayout, SUBVOLUMES } from "./layout.js";
 import { makeIndexFolder } from "./make-index-folder.js";
 import { StoreError } from "./store-error.js";
 import { readStoreFile, writeStoreFile } from "./store-file.js";
+import { addTrustedKey, parseTrustedKey } from "./vkey-lists.js";
 import { createLoopVolume, ensureMounted } from "./volume.js";
 
 export interface InitPrimaryOptions {

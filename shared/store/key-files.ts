@@ -6,11 +6,8 @@ import {
   exportPrivateKey,
   generateSigner,
   importSigner,
-  KEY_TYPE,
   type KeyType,
   type NoteSigner,
-  type NoteVerifier,
-  parseVkey,
 } from "../format/signed-note.js";
 import { RootLayout } from "./layout.js";
 import { StoreError } from "./store-error.js";
@@ -77,48 +74,6 @@ export async function readTransportKey(root: string): Promise<{ privateKey: stri
   const { transportKey, transportPublicKey } = new RootLayout(root);
   const privateKey = await readPrivateFile(transportKey);
   return { privateKey, publicKey: (await readFile(transportPublicKey, "utf8")).trim() };
-}
-
-/**
- * vkeys of the primaries that the replica at `root` accepts; blank lines and lines that begin with `#` are passed over.
- *
- * @throws StoreError `unreadable`, naming the line
- */
-export async function readTrustedKeys(root: string): Promise<NoteVerifier[]> {
-  const { trustedKeys } = new RootLayout(root);
-  const text = await readFile(trustedKeys, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
-  const keys: NoteVerifier[] = [];
-  for (const [index, line] of text.split("\n").entries()) {
-    if (line.trim() === "" || line.startsWith("#")) continue;
-    try {
-      keys.push(parseTrustedKey(line));
-    } catch (cause) {
-      throw new StoreError("unreadable", `${trustedKeys}, line ${index + 1}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  return keys;
-}
-
-/** Adds a primary's vkey; one that is there already is left as it is. Returns whether it was added. */
-export async function addTrustedKey(root: string, vkey: string): Promise<boolean> {
-  const key = parseTrustedKey(vkey);
-  const known = await readTrustedKeys(root);
-  if (known.some((other) => other.vkey === key.vkey)) return false;
-  const lines = [...known, key].map((other) => `${other.vkey}\n`);
-  await replaceFile(new RootLayout(root).trustedKeys, lines.join(""));
-  return true;
-}
-
-/** A primary's vkey. @throws FormatError `bad-vkey`; StoreError `invalid` for a replica's key */
-export function parseTrustedKey(vkey: string): NoteVerifier {
-  const key = parseVkey(vkey);
-  if (key.keyType === KEY_TYPE.ed25519) return key;
-  throw new StoreError("invalid", `${key.name}+${key.keyId} is a replica's cosigning key, not a primary's key`, {
-    hint: "take the vkey that `isochron-primary key` prints",
-  });
 }
 
 async function readPrivateFile(path: string): Promise<string> {

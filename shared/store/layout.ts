@@ -27,6 +27,10 @@ export class RootLayout {
   get signingKey(): string {
     return join(this.keys, "signing-key.pem");
   }
+  /** Primary: the key that will sign checkpoints alone; while it is there, they carry both signatures. */
+  get nextSigningKey(): string {
+    return join(this.keys, "signing-key.next.pem");
+  }
   /** Primary: the key that logs in at replicas, in OpenSSH form; its public half is beside it with `.pub`. */
   get transportKey(): string {
     return join(this.keys, "transport-key");
@@ -49,6 +53,10 @@ export class RootLayout {
   /** Replica: vkeys of the primaries it accepts, one a line. */
   get trustedKeys(): string {
     return join(this.root, "trusted-keys");
+  }
+  /** vkeys that signed once and do so no longer, one a line: kept generations are verified with them, and nothing else. */
+  get retiredKeys(): string {
+    return join(this.root, "retired-keys");
   }
   /** The file of a loop-mounted volume, beside the folder that it is mounted on. */
   get loopFile(): string {

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import type { SeqRanges } from "../format/seq-ranges.js";
-import { type NoteVerifier, openNote } from "../format/signed-note.js";
+import { claimedSigners, type NoteVerifier, openNote, shortKey } from "../format/signed-note.js";
 import { MerkleTree } from "../format/tree.js";
 import type { ElementHead } from "../store/element-heads.js";
 import type { TreeLayout } from "../store/layout.js";
@@ -120,12 +120,9 @@ async function openCheckpoint(
     const checkpoint = parseCheckpoint(opened.text);
     const signed = opened.signedBy.some(({ name }) => name === checkpoint.origin);
     if (signed) return { note, checkpoint };
-    const known = keys.map(({ vkey }) => vkey.split("+").slice(0, 2).join("+")).join(", ") || "none";
-    throw new VerifyError(
-      "unsigned",
-      place,
-      `no trusted key signed the checkpoint of ${checkpoint.origin} (trusted: ${known})`,
-    );
+    const [by, known] = [claimedSigners(note), keys.map(shortKey)].map((names) => names.join(", ") || "none");
+    const message = `no trusted key signed the checkpoint of ${checkpoint.origin} (signed by: ${by}; trusted: ${known})`;
+    throw new VerifyError("unsigned", place, message);
   } catch (cause) {
     if (cause instanceof VerifyError) throw cause;
     throw new VerifyError("tampered", place, (cause as Error).message, { cause });

@@ -55,7 +55,7 @@ export async function withLedger<T>(body: (ledger: TestLedger) => Promise<T>, lo
     let life: { ledger: Ledger; known: KnownElements };
 
     const open = async () => {
-      const { parts } = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+      const { parts } = await openLedger({ store, storeUuid, keys: [signer], generation: 0 });
       const known = KnownElements.open({ path: join(store.index, "known.db"), isWatched: isWatchingSource, log });
       const { size } = parts.tree;
       const reader = new AppendedReader(store.live);

@@ -159,14 +159,23 @@ function resumeHeaders({ bytes, digest }: StreamPlace): Record<string, string | 
   return { [PUSH_HEADERS.resumeBytes]: bytes, [PUSH_HEADERS.resumeDigest]: digest };
 }
 
-/** @throws PushError `bad-ack` unless the note is this generation's checkpoint, cosigned by `replicaVkey` */
-export function checkCosigned(note: string, replicaVkey: string, key: NoteVerifier, sealed: SealedGeneration): void {
+/**
+ * A generation that was cut may be older than a rotation: `keys` are all that ever signed here.
+ *
+ * @throws PushError `bad-ack` unless the note is this generation's checkpoint, cosigned by `replicaVkey`
+ */
+export function checkCosigned(
+  note: string,
+  replicaVkey: string,
+  keys: readonly NoteVerifier[],
+  sealed: SealedGeneration,
+): void {
   try {
     const cosigner = parseVkey(replicaVkey);
-    const opened = openNote(note, [key, cosigner]);
+    const opened = openNote(note, [...keys, cosigner]);
     const { size, root } = parseCheckpoint(opened.text);
-    const both = [key, cosigner].every(({ keyId }) => opened.signedBy.some((signature) => signature.keyId === keyId));
-    if (both && size === sealed.size && root.equals(sealed.root)) return;
+    const isBy = (key: NoteVerifier) => opened.signedBy.some(({ keyId }) => keyId === key.keyId);
+    if (keys.some(isBy) && isBy(cosigner) && size === sealed.size && root.equals(sealed.root)) return;
   } catch (cause) {
     throw new PushError("conflict", "bad-ack", `the ack cannot be read: ${(cause as Error).message}`, { cause });
   }

@@ -31,7 +31,7 @@ export async function withBus(
     for (const dir of [entries, payloads, tree, store.index]) await mkdir(join(dir), { recursive: true });
     const signer = generateSigner("bus.test/isochron", KEY_TYPE.ed25519);
     const storeUuid = randomUUID();
-    const { parts } = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+    const { parts } = await openLedger({ store, storeUuid, keys: [signer], generation: 0 });
     const errors: BusLedger["errors"] = [];
     const log = {
       debug() {},

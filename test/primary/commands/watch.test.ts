@@ -71,6 +71,7 @@ describe("watch", () => {
           seal: refuse,
           orders,
           fills,
+          keys: { rotate: refuse },
           status: refuse,
           metrics: refuse,
           events: bus,

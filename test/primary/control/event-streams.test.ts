@@ -35,7 +35,7 @@ async function serving(body: (parts: Serving) => Promise<void>, history?: { maxE
         const orders = { resync: refuse, pause: refuse, resume: refuse, drain: refuse };
         const fills = { reembed: refuse, hold: refuse };
         const others = { seal: refuse, status: refuse, metrics: refuse };
-        const control = new ControlServer({ ...others, orders, fills, events: parts.bus });
+        const control = new ControlServer({ ...others, orders, fills, keys: { rotate: refuse }, events: parts.bus });
         await control.start(socketPath);
         const get = async (query = "") => {
           const asked = request({ socketPath, path: `/v1/events${query}`, agent: false }).end();

@@ -12,7 +12,7 @@ const PARTS: PrimaryFaceParts = {
   answerer: { socketPath: "/none/query.sock" },
   maxLineBytes: 1000,
   facts: {
-    ...{ version: "1", origin: "host1", storeUuid: "uuid", publicKey: "vkey" },
+    ...{ version: "1", origin: "host1", storeUuid: "uuid", publicKey: () => "vkey" },
     ledgerSize: () => 0,
     newest: () => undefined,
     replicas: () => ({}),

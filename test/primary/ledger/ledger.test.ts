@@ -45,7 +45,7 @@ async function makeStore(folder: string): Promise<StoreLayout> {
 async function openStore(store: StoreLayout, segmentBytes?: number): Promise<OpenStore> {
   const appended: AppendedEvent[] = [];
   const failures: LedgerError[] = [];
-  const options = { store, storeUuid, key: signer, generation: 0, ...(segmentBytes ? { segmentBytes } : {}) };
+  const options = { store, storeUuid, keys: [signer], generation: 0, ...(segmentBytes ? { segmentBytes } : {}) };
   const { parts, recovered } = await openLedger(options);
   const ledger = new Ledger(
     parts,
@@ -282,7 +282,7 @@ ledgerTest("events are read back in order, few at a time where they are large", 
 
 ledgerTest("what elements did before their events is found again when the index is lost", async (store) => {
   const actions = ["added", "started", "failed", "stopped"];
-  const before = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+  const before = await openLedger({ store, storeUuid, keys: [signer], generation: 0 });
   const ledger = new Ledger(before.parts, LIMITS, () => undefined, assert.ifError);
   for (let round = 0; round < 10; round += 1) {
     const events = Array.from({ length: 1 + round * 3 }, (_, i) =>
@@ -295,7 +295,7 @@ ledgerTest("what elements did before their events is found again when the index 
   assert.ok(new Set(recent).size > 10);
   await ledger.close();
   for (const suffix of ["", "-wal", "-shm"]) await rm(headsPath(store.index) + suffix, { force: true });
-  const after = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+  const after = await openLedger({ store, storeUuid, keys: [signer], generation: 0 });
   assert.deepEqual([...after.parts.heads.recentActions(seqs)], recent);
   await new Ledger(after.parts, LIMITS, () => undefined, assert.ifError).close();
 });
@@ -449,7 +449,7 @@ test("callers that wait for their ack before they send again share rounds, and o
   await withFolder(async (folder) => {
     const batches: number[] = [];
     const store = await makeStore(folder);
-    const { parts } = await openLedger({ store, storeUuid, key: signer, generation: 0 });
+    const { parts } = await openLedger({ store, storeUuid, keys: [signer], generation: 0 });
     const onAppended = (events: AppendedEvent[]) => batches.push(events.length);
     const ledger = new Ledger(parts, LIMITS, onAppended, () => undefined);
     for (let i = 0; i < 5; i += 1) await ledger.append(event(i));

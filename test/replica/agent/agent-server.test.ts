@@ -77,6 +77,7 @@ describe("the agent", { skip }, () => {
       identity: { role: "replica", uuid: randomUUID(), name: "replica-1", created: nowTimestamp(), signer },
       find: (uuid, origin) => stores.find(uuid, origin),
       open: (uuid) => stores.open(uuid),
+      trusts: async () => [store.signer.vkey],
       heard: (uuid, { size }) => heard.push({ store: uuid, size }),
       want: (uuid, what) => stores.want(uuid, what),
       status: () => ({ stores: stores.status() }),

@@ -7,9 +7,10 @@ import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js"
 import { isSubvolume } from "../../../shared/store/btrfs.js";
 import { loadPrimaryIdentity, loadReplicaIdentity } from "../../../shared/store/identity.js";
 import { initPrimary, initReplica } from "../../../shared/store/init-root.js";
-import { addTrustedKey, readTransportKey, readTrustedKeys } from "../../../shared/store/key-files.js";
+import { readTransportKey } from "../../../shared/store/key-files.js";
 import { RootLayout } from "../../../shared/store/layout.js";
 import { readStoreFile } from "../../../shared/store/store-file.js";
+import { addTrustedKey, readTrustedKeys } from "../../../shared/store/vkey-lists.js";
 import { makeVolume } from "../../support/with-volume.js";
 
 const ORIGIN = "host1.example.org/isochron";

@@ -16,6 +16,7 @@ import { expectNoEventLost, startLoad } from "./load-primary.js";
 import { changeThings, expectKnown } from "./make-changes.js";
 import type { NspawnHost } from "./nspawn-host.js";
 import { laterVersion, type Release, renameRelease } from "./pack-release.js";
+import { finishRotation, signingKeys, startRotation } from "./rotate-by-hand.js";
 import { changesOf, mustPlay, type PlayResult, runPlaybook } from "./run-playbook.js";
 import { type HostFleet, startHosts, variablesOf } from "./start-hosts.js";
 import { tryStolenKey } from "./steal-transport-key.js";
@@ -202,6 +203,29 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
     for (const replica of fleet.replicas) {
       const letIn = await replica.must("cat", "/etc/isochron/authorized_keys");
       for (const key of before) assert.equal(letIn.includes(key.split(" ")[1] as string), false, replica.name);
+    }
+    assert.equal(changesOf(await play("site.yml")), 0);
+    await expectConverged(fleet);
+  });
+
+  test("rotate-keys.yml gives every primary another signing key, and goes on with what a run that was cut has begun", async () => {
+    const wrong = await runPlaybook(fleet.controller, "rotate-keys.yml", "-e", "what=singing");
+    assert.notEqual(wrong.exitCode, 0);
+    assert.match(wrong.output, /what is singing; it takes transport, signing or all/);
+    const before = await signingKeys(fleet);
+    const [first, second] = fleet.primaries;
+    assert.ok(first);
+    const begun = [await startRotation(first)];
+    if (second) begun.push(await finishRotation(second, fleet.replicas));
+    await play("rotate-keys.yml", "-e", "what=signing", "--check");
+    assert.equal((await signingKeys(fleet))[0], before[0]);
+    await play("rotate-keys.yml", "-e", "what=signing");
+    const after = await signingKeys(fleet);
+    assert.deepEqual(after.slice(0, begun.length), begun);
+    for (const [i, key] of after.entries()) assert.notEqual(key, before[i]);
+    for (const replica of fleet.replicas) {
+      const lines = (await replica.must("isochron-replica", "trust")).trim().split("\n");
+      assert.deepEqual(lines.sort(), [...after, ...before.map((key) => `# retired: ${key}`)].sort(), replica.name);
     }
     assert.equal(changesOf(await play("site.yml")), 0);
     await expectConverged(fleet);

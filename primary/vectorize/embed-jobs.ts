@@ -136,7 +136,7 @@ export class EmbedJobs {
   /**
    * The same behind everything else, for rows that nobody waits for: in one space or not at all.
    *
-   * @throws WorkerDied after three workers, ModelFailure
+   * @throws WorkerDied after three workers; ModelFailure, also after three that ended while they opened the model
    */
   embedBehind(range: LedgerRange, specs: SpecOfPriority, known: KnownPlace): Promise<EmbedReply> {
     return this.#readRange(BACKGROUND, range, () => specs, known);
@@ -209,7 +209,7 @@ export class EmbedJobs {
     attempt: (worker: WorkerProcess) => Promise<EmbedReply>,
   ): Promise<EmbedReply> {
     const { urgency, firstSeq, events } = about;
-    for (let deaths = 0; ; ) {
+    for (let deaths = 0, opening = 0; ; ) {
       try {
         return await this.#pool.run(urgency, attempt, { again: about.again === true || deaths > 0 });
       } catch (error) {
@@ -218,9 +218,13 @@ export class EmbedJobs {
         this.deaths += 1;
         const fields = { error, events, first_seq: firstSeq };
         this.#options.log.warn("embedding worker died, its job is done again", fields);
-        // What ends a worker that opens a model is the model, which the plan hears of.
+        // What ends a worker that opens a model is the model. The plan hears of it and names another, but not in the background.
         if (error.opening === undefined) deaths += 1;
+        else opening += 1;
         if (deaths >= MOST_DEATHS) throw error;
+        if (error.opening !== undefined && urgency === BACKGROUND && opening >= MOST_DEATHS) {
+          throw diedOpening(error.opening);
+        }
       }
     }
   }
@@ -274,7 +278,7 @@ export class EmbedJobs {
     this.#diedOpening.set(space, deaths);
     if (deaths < MOST_DEATHS) return;
     this.#diedOpening.delete(space);
-    this.#options.plan.failed(space, modelDied(space, "three workers in a row ended while they loaded the model"));
+    this.#options.plan.failed(space, diedOpening(space));
   }
 }
 
@@ -288,6 +292,10 @@ interface EventJob {
   level: RowLevel;
   urgency: number;
   again: boolean;
+}
+
+function diedOpening(space: string): ModelFailure {
+  return modelDied(space, "three workers in a row ended while they loaded the model");
 }
 
 function modelDied(space: string, message: string): ModelFailure {

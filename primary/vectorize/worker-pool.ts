@@ -66,7 +66,14 @@ export class WorkerPool {
       }
       const isBefore = (job: Waiting) => (again ? job.urgency > urgency : job.urgency >= urgency);
       const behind = this.#waiting.findLastIndex(isBefore);
-      const run = (worker: WorkerProcess) => use(worker).then(resolve, reject);
+      // Never rejects, whatever `use` does before its first wait: the worker would stay busy for ever.
+      const run = async (worker: WorkerProcess) => {
+        try {
+          resolve(await use(worker));
+        } catch (error) {
+          reject(error);
+        }
+      };
       this.#waiting.splice(behind + 1, 0, { urgency, run, reject });
       this.#handOut();
     });

@@ -1,11 +1,12 @@
 // One embedding process: forked when it is wanted, up once it has opened what it was told to, given one job at a time,
 // replaced when it dies or has grown too large. It says of each job only done, died or model failed; what follows from that
 // is decided by embed-jobs.ts.
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EmbedError } from "../../shared/embed/embed-error.js";
 import type { EmbedderSpec } from "../../shared/embed/embedder.js";
+import { forkChild } from "../../shared/fork-child.js";
 import type { Logger } from "../../shared/log.js";
 import type { EmbedJob, EmbedReply, EmbedRequest, FromWorker, ModelFailed } from "./embed-protocol.js";
 
@@ -158,7 +159,7 @@ export class WorkerProcess {
   }
 
   #fork(): Running {
-    const child = fork(WORKER_FILE, { serialization: "advanced", execArgv: [] });
+    const child = forkChild(WORKER_FILE);
     const running: Running = { child, isUp: false, opening: undefined, firstRssBytes: 0 };
     child.on("error", (error) => this.#options.log.debug("embedding worker failed", { error }));
     child.once("exit", () => {
@@ -249,7 +250,7 @@ export class WorkerProcess {
         settle();
         reject(new WorkerDied(`embedding worker ended by ${signal ?? `exit code ${code}`}`, running.opening));
       };
-      // A process that could not be started, or cannot be written to, may never say `exit`.
+      // One that cannot be written to may never say `exit`.
       const onError = (error: Error) => {
         settle();
         if (this.#running === running) this.#running = undefined;

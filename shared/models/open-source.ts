@@ -64,6 +64,8 @@ interface Archive {
 
 async function openArchive({ from, name, sizeBytes }: Archive, options: OpenOptions): Promise<OpenedSource> {
   const { dir, sha256, onFile, maxBytes } = options;
+  // What fails before it is read would otherwise end the process; who reads it hears of it all the same.
+  from.on("error", () => undefined);
   try {
     if (sizeBytes !== undefined && sizeBytes > maxBytes) throw tooLarge(name, maxBytes);
     await requireRoom(dir, name, sizeBytes);

@@ -1,8 +1,9 @@
 // The engine's end of one HNSW child, which runs from its first segment or build on: batches the queries that wait, restarts a dead
 // child, and loads its segments again.
 // A query that a dead child held is rejected at once with HnswGone; the caller scans those rows exactly instead.
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { forkChild } from "../fork-child.js";
 import type { Logger } from "../log.js";
 import type { BuildAnswer, BuildRequest, HnswReply, HnswRequest, LoadRequest, SearchAnswer } from "./hnsw-message.js";
 import type { RowHit } from "./nearest-rows.js";
@@ -28,11 +29,15 @@ const CHILD = fileURLToPath(new URL("./hnsw-child.js", import.meta.url));
 /** One batch at a time: what comes while the child works goes together in the next. */
 const MOST_PER_BATCH = 32;
 const MOST_RESTART_DELAY_MS = 30_000;
+/** A process that ran for this long was well: the next starts at once. */
+const WELL_AFTER_MS = 60_000;
 
 export class HnswHost {
   readonly #log: Logger;
   #child: ChildProcess | undefined;
   #closed = false;
+  #startedMs = 0;
+  /** In a row. */
   #deaths = 0;
   #nextCall = 1;
   #busy = false;
@@ -52,7 +57,7 @@ export class HnswHost {
     this.#closed = true;
     clearTimeout(this.#restart);
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     child.kill("SIGKILL");
     await gone;
@@ -111,11 +116,12 @@ export class HnswHost {
   }
 
   #start(): void {
-    const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
+    const child = forkChild(CHILD);
     this.#child = child;
     child.on("message", (reply: HnswReply) => this.#onReply(reply));
-    child.on("error", () => {});
+    child.on("error", (error) => this.#log.debug("HNSW process cannot be reached", { error }));
     child.once("exit", (code, signal) => this.#onExit(child, code, signal));
+    this.#startedMs = performance.now();
   }
 
   #flush(): void {
@@ -205,7 +211,8 @@ export class HnswHost {
     this.#calls.clear();
     for (const { reject } of this.#waiting.splice(0)) reject(new HnswGone("the HNSW process ended"));
     if (this.#closed) return;
-    this.#deaths += 1;
+    const ranMs = performance.now() - this.#startedMs;
+    this.#deaths = ranMs >= WELL_AFTER_MS ? 1 : this.#deaths + 1;
     const delayMs = this.#deaths === 1 ? 0 : Math.min(MOST_RESTART_DELAY_MS, 100 * 2 ** this.#deaths);
     this.#log.warn("HNSW process ended, starting another", { code, signal, delay_ms: delayMs });
     this.#restart = setTimeout(() => {

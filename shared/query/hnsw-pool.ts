@@ -47,11 +47,15 @@ export class HnswPool {
       async () => {
         const builder = new HnswHost(this.#log);
         this.#builders.add(builder);
+        // Left alone, it would write into a folder that others have begun anew.
+        const end = () => void builder.stop();
+        signal.addEventListener("abort", end, { once: true });
         try {
           return await builder.build(request);
         } finally {
-          this.#builders.delete(builder);
+          signal.removeEventListener("abort", end);
           await builder.stop();
+          this.#builders.delete(builder);
         }
       },
       { signal },

@@ -111,7 +111,10 @@ export class KeptSegments {
     log.warn("HNSW segment cannot be loaded, building it again", { dir, first, rows, reason });
     this.#failures += 1;
     this.#segments = this.#segments.filter((one) => one !== segment);
-    this.#deleting = this.#deleting.then(() => deleteSegment(dir, segment));
+    // What stays there all the same is written over, or not taken up at the next start.
+    this.#deleting = this.#deleting
+      .then(() => deleteSegment(dir, segment))
+      .catch((error: unknown) => log.warn("damaged HNSW segment cannot be deleted", { dir, first, rows, error }));
     void this.#deleting.then(() => this.#maintain());
   }
 
@@ -130,9 +133,14 @@ export class KeptSegments {
     return planSegments(this.#segments, this.#files.rows, limits);
   }
 
+  /** Never rejects. */
   async #buildAll(): Promise<void> {
+    const { dir, onBuilt, log } = this.#options;
     await Promise.all(this.#plan().map((range) => this.#build(range)));
-    await this.#options.onBuilt();
+    await onBuilt().catch((error: unknown) => {
+      // They are read from disk for each query then, and tried again after the next build.
+      log.error("newest rows cannot be brought into memory", { dir, error });
+    });
   }
 
   async #build(range: RowRange): Promise<void> {

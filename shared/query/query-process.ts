@@ -1,10 +1,11 @@
 // The daemon's end of the query process: forks it, joins it with the news (tell-news.ts), and starts another when it dies.
 // What a dead one was told is told to the next, which has caught up with the disk by then. Queries never run in the daemon
 // itself.
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { forkChild } from "../fork-child.js";
 import type { Logger } from "../log.js";
 import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
 import type { NewsTeller } from "./tell-news.js";
@@ -96,7 +97,7 @@ class QuerySupervisor implements QueryProcess {
     clearTimeout(this.#restart);
     this.#options.teller.detach();
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     this.#send({ op: "stop" });
     const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
@@ -107,7 +108,7 @@ class QuerySupervisor implements QueryProcess {
   /** Both of a new process: `listens` resolves before `caughtUp`; what fails rejects `caughtUp` alone. */
   #fork(): { listens: Promise<void>; caughtUp: Promise<void> } {
     const { log, root, socketPath, indexProcesses, daemon } = this.#options;
-    const child = fork(CHILD, [], { serialization: "advanced", execArgv: [] });
+    const child = forkChild(CHILD);
     const { niceness = 0 } = this.#options;
     if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + niceness));
     const startedMs = Date.now();

@@ -1,10 +1,11 @@
 // Embeds questions for the query process, each with the very model that made the space's rows, in a child process that is
 // started at the first question and kept. Bounded: questions that wait, how long one may take, vectors that are remembered.
 // The query process itself never loads a model.
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { EmbedError } from "../../embed/embed-error.js";
 import { runtimeVersion } from "../../embed/onnx/load-runtime.js";
+import { forkChild } from "../../fork-child.js";
 import type { ModelSpace } from "../../format/space.js";
 import type { Logger } from "../../log.js";
 import { findModelByHashes } from "../../models/model-store.js";
@@ -150,17 +151,13 @@ export class QuestionHost implements Questions {
   #running(): ChildProcess {
     if (this.#child?.connected) return this.#child;
     const { mostGrowthBytes = MOST_GROWTH_BYTES } = this.#options;
-    const child = fork(CHILD, [String(mostGrowthBytes)], {
-      serialization: "advanced",
+    const child = forkChild(CHILD, {
+      args: [String(mostGrowthBytes)],
       execArgv: [`--max-old-space-size=${CHILD_HEAP_MB}`],
     });
     this.#child = child;
     child.on("message", (reply: VectorReply) => this.#onReply(reply));
-    child.on("error", (error) => {
-      this.#options.log.error("process that embeds questions cannot be reached", { error });
-      // One that could not be started has no exit.
-      if (child.pid === undefined) this.#onExit(child, null, null);
-    });
+    child.on("error", (error) => this.#options.log.error("process that embeds questions cannot be reached", { error }));
     child.once("exit", (code, signal) => this.#onExit(child, code, signal));
     return child;
   }

@@ -1,14 +1,18 @@
 // The vectorizer with real worker processes and real files.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { appendFile, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
 import type { AppendedEvent, TakenRows } from "../../../primary/event.js";
 import { LevelPlan } from "../../../primary/vectorize/level-plan.js";
 import { type SealedVectors, Vectorizer, type VectorizerOptions } from "../../../primary/vectorize/vectorizer.js";
+import type { EmbedderSpec } from "../../../shared/embed/embedder.js";
 import { embedHeuristic, heuristicSpace } from "../../../shared/embed/heuristic.js";
 import { addAction, NO_ACTIONS, type RecentActions } from "../../../shared/embed/recent-actions.js";
+import { spaceOfModel } from "../../../shared/embed/resolve-level.js";
 import { formatEntry, type Priority } from "../../../shared/format/entry.js";
 import { sha256Hex } from "../../../shared/format/hash.js";
 import { formatPayload } from "../../../shared/format/payload.js";
@@ -17,6 +21,8 @@ import { parseSpace, spaceName } from "../../../shared/format/space.js";
 import { formatRows, parseRows, rowBytes } from "../../../shared/format/vector-row.js";
 import { TreeLayout } from "../../../shared/store/layout.js";
 import { appendedEvent } from "../../support/appended-event.js";
+import { makeStoredModel } from "../../support/make-model.js";
+import { MODEL_RUNTIME, requirePart } from "../../support/require-part.js";
 import { until } from "../../support/until.js";
 import { withFolder } from "../../support/with-folder.js";
 
@@ -222,6 +228,46 @@ describe("the vectorizer", () => {
       assert.equal(fixture.reads, 0);
       await fixture.assertComplete();
     }));
+
+  test("reads a range again when what its elements did before could not be told", () =>
+    withVectors(async (fixture) => {
+      let refusals = 0;
+      const recentActions = (seqs: readonly number[]) => {
+        // Of a range, not of the events in memory.
+        if (seqs.length > 1 && refusals++ < 2) throw new Error("the heads cannot be read");
+        return Uint32Array.from(seqs, (seq) => fixture.recent[seq] as number);
+      };
+      const vectorizer = fixture.make({ maxQueuedEvents: 1, recentActions });
+      await running(vectorizer, [0], async () => {
+        vectorizer.appended(fixture.write(20));
+        await vectorizer.drained(20);
+      });
+      assert.ok(refusals > 2);
+      await fixture.assertComplete();
+    }));
+
+  test("tells a fill whose model ends every worker that opens it, and ends no more of them", async (t) => {
+    if (!(await requirePart(t, MODEL_RUNTIME))) return;
+    await withVectors(async (fixture) => {
+      const made = await makeStoredModel(join(fixture.tree.dir, "..", "made"));
+      const pipe = join(made.dir, "pipe.onnx");
+      // Opening what nobody writes into takes for ever, as a disk would that does not answer.
+      await promisify(execFile)("mkfifo", [pipe]);
+      const model = { ...made, modelFile: pipe };
+      const spec: EmbedderSpec = { kind: "model", model, space: spaceOfModel(model, "f32") };
+      const vectorizer = fixture.make({ openTimeoutMs: 200 });
+      await running(vectorizer, [0], async () => {
+        vectorizer.appended(fixture.write(5));
+        await vectorizer.drained(5);
+        const embedded = vectorizer.ground(async () => spec).embed("medium", ["low"], { from: 0, to: 5, skip: [] });
+        await assert.rejects(embedded, { code: "encoder-died", message: /three workers in a row/ });
+        assert.equal(vectorizer.state().workerDeaths, 3);
+        vectorizer.appended(fixture.write(5));
+        await vectorizer.drained(10);
+      });
+      await fixture.assertComplete();
+    });
+  });
 
   for (const [what, room] of [
     ["number", { maxQueuedEvents: 10 }],

@@ -8,6 +8,7 @@ import { checkModel, findModel, listModels } from "../../../shared/models/model-
 import { type Files, modelFiles, without, writeFiles } from "../../support/model-files.js";
 import { ONNX_TYPE, onnxBytes } from "../../support/onnx-bytes.js";
 import { withFolder } from "../../support/with-folder.js";
+import { zipBytes } from "../../support/zip-bytes.js";
 
 test("a folder becomes a model that is found, whole, and described by its own files", async () => {
   await withModel(modelFiles(), async ({ root, dir }) => {
@@ -132,6 +133,16 @@ test("an interrupted copy leaves nothing, and what a kill left is swept a day la
     await utimes(old, new Date(0), new Date(0));
     const { model } = await add({ root, source: dir });
     assert.deepEqual((await readdir(join(root, "models"))).sort(), [".adding-young", model.id]);
+  });
+});
+
+test("an archive that is given up before it is read ends the adding and not the process", async () => {
+  await withModel(modelFiles(), async ({ folder, root }) => {
+    const archive = join(folder, "mini.zip");
+    await writeFile(archive, zipBytes([{ name: "mini/model.onnx", content: "x" }]));
+    const given = add({ root, source: archive, signal: AbortSignal.abort() });
+    await assert.rejects(given, { code: "interrupted" });
+    assert.deepEqual(await readdir(join(root, "models")), []);
   });
 });
 

@@ -8,7 +8,8 @@ import { DTYPES } from "../../../shared/format/row-values.js";
 import { formatRows, parseRows, rowBytes, type VectorRow } from "../../../shared/format/vector-row.js";
 import { createLogger } from "../../../shared/log.js";
 import { HnswPool } from "../../../shared/query/hnsw-pool.js";
-import { findSegments, type SegmentFile, sealSegment } from "../../../shared/query/segment-file.js";
+import { KeptSegments } from "../../../shared/query/keep-segments.js";
+import { findSegments, type SegmentFile, sealSegment, segmentShape } from "../../../shared/query/segment-file.js";
 import { VectorIndex } from "../../../shared/query/vector-index.js";
 import { listRows } from "../../../shared/query/vector-rows.js";
 import { flipByte, groupVector, seededRandom, testSpace, unitVector } from "../../support/build-store.js";
@@ -156,6 +157,71 @@ test("a segment file that is cut short, changed, or without its parts is built a
     assert.ok((await recallAt10(index, rows)) >= 0.98);
     await index.close();
   }
+});
+
+test("a damaged segment that cannot be deleted either is left to the exact scan, and harms nothing else", async () => {
+  const rows = someRows(1500, 14);
+  const dir = await writeRows([rows]);
+  const index = indexOf(dir);
+  await index.open(dir);
+  await index.idle();
+  await index.close();
+  const folderOfIndex = join(dir, "..", "index");
+  const [file] = (await readdir(folderOfIndex)).filter((name) => name.endsWith(".hnsw"));
+  await rm(join(folderOfIndex, file as string));
+  await mkdir(join(folderOfIndex, file as string));
+  const again = indexOf(dir);
+  await again.open(dir);
+  await until(() => again.status().state === "exact");
+  await again.idle();
+  assert.equal(await recallAt10(again, rows), 1);
+  await again.close();
+});
+
+test("rows that cannot be read into memory after a build are told, and the segment answers", async () => {
+  const rows = someRows(1500, 15);
+  const dir = await writeRows([rows]);
+  const told: string[] = [];
+  const space = testSpace(DIMENSIONS);
+  const kept = new KeptSegments({
+    dir: join(dir, "..", "index"),
+    ...{ space, pool, tailFloats: TAIL_FLOATS },
+    log: { ...log, error: (message) => void told.push(message) },
+    onBuilt: async () => {
+      throw new Error("the disk does not answer");
+    },
+  });
+  await mkdir(join(dir, "..", "index"));
+  kept.follow(await listRows(dir, space, dir));
+  await kept.idle();
+  assert.equal(kept.end, 1500);
+  assert.deepEqual(told, ["newest rows cannot be brought into memory"]);
+  await kept.close();
+});
+
+test("a build that nobody waits for any more ends, and writes nothing more", async () => {
+  const dir = await writeRows([someRows(40_000, 16)]);
+  const space = testSpace(DIMENSIONS);
+  const path = join(dir, "..", "late.hnsw");
+  const ending = new AbortController();
+  const request = {
+    shape: segmentShape(space),
+    ...{
+      rows: await listRows(dir, space, dir),
+      rowShape: space,
+      first: 0,
+      count: 40_000,
+      path,
+      seqsPath: `${path}.seqs`,
+    },
+  };
+  const others = pool.pids().length;
+  const building = pool.build(request, ending.signal);
+  await until(() => pool.pids().length > others);
+  ending.abort();
+  await assert.rejects(building, { name: "AbortError" });
+  await until(() => pool.pids().length === others);
+  assert.deepEqual((await readdir(join(dir, ".."))).sort(), ["rows"]);
 });
 
 test("a child that is killed costs no answer: its rows are scanned until the next child has them", async () => {

@@ -1,9 +1,11 @@
 // Bytes from anywhere into a new file: hashed as they come, bounded, and on disk when it returns.
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { formatSize } from "../config/parse-size.js";
 import { isAborted, ModelError } from "./model-error.js";
+import { requireRoomStill } from "./require-room.js";
 
 export interface WriteOptions {
   maxBytes: number;
@@ -18,11 +20,15 @@ export interface Written {
   sizeBytes: number;
 }
 
+/** What is written between two looks at the volume: less than is left free. */
+const LOOK_EVERY_BYTES = 64 * 1024 * 1024;
+
 /** @throws ModelError `too-large`, `no-space`, `interrupted`; what `from` ended with. The file is then not whole */
 export async function writeStream(from: Readable, path: string, options: WriteOptions): Promise<Written> {
   const { maxBytes, what, signal, onBytes } = options;
   const hash = createHash("sha256");
   let sizeBytes = 0;
+  let lookAtBytes = LOOK_EVERY_BYTES;
   // What fails before the loop below listens would otherwise end the process; the loop hears of it all the same.
   from.on("error", () => undefined);
   try {
@@ -34,6 +40,12 @@ export async function writeStream(from: Readable, path: string, options: WriteOp
         if (sizeBytes > maxBytes) throw tooLarge(what, maxBytes);
         hash.update(bytes);
         await file.writeFile(bytes);
+        if (sizeBytes >= lookAtBytes) {
+          lookAtBytes = sizeBytes + LOOK_EVERY_BYTES;
+          // What is not on disk yet counts as free.
+          await file.datasync();
+          await requireRoomStill(dirname(path), what);
+        }
         onBytes?.(bytes.length);
       }
       await file.sync();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
@@ -9,12 +10,15 @@ import { fetchUrl, nextHop } from "../../../shared/models/fetch-url.js";
 import { checkModel } from "../../../shared/models/model-store.js";
 import { type Files, modelFiles, without } from "../../support/model-files.js";
 import { ONNX_TYPE, onnxBytes } from "../../support/onnx-bytes.js";
+import { ROOT, requirePart } from "../../support/require-part.js";
 import { withFolder } from "../../support/with-folder.js";
 import { type Hub, type HubHandler, repository, servesAsItIs, withHub } from "../../support/with-hub.js";
+import { withVolume } from "../../support/with-volume.js";
 import { zipBytes } from "../../support/zip-bytes.js";
 
 const ONNX = onnxBytes();
 const SHA256 = sha256Hex(ONNX);
+const HUGE = { maxBytes: 2 ** 40 };
 const MODEL_PATH = "/acme/mini/resolve/main/onnx/model.onnx";
 
 test("a hub's repository is fetched file by file, and the model is called as there", async () => {
@@ -171,6 +175,26 @@ test("the connection of an archive that finds no room is closed at once", { time
   await withRoot({}, begins, async (root, { origin }) => {
     await refused(root, `${origin}/mini.zip`, { code: "no-space" }, { maxBytes: 2 ** 52 });
     await isClosed;
+  });
+});
+
+test("a body that never said how large it is ends before the volume is full", async (t) => {
+  if (!(await requirePart(t, ROOT))) return;
+  const incompressible = randomBytes(1024 * 1024);
+  const endless: HubHandler = (path, response, { method }) => {
+    if (path !== MODEL_PATH || method === "HEAD") return false;
+    const more = () => {
+      while (!response.destroyed && response.write(incompressible));
+      if (!response.destroyed) response.once("drain", more);
+    };
+    more();
+    return true;
+  };
+  await withVolume(async (root) => {
+    await withHub(repository(modelFiles()), endless, async ({ origin }) => {
+      const free = /^(?:3[2-9]|[4-9]\d|1\d\d)MiB are free with a part of/;
+      await refused(root, `${origin}/acme/mini`, { code: "no-space", message: free }, HUGE);
+    });
   });
 });
 

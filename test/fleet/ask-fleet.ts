@@ -73,6 +73,15 @@ export async function expectConverged({
     for (const { store } of await heldStores(replica))
       await expectIntact(replica, "isochron-replica", "--store", store);
   }
+  await Promise.all([...primaries, ...replicas].map(expectNeverFell));
+}
+
+/** systemd had to start none of our services again. Who restarts one on purpose begins its count anew. */
+async function expectNeverFell(host: NspawnHost): Promise<void> {
+  const show = ["systemctl", "show", "--property=Id,NRestarts", "isochron-*.service"];
+  const told = await host.must(...show);
+  assert.match(told, /^NRestarts=0$/m, `${host.name} runs none of our services`);
+  assert.doesNotMatch(told, /^NRestarts=[1-9]/m, `${host.name}: ${told}`);
 }
 
 interface Head {

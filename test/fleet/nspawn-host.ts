@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { endNspawn, enterNamespaces, leaderOf, makeCgroups, removeCgroup } from "../support/nspawn.js";
+import { type Cgroups, endNspawn, enterNamespaces, leaderOf, makeCgroups } from "../support/nspawn.js";
 import { ARCHIVE_ON_HOSTS, type HostImage } from "./build-image.js";
 import { BRIDGE, LOOP_DEVICES, pathInZone, type Zone } from "./start-zone.js";
 
@@ -43,7 +43,7 @@ export class NspawnHost {
   readonly #options: HostOptions;
   #nspawn: ChildProcess | undefined;
   #leader: number | undefined;
-  #cgroups: string[] = [];
+  #cgroups: Cgroups | undefined;
   #log = "";
   /** What its administrator brings again after a wipe. */
   #brought: [path: string, folder: string][] = [];
@@ -98,7 +98,7 @@ export class NspawnHost {
       ...[`--bind-ro=${image.packages}:${ARCHIVE_ON_HOSTS}`, "--bind=/dev/loop-control", ...loops],
     ];
     const [nsenter = "", ...into] = zone.inside;
-    const script = `for cgroup in ${this.#cgroups.join(" ")}; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"`;
+    const script = `for cgroup in ${this.#cgroups.paths.join(" ")}; do echo $$ >"$cgroup/cgroup.procs"; done; exec "$@"`;
     const nspawn = spawn(nsenter, [...into, "sh", "-c", script, "sh", ...ENDS_WITH_US, "systemd-nspawn", ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -159,8 +159,8 @@ export class NspawnHost {
     if (this.#nspawn) await endNspawn(this.#nspawn, this.#leader);
     this.#nspawn = undefined;
     this.#leader = undefined;
-    for (const cgroup of this.#cgroups) await removeCgroup(cgroup);
-    this.#cgroups = [];
+    await this.#cgroups?.remove();
+    this.#cgroups = undefined;
   }
 
   async #copy(path: string, folder: string): Promise<void> {

@@ -31,6 +31,9 @@ const PARTS = [
 const SUITE = process.env.ISOCHRON_TEST_SUITE === "trixie" ? "trixie" : "bookworm";
 const SIZE = readSize(process.env.ISOCHRON_TEST_FLEET ?? "2+3");
 
+/** For what has been shown on all of them: a host of each kind costs less than half of five. */
+const ONE_OF_EACH = ["--limit", "isochron_primaries[0],isochron_replicas[0]"];
+
 const missing = await missingPart(PARTS);
 
 describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? false }, () => {
@@ -79,7 +82,7 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
 
   test("a second run changes nothing, and a check finds nothing to change", async () => {
     assert.equal(changesOf(await play("site.yml")), 0);
-    assert.equal(changesOf(await play("site.yml", "--check", "--diff")), 0);
+    assert.equal(changesOf(await play("site.yml", "--check", "--diff", ...ONE_OF_EACH)), 0);
     await expectConverged(fleet);
   });
 
@@ -204,7 +207,7 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
       const letIn = await replica.must("cat", "/etc/isochron/authorized_keys");
       for (const key of before) assert.equal(letIn.includes(key.split(" ")[1] as string), false, replica.name);
     }
-    assert.equal(changesOf(await play("site.yml")), 0);
+    assert.equal(changesOf(await play("site.yml", ...ONE_OF_EACH)), 0);
     await expectConverged(fleet);
   });
 
@@ -227,7 +230,7 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
       const lines = (await replica.must("isochron-replica", "trust")).trim().split("\n");
       assert.deepEqual(lines.sort(), [...after, ...before.map((key) => `# retired: ${key}`)].sort(), replica.name);
     }
-    assert.equal(changesOf(await play("site.yml")), 0);
+    assert.equal(changesOf(await play("site.yml", ...ONE_OF_EACH)), 0);
     await expectConverged(fleet);
   });
 

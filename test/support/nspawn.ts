@@ -1,11 +1,9 @@
 // What everything that boots a container with systemd-nspawn needs: a control group for its systemd alone, the id of its first
 // process, programs run inside, and its end. Nothing is left behind, and nothing else is touched.
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { type Part, program, ROOT } from "./require-part.js";
 
@@ -21,32 +19,48 @@ const OVERLAYFS: Part = {
 /** What booting a systemd on an overlay takes. */
 export const NSPAWN_PARTS: readonly Part[] = [ROOT, OVERLAYFS, program("systemd-nspawn", "systemd-container")];
 
+export interface Cgroups {
+  readonly paths: readonly string[];
+  /** Ends what still runs in them. @throws if something there cannot be ended */
+  remove(): Promise<void>;
+}
+
+/**
+ * Ends all that runs in its arguments, and removes them, once its standard input ends: also when whoever began it was killed. A
+ * container does not end with its nspawn, nor nspawn with us.
+ */
+const GUARD = `trap '' INT TERM HUP
+cat >/dev/null
+for try in $(seq 400); do
+  for cgroup; do find "$cgroup" -name cgroup.procs -exec cat {} +; done | xargs --no-run-if-empty kill -KILL
+  for cgroup; do find "$cgroup" -depth -type d -exec rmdir {} ';'; done
+  left=
+  for cgroup; do [ ! -e "$cgroup" ] || left=yes; done
+  [ "$left" ] || exit 0
+  sleep 0.05
+done
+exit 1`;
+
 /** A control group for this systemd alone: in a shared one it would take others' processes for its own. */
-export async function makeCgroups(name: string): Promise<string[]> {
-  const cgroups: string[] = [];
+export async function makeCgroups(name: string): Promise<Cgroups> {
+  const paths: string[] = [];
   for (const line of (await readFile("/proc/self/mounts", "utf8")).split("\n")) {
     const [, path = "", type, options = ""] = line.split(" ");
     if (type !== "cgroup2" && !(type === "cgroup" && options.includes("name=systemd"))) continue;
     await mkdir(join(path, name), { recursive: true });
-    cgroups.push(join(path, name));
+    paths.push(join(path, name));
   }
-  return cgroups;
-}
-
-/** From the leaves up; the kernel lets go of ended processes a little later. */
-export async function removeCgroup(path: string): Promise<void> {
-  if (!existsSync(path)) return;
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeCgroup(join(path, entry.name));
-  }
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await rmdir(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EBUSY" || tries === 200) throw error;
-      await sleep(25);
-    }
-  }
+  // In a group of its own it does not hear a Ctrl-C.
+  const guard = spawn("sh", ["-c", GUARD, "sh", ...paths], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  const ended = once(guard, "exit");
+  return {
+    paths,
+    async remove() {
+      guard.stdin.end();
+      const [code] = await ended;
+      if (code !== 0) throw new Error(`something still runs in ${paths.join(" or ")}`);
+    },
+  };
 }
 
 /** The child of nspawn that is process 1 of its own process namespace. */

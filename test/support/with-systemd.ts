@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { endNspawn, enterNamespaces, leaderOf, makeCgroups, NSPAWN_PARTS, removeCgroup } from "./nspawn.js";
+import { endNspawn, enterNamespaces, leaderOf, makeCgroups, NSPAWN_PARTS } from "./nspawn.js";
 import { type Part, program, requirePart } from "./require-part.js";
 import { withFolder } from "./with-folder.js";
 
@@ -50,14 +50,14 @@ export async function withSystemd<T>(
     await writeUnits(join(folder, "units"), units);
     const name = `isochron-test-${process.pid}-${folder.slice(-6)}`.replace(/[^A-Za-z0-9-]/g, "0");
     const cgroups = await makeCgroups(name);
-    const nspawn = startNspawn(folder, name, cgroups, binds);
+    const nspawn = startNspawn(folder, name, cgroups.paths, binds);
     let leader: number | undefined;
     try {
       leader = await waitForBus(nspawn);
       return await body(inside(leader));
     } finally {
       await endNspawn(nspawn, leader);
-      for (const cgroup of cgroups) await removeCgroup(cgroup);
+      await cgroups.remove();
     }
   });
 }

@@ -44,6 +44,7 @@ test("each file's tests stand below its name, and every outcome is counted", () 
     assert.deepEqual(counts, { passed: 2, failed: 1, skipped: 1 });
     assert.match(text, /^good\.mjs\n {2}ok {3}a\n {2}ok {3}b\n {2}skip {3}c: no disk$/m);
     assert.match(text, /^bad\.mjs\n {2}FAIL d\n.*not so/m);
+    assert.match(text, /^\d+ s, processors idle for \d+ % of it; longest: (?:(?:good|bad)\.mjs \d+ s(?:, |$)){2}/m);
   }));
 
 test("a file that its tests leave open fails soon, with what keeps it open, and takes its processes along", () =>

@@ -1,9 +1,10 @@
 // Runs test files, each in a process of its own, and says how each test went as soon as its file is done.
 import { readdir } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
 import { endWithTests } from "./end-with-tests.js";
+import { measureRun } from "./measure-run.js";
 
 export interface Counts {
   passed: number;
@@ -16,8 +17,8 @@ export interface Counts {
  * a third of their time.
  */
 const CONCURRENCY = 3;
-/** Files that do little but wait: they are run beside the others, one after the other. */
-export const WAITING = ["pipeline/network", "pipeline/slow-line"];
+/** Files that do little but wait, for lines and for watchdogs: they are run beside the others, one after the other. */
+export const WAITING = ["pipeline/services", "pipeline/network", "pipeline/slow-line"];
 /** Long ones, begun first: else the run would end with one of them alone, and a processor idle. */
 export const LONG = ["release/build-release", "pipeline/crash", "pipeline/hostile-stream", "pipeline/fleet-links"];
 /** A file that takes longer hangs: it is ended and counts as failed. The longest takes a third of it. */
@@ -47,11 +48,17 @@ export async function runFiles(files: readonly string[], options: RunOptions = {
   // Node hands its own options on to the processes of the files.
   const handedOn = process.execArgv.length;
   process.execArgv.push(...endWithTests(options.graceMs));
+  const measure = measureRun();
   const lane = async (from: string[]) => {
-    for (let file = from.shift(); file !== undefined; file = from.shift()) await runFile(file, options, counts);
+    for (let file = from.shift(); file !== undefined; file = from.shift()) {
+      const sinceMs = performance.now();
+      await runFile(file, options, counts);
+      measure.file(basename(file, ".test.js"), performance.now() - sinceMs);
+    }
   };
   await Promise.all([lane(waiting), ...Array.from({ length: CONCURRENCY }, () => lane(queue))]);
   process.execArgv.length = handedOn;
+  process.stdout.write(`${measure.say()}\n`);
   return counts;
 }
 

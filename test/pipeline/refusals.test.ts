@@ -35,167 +35,154 @@ import { unmount } from "../support/with-volume.js";
 const LOOP_BYTES = 256 * 2 ** 20;
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
 
-describe("refused, and told", () => {
-  test("a primary whose key is not trusted, until it is", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      const trusted = new RootLayout(fleet.replica.root).trustedKeys;
-      await writeFile(trusted, "");
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ code }) => code === "untrusted-origin");
-      assert.equal(link.health, "foreign");
-      assert.match(link.hint ?? "", /isochron-replica trust/);
-      assert.match(await mustRun(fleet.primary, "status"), /foreign.*no key of origin/);
-      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
-      await mustRun(fleet.replica, "trust", fleet.vkey);
-      await wakeLink(fleet);
-      await expectConverged(fleet);
+test("refused, and told: a checkpoint that no trusted key signed, and the origin is still free for the primary that can sign", async () => {
+  await withFleet(SMALL, async (fleet) => {
+    const trusted = new RootLayout(fleet.replica.root).trustedKeys;
+    const other = await otherKey(fleet);
+    await writeFile(trusted, `${other}\n`);
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
+    assert.equal(link.health, "diverged");
+    assert.match(link.reason, /no trusted key signed the checkpoint/);
+    assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
+    // Another store of that origin may begin: this one never was verified.
+    const hello = {
+      protocol: 1,
+      store: "11111111-1111-4111-8111-111111111111",
+      origin: fleet.origin,
+      size: 1,
+      generation: 1,
+    };
+    const socketPath = fleet.replica.socket("agent");
+    const answer = await askSocket<{ holds: unknown }>({
+      socketPath,
+      path: "/v1/hello",
+      method: "POST",
+      body: hello,
     });
+    assert.equal(answer.holds, null);
   });
+});
 
-  test("a checkpoint that no trusted key signed, and the origin is still free for the primary that can sign", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      const trusted = new RootLayout(fleet.replica.root).trustedKeys;
-      const other = await otherKey(fleet);
-      await writeFile(trusted, `${other}\n`);
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
-      assert.equal(link.health, "diverged");
-      assert.match(link.reason, /no trusted key signed the checkpoint/);
-      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
-      // Another store of that origin may begin: this one never was verified.
-      const hello = {
-        protocol: 1,
-        store: "11111111-1111-4111-8111-111111111111",
-        origin: fleet.origin,
-        size: 1,
-        generation: 1,
-      };
-      const socketPath = fleet.replica.socket("agent");
-      const answer = await askSocket<{ holds: unknown }>({
-        socketPath,
-        path: "/v1/hello",
-        method: "POST",
-        body: hello,
-      });
-      assert.equal(answer.holds, null);
-    });
+/** One after the other on one fleet: after the last one this replica is of no more use. */
+describe("refused, and told", () => {
+  let fleet: Fleet;
+  let trusted: string;
+  before(async () => {
+    const primary = { ...QUIET, log_level: "debug", push: { hello_seconds: 1, stall_seconds: 2 } };
+    fleet = await makeFleet({ volume: "256M", primary, replica: { receive: { min_free_bytes: "1MiB" } } });
+    trusted = new RootLayout(fleet.replica.root).trustedKeys;
+    await fleet.replica.daemon.start();
+    await fleet.primary.daemon.start();
+  });
+  after(() => fleet?.stop());
+
+  test("a primary whose key is not trusted, until it is", async () => {
+    await writeFile(trusted, "");
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ code }) => code === "untrusted-origin");
+    assert.equal(link.health, "foreign");
+    assert.match(link.hint ?? "", /isochron-replica trust/);
+    assert.match(await mustRun(fleet.primary, "status"), /foreign.*no key of origin/);
+    assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
+    await mustRun(fleet.replica, "trust", fleet.vkey);
+    await wakeLink(fleet);
+    await expectConverged(fleet);
   });
 
   test("a space of a later version than the replica's, until it can read all that is there", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      const { live } = await storeOf(fleet, "primary");
-      const later = { ...testSpace(3), format: 3, model: "later" } as unknown as Space;
-      await mkdir(live.space(spaceName(later)));
-      await writeFile(live.spaceFile(spaceName(later)), formatSpace(later));
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ code }) => code === "newer-format");
-      assert.equal(link.health, "version-mismatch");
-      assert.match(link.reason, /space\.json's format is 3, which a later version.*vector\/later-/);
-      assert.match(link.hint ?? "", /upgrade this replica/);
-      assert.deepEqual(await listSubvolumes(fleet.replica.root), []);
-      await rm(live.space(spaceName(later)), { recursive: true });
-      await ingest(fleet, someEvents(3, "after"));
-      await seal(fleet);
-      await wakeLink(fleet);
-      await expectConverged(fleet);
-    });
-  });
-
-  test("another store under an origin that is held", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      await expectConverged(fleet);
-      const before = await listSubvolumes(fleet.replica.root);
-      await fleet.primary.daemon.stop();
-      await replaceStore(fleet);
-      await fleet.primary.daemon.start();
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      const link = await linkBecomes(fleet, ({ code }) => code === "foreign-store");
-      assert.equal(link.health, "foreign");
-      assert.match(link.hint ?? "", /another store/);
-      assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
-    });
-  });
-
-  test("a primary that was put back to an older day, and one that then went on from there", async () => {
-    await withFleet(SMALL, async (fleet) => {
-      await ingest(fleet, someEvents(3));
-      await seal(fleet);
-      await expectConverged(fleet);
-      const volume = new RootLayout(fleet.primary.root).loopFile;
-      await fleet.primary.daemon.stop();
-      await unmount(fleet.primary.root);
-      await copyFile(volume, `${volume}.old`);
-      await fleet.primary.daemon.start();
-      for (let round = 0; round < 2; round += 1) {
-        await ingest(fleet, someEvents(3));
-        await seal(fleet);
-      }
-      await expectConverged(fleet);
-      const before = await listSubvolumes(fleet.replica.root);
-      await fleet.primary.daemon.stop();
-      await unmount(fleet.primary.root);
-      await copyFile(`${volume}.old`, volume);
-      await fleet.primary.daemon.start();
-      const regressed = await linkBecomes(fleet, ({ code }) => code === "regressed");
-      assert.equal(regressed.health, "diverged");
-      assert.match(regressed.reason, /the replica holds generation 3/);
-      assert.match(regressed.hint ?? "", /lost history/);
-      for (let round = 0; round < 3; round += 1) {
-        await ingest(fleet, someEvents(20, "another history"));
-        await seal(fleet);
-      }
-      const diverged = await linkBecomes(fleet, ({ code }) => code === "diverged");
-      assert.equal(diverged.health, "diverged");
-      assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
-      assert.match(await mustRun(fleet.replica, "verify"), /intact: generation 3/);
-    });
+    const { live } = await storeOf(fleet, "primary");
+    const before = await listSubvolumes(fleet.replica.root);
+    const later = { ...testSpace(3), format: 3, model: "later" } as unknown as Space;
+    await mkdir(live.space(spaceName(later)));
+    await writeFile(live.spaceFile(spaceName(later)), formatSpace(later));
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ code }) => code === "newer-format");
+    assert.equal(link.health, "version-mismatch");
+    assert.match(link.reason, /space\.json's format is 3, which a later version.*vector\/later-/);
+    assert.match(link.hint ?? "", /upgrade this replica/);
+    assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
+    await rm(live.space(spaceName(later)), { recursive: true });
+    await ingest(fleet, someEvents(3, "after"));
+    await seal(fleet);
+    await wakeLink(fleet);
+    await expectConverged(fleet);
   });
 
   test("an agent that hangs in the middle of a push is found out, though its sshd answers", async () => {
-    const options = { volume: "256M", primary: { ...QUIET, log_level: "debug", push: { stall_seconds: 2 } } };
-    await withFleet(options, async (fleet) => {
+    process.kill(fleet.replica.daemon.pid, "SIGSTOP");
+    try {
       await ingest(fleet, someEvents(5));
       await seal(fleet);
-      await expectConverged(fleet);
-      process.kill(fleet.replica.daemon.pid, "SIGSTOP");
-      try {
-        await ingest(fleet, someEvents(5));
-        await seal(fleet);
-        const { health } = await linkBecomes(fleet, ({ code }) => code === "stalled");
-        assert.equal(health, "unreachable");
-      } finally {
-        process.kill(fleet.replica.daemon.pid, "SIGCONT");
-      }
-      await wakeLink(fleet);
-      await expectConverged(fleet);
-    });
+      const { health } = await linkBecomes(fleet, ({ code }) => code === "stalled");
+      assert.equal(health, "unreachable");
+    } finally {
+      process.kill(fleet.replica.daemon.pid, "SIGCONT");
+    }
+    await wakeLink(fleet);
+    await expectConverged(fleet);
   });
 
   test("a disk that is too full, with staging swept, until there is room", async () => {
-    const fleet = await makeFleet({ ...SMALL, replica: { receive: { min_free_bytes: "1MiB" } } });
-    try {
-      await fleet.replica.daemon.start();
-      await fleet.primary.daemon.start();
-      const filler = join(fleet.replica.root, "filler");
-      await fillVolume(filler);
-      await ingest(fleet, bigEvents(40));
+    const filler = join(fleet.replica.root, "filler");
+    await fillVolume(filler);
+    await ingest(fleet, bigEvents(40));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
+    assert.equal(link.health, "full");
+    assert.match(link.reason, /no space left|are free/);
+    await makeRoom(filler);
+    await wakeLink(fleet);
+    await expectConverged(fleet);
+    assert.deepEqual(await readdir((await storeOf(fleet, "replica")).staging), []);
+  });
+
+  test("a primary that was put back to an older day, and one that then went on from there", async () => {
+    const volume = new RootLayout(fleet.primary.root).loopFile;
+    await fleet.primary.daemon.stop();
+    await unmount(fleet.primary.root);
+    await copyFile(volume, `${volume}.old`);
+    await fleet.primary.daemon.start();
+    for (let round = 0; round < 2; round += 1) {
+      await ingest(fleet, someEvents(3));
       await seal(fleet);
-      const link = await linkBecomes(fleet, ({ code }) => code === "no-space");
-      assert.equal(link.health, "full");
-      assert.match(link.reason, /no space left|are free/);
-      await makeRoom(filler);
-      await wakeLink(fleet);
-      await expectConverged(fleet);
-      assert.deepEqual(await readdir((await storeOf(fleet, "replica")).staging), []);
-    } finally {
-      await fleet.stop();
     }
+    await expectConverged(fleet);
+    const before = await listSubvolumes(fleet.replica.root);
+    const { generation } = (await primaryStatus(fleet)).ledger;
+    await fleet.primary.daemon.stop();
+    await unmount(fleet.primary.root);
+    await copyFile(`${volume}.old`, volume);
+    await fleet.primary.daemon.start();
+    const regressed = await linkBecomes(fleet, ({ code }) => code === "regressed");
+    assert.equal(regressed.health, "diverged");
+    assert.match(regressed.reason, new RegExp(`the replica holds generation ${generation}`));
+    assert.match(regressed.hint ?? "", /lost history/);
+    for (let round = 0; round < 3; round += 1) {
+      await ingest(fleet, someEvents(20, "another history"));
+      await seal(fleet);
+    }
+    const diverged = await linkBecomes(fleet, ({ code }) => code === "diverged");
+    assert.equal(diverged.health, "diverged");
+    assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
+    assert.match(await mustRun(fleet.replica, "verify"), new RegExp(`intact: generation ${generation}`));
+  });
+
+  test("another store under an origin that is held", async () => {
+    const before = await listSubvolumes(fleet.replica.root);
+    await fleet.primary.daemon.stop();
+    await replaceStore(fleet);
+    await fleet.primary.daemon.start();
+    await ingest(fleet, someEvents(3));
+    await seal(fleet);
+    const link = await linkBecomes(fleet, ({ code }) => code === "foreign-store");
+    assert.equal(link.health, "foreign");
+    assert.match(link.hint ?? "", /another store/);
+    assert.deepEqual(await listSubvolumes(fleet.replica.root), before);
+    assert.match(await mustRun(fleet.replica, "verify"), /intact/);
   });
 });
 

@@ -74,6 +74,18 @@ export async function seal(fleet: Fleet, { force = false } = {}): Promise<number
   return answer.generation;
 }
 
+/** The replica answers for each event with the hash that its ack gave. */
+export async function expectAnswered(fleet: Fleet, acks: readonly { seq: number; hash: string }[]): Promise<void> {
+  for (const { seq, hash } of acks) {
+    assert.match(JSON.stringify(await askQuery(fleet.replica, `/v1/event?seq=${seq}`)), new RegExp(hash));
+  }
+}
+
+/** What a side's query socket answers, as a query command gets it. */
+export function askQuery<Answer>(side: FleetSide, path: string): Promise<Answer> {
+  return askSocket<Answer>({ socketPath: side.socket("query"), path });
+}
+
 export async function primaryStatus(fleet: Fleet): Promise<PrimaryStatus> {
   return askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/status" });
 }

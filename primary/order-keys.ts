@@ -23,11 +23,17 @@ export interface KeyOrdersParts {
   keys: SigningKeys;
   publisher: Pick<Publisher, "newest" | "tree" | "seal">;
   links: readonly AskedLink[];
+  /**
+   * How long a commit waits for acks: what an increment takes on a line of the usual kind. Behind a slower one the operator
+   * commits again later.
+   */
+  acksWithinMs?: number;
   log: Logger;
 }
 
 /** A hello takes a round trip; more than a few seconds of waiting is for the operator to decide. */
 const ANSWERS_WITHIN_MS = 10_000;
+const ACKS_WITHIN_MS = 30_000;
 const ASK_EVERY_MS = 1000;
 const LOOK_MS = 50;
 
@@ -47,14 +53,16 @@ export class KeyOrders {
   }
 
   async #rotate({ step, force, dryRun }: KeyOrder): Promise<RotateAnswer> {
-    const { keys, log } = this.#parts;
+    const { keys, links, acksWithinMs = ACKS_WITHIN_MS, log } = this.#parts;
     if (step !== "commit") return stepAlone(keys, step, dryRun);
     const next = requireNext(keys);
     const replicas = await this.#askAll(next.vkey);
     const missing = replicas.filter(({ trusts }) => !trusts);
     if (!dryRun) {
       if (missing.length > 0 && !force) throw notTrusted(missing, next.vkey);
-      await this.#sealUnderBoth();
+      const generation = await this.#sealUnderBoth();
+      // From here on a replica may forget the old key, and still know who signed what it stands on.
+      if (!force) await Promise.all(links.map((link) => untilAcked(link, generation, acksWithinMs)));
       await keys.commit();
       log.warn("another key signs from now on", { key: next.vkey, without_trust_of: missing });
     }
@@ -66,15 +74,17 @@ export class KeyOrders {
     return Promise.all(this.#parts.links.map((link) => askTrust(link, vkey, sinceMs)));
   }
 
-  /** So that the newest generation verifies with the key that stays, whatever comes next. */
-  async #sealUnderBoth(): Promise<void> {
+  /** A generation that verifies with the key that stays, whatever comes next; 0 while there is none at all. */
+  async #sealUnderBoth(): Promise<number> {
     const { keys, publisher } = this.#parts;
     const newest = publisher.newest();
-    if (!newest) return;
+    if (!newest) return 0;
     // One that is gone has a newer one in its place, of which nothing is known.
     const note = await readFile(publisher.tree(newest.generation).checkpoint, "utf8").catch(() => undefined);
     const isUnderBoth = note !== undefined && openNote(note, [requireNext(keys)]).signedBy.length > 0;
-    if (!isUnderBoth) await publisher.seal({ force: true });
+    if (isUnderBoth) return newest.generation;
+    await publisher.seal({ force: true });
+    return publisher.newest()?.generation ?? 0;
   }
 }
 
@@ -92,6 +102,24 @@ async function askTrust(link: AskedLink, vkey: string, sinceMs: number): Promise
     if (nowMs - askedMs > ASK_EVERY_MS) {
       link.askAnew();
       askedMs = nowMs;
+    }
+    await sleep(LOOK_MS);
+  }
+}
+
+/** @throws ControlError `not-delivered` */
+async function untilAcked(link: AskedLink, generation: number, withinMs: number): Promise<void> {
+  const sinceMs = performance.now();
+  for (;;) {
+    const { generation: acked = 0, health, reason } = link.status();
+    if (acked >= generation) return;
+    if (performance.now() - sinceMs > withinMs) {
+      const message = `the old key stays in force: ${link.name} has not acked generation ${generation}, which both keys signed; it is ${health}: ${reason}`;
+      throw new ControlError(
+        "not-delivered",
+        message,
+        "commit again once `isochron-primary status` shows that it has it",
+      );
     }
     await sleep(LOOK_MS);
   }

@@ -43,8 +43,8 @@ export interface StoreReplicaParts {
   origin: string;
   /** Trusted keys of this origin. Asked for at each push: `trust` needs no restart, nor does a key that is taken away. */
   keys: () => Promise<readonly NoteVerifier[]>;
-  /** This replica's cosigning key. */
-  signer: NoteSigner;
+  /** This replica's cosigning key of now. */
+  signer: () => NoteSigner;
   stallMs: number;
   room: ReplicaRoom;
   /** Generations that stay besides the current one. */
@@ -104,6 +104,8 @@ export class StoreReplica {
   #recovering: Promise<void> | undefined;
   /** Folders of the store, before the first promotion made it one. */
   #isNew = false;
+  /** Told in the last hello: a push that began after it must be acked with the same key, or its primary refuses the ack. */
+  #signer: NoteSigner;
   wants: "nothing" | "push" | "full" = "nothing";
   lastAckAtMs: number | undefined;
   /** When the current generation was promoted, before the last start too. */
@@ -112,6 +114,7 @@ export class StoreReplica {
 
   constructor(parts: StoreReplicaParts) {
     this.#parts = parts;
+    this.#signer = parts.signer();
     this.#tidier = new GenerationTidier({
       store: parts.layout,
       keep: parts.keep,
@@ -149,6 +152,12 @@ export class StoreReplica {
     return this.#receiving && this.#wire === "whole" ? this.#arriving : undefined;
   }
 
+  /** The key to cosign with from now on: the one that the hello of this moment tells. */
+  takeSigner(): NoteSigner {
+    this.#signer = this.#parts.signer();
+    return this.#signer;
+  }
+
   /** Remembers what the primary says of itself. Nothing vouches for it. */
   heard({ size, generation }: Head): void {
     const told = Math.max(generation, this.#lag.told?.generation ?? 0);
@@ -174,10 +183,10 @@ export class StoreReplica {
   }
 
   async #recover(): Promise<void> {
-    const { layout, storeUuid, keys, signer, log } = this.#parts;
+    const { layout, storeUuid, keys, log } = this.#parts;
     this.#heads?.close();
     this.#heads = undefined;
-    const recovered = await recoverStore(layout, storeUuid, await keys(), signer);
+    const recovered = await recoverStore(layout, storeUuid, await keys(), this.#signer);
     this.#state = recovered.state;
     this.#damage = recovered.damage;
     this.#accepted = recovered.accepted;
@@ -382,7 +391,7 @@ export class StoreReplica {
   }
 
   async #promote(push: Push, arrived: Settled, verified: VerifiedGeneration & { fresh?: MapHeads }): Promise<string> {
-    const { layout, signer, storeUuid, origin, onPromoted } = this.#parts;
+    const { layout, storeUuid, origin, onPromoted } = this.#parts;
     if (this.#isNew) {
       await writeStoreFile(layout.storeFile, { format: 1, uuid: storeUuid, origin, created: nowTimestamp() });
       this.#isNew = false;
@@ -392,7 +401,7 @@ export class StoreReplica {
     if (this.#partial.partial) await this.#partial.forget();
     // Queries may see it from here on; the ack waits until it would survive a power cut.
     onPromoted(push.generation, verified.size);
-    const note = addSignature(verified.note, signer);
+    const note = addSignature(verified.note, this.#signer);
     await Promise.all([syncFolder(layout.generations), acceptHead(layout, note)]);
     this.#state = verified;
     this.#accepted = { checkpoint: verified.checkpoint, note };

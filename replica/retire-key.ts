@@ -5,7 +5,7 @@ import { type NoteVerifier, openNote, shortKey } from "../shared/format/signed-n
 import { RootLayout, type StoreLayout, TreeLayout } from "../shared/store/layout.js";
 import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile } from "../shared/store/store-file.js";
-import { readRetiredKeys, readTrustedKeys, retireKey } from "../shared/store/vkey-lists.js";
+import { parseTrustedKey, readRetiredKeys, readTrustedKeys, retireKey } from "../shared/store/vkey-lists.js";
 
 export interface RetiredKey {
   vkey: string;
@@ -25,6 +25,8 @@ export async function retireTrustedKey(
   if (!key) {
     const before = (await readRetiredKeys(root)).find(isWanted);
     if (before) return { vkey: before.vkey, changed: false };
+    // Of whom nothing is accepted anyway: noted, so that what it signed can be verified.
+    if (isVkey(wanted)) return { vkey: wanted, changed: await retireKey(root, parseTrustedKey(wanted)) };
     throw new StoreError("missing", `${JSON.stringify(wanted.slice(0, 120))} is no key that is trusted here`, {
       hint: "`isochron-replica trust` lists them",
     });
@@ -32,6 +34,10 @@ export async function retireTrustedKey(
   const left = trusted.filter(({ name, vkey }) => name === key.name && vkey !== key.vkey);
   await requireSignedWithout(root, key, left);
   return { vkey: key.vkey, changed: await retireKey(root, key) };
+}
+
+function isVkey(text: string): boolean {
+  return text.split("+").length > 2;
 }
 
 async function requireSignedWithout(root: string, key: NoteVerifier, left: readonly NoteVerifier[]): Promise<void> {

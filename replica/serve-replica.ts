@@ -20,6 +20,7 @@ import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
 import { type ReplicaConfig, replicaSockets } from "./config.js";
+import { CosignKey } from "./cosign-key.js";
 import { ReplicaFace } from "./face/replica-face.js";
 import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
@@ -48,10 +49,11 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);
   const registry = new Registry();
   const counted = new ReplicaMetrics(registry);
+  const cosignKey = new CosignKey(config.root, identity);
   const trustedKeys = () => readTrustedKeys(config.root, config.trust);
   const stores = new ReplicaStores({
     root: config.root,
-    signer: identity.signer,
+    signer: () => cosignKey.current,
     trustedKeys,
     stallMs: config.receive.stall_seconds * 1000,
     room,
@@ -66,7 +68,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
     onReceived: (origin, received) => counted.received(origin, received),
     log,
   });
-  const face = makeFace(config, identity, stores, log);
+  const face = makeFace(config, identity, { cosignKey, stores, log });
   stops.add(() => stores.stop());
   await stores.start();
   const { processes } = config.index;
@@ -85,7 +87,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const metrics = makeMetrics(config, registry, stores, { query, stops, log });
   const agent = new AgentServer({
     room,
-    identity,
+    replica: identity,
+    readSigner: () => cosignKey.read(),
     find: (storeUuid, origin) => stores.find(storeUuid, origin),
     open: (storeUuid) => stores.open(storeUuid),
     trusts: async (origin) => (await trustedKeys()).filter(({ name }) => name === origin).map(({ vkey }) => vkey),
@@ -144,14 +147,18 @@ function makeMetrics(
   });
 }
 
-function makeFace(config: ReplicaConfig, identity: ReplicaIdentity, stores: ReplicaStores, log: Logger): ReplicaFace {
-  const { name, uuid, signer } = identity;
+function makeFace(
+  config: ReplicaConfig,
+  { name, uuid }: ReplicaIdentity,
+  { cosignKey, stores, log }: { cosignKey: CosignKey; stores: ReplicaStores; log: Logger },
+): ReplicaFace {
+  const publicKey = () => cosignKey.current.vkey;
   return new ReplicaFace({
     options: config.dbus,
     root: config.root,
     answerer: nameAnswerer("replica", replicaSockets(config).query, config.query.user),
     trust: config.trust,
-    facts: { version: readVersion(), name, uuid, publicKey: signer.vkey, stores: () => stores.status() },
+    facts: { version: readVersion(), name, uuid, publicKey, stores: () => stores.status() },
     want: (store, what) => stores.want(store, what),
     log,
   });

@@ -108,7 +108,7 @@ function formatCommit({ dry_run: dryRun, vkey, next, retired, replicas }: Rotate
   return [
     `${vkey} signs from the next seal on`,
     ...told,
-    "here             keep a copy of <root>/keys in a safe place; then: isochron-primary seal --force",
+    "here             keep a copy of <root>/keys in a safe place",
     `on each replica  isochron-replica trust --retire '${old}'`,
   ];
 }

@@ -56,6 +56,7 @@ function formatStatus(status: PrimaryStatus): string {
     `origin    ${status.origin}  store ${status.store}`,
     `ledger    ${ledger.size} entries, ${ledger.sealed} sealed in generation ${ledger.generation}`,
     ...formatKept(status.kept),
+    ...(status.next_vkey ? [`key       ${UNDER_WAY}`] : []),
     `backlog   ${backlog.ledger} events wait for the ledger, ${backlog.vectors} for their vector`,
     formatSeals(status.seals),
     formatBus(status.bus),
@@ -73,6 +74,8 @@ function formatStatus(status: PrimaryStatus): string {
     : "no replicas are configured";
   return `${lines.map(visible).join("\n")}\n\n${sources}\n\n${replicas}`;
 }
+
+const UNDER_WAY = "the next one is prepared and signs beside the old one, until `isochron-primary key rotate --commit`";
 
 /** A line only where there is more than the current one. */
 function formatKept(kept: PrimaryStatus["kept"]): string[] {

@@ -6,6 +6,7 @@ import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { NoteSigner } from "../../shared/format/signed-note.js";
 import { listenOnSocket } from "../../shared/http/listen-on-socket.js";
 import { makeServer } from "../../shared/http/make-server.js";
 import type { Logger } from "../../shared/log.js";
@@ -30,7 +31,9 @@ import { ArrivalMeter } from "./measure-arrival.js";
 /** What the server needs of the rest: the stores, and who this is. */
 export interface AgentParts {
   room: ReplicaRoom;
-  identity: ReplicaIdentity;
+  replica: Pick<ReplicaIdentity, "uuid" | "name">;
+  /** The cosigning key on disk now. */
+  readSigner(): Promise<NoteSigner>;
   /** The store if it is known, `undefined` for a new one of a trusted origin. @throws ReceiveError for any other */
   find(storeUuid: string, origin: string): Promise<StoreReplica | undefined>;
   /** The store, made now if it is new. @throws ReceiveError */
@@ -109,6 +112,8 @@ export class AgentServer {
       throw new ReceiveError("protocol-mismatch", message, { hint: "upgrade the older of the two" });
     }
     const store = await this.#parts.find(hello.store, hello.origin);
+    const signer = await this.#parts.readSigner();
+    store?.takeSigner();
     // Before what it holds is asked for: a damaged store has been in touch too.
     store?.heard(hello);
     const held = (await store?.held()) ?? null;
@@ -116,7 +121,7 @@ export class AgentServer {
     if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
     const room = await this.#parts.room.describe();
     const trusts = await this.#parts.trusts(hello.origin);
-    const { uuid, name, signer } = this.#parts.identity;
+    const { uuid, name } = this.#parts.replica;
     // So that the primary can tell the way from the work.
     void reply.header("server-timing", `hello;dur=${(performance.now() - beganMs).toFixed(1)}`);
     return {

@@ -15,7 +15,7 @@ import { type Received, StoreReplica } from "../replicate.js";
 
 export interface ReplicaStoresParts {
   root: string;
-  signer: NoteSigner;
+  signer: () => NoteSigner;
   /** Read anew for each push: `trust` needs no restart. */
   trustedKeys: () => Promise<NoteVerifier[]>;
   stallMs: number;

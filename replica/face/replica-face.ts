@@ -33,7 +33,8 @@ export interface ReplicaFacts {
   version: string;
   name: string;
   uuid: string;
-  publicKey: string;
+  /** Of the key that it cosigns with. */
+  publicKey(): string;
   stores(): readonly { store: string; origin: string; generation: number; size: number }[];
 }
 
@@ -104,7 +105,7 @@ export function replicaObject({ facts, root, trust, want }: ReplicaFaceParts, as
 }
 
 function stateInterface(facts: ReplicaFacts): ServedInterface {
-  const { version, name, uuid, publicKey } = facts;
+  const { version, name, uuid } = facts;
   return {
     name: REPLICA_NAME,
     xml: STATE_XML,
@@ -113,7 +114,7 @@ function stateInterface(facts: ReplicaFacts): ServedInterface {
       Version: { type: "s", emits: "const", get: () => version },
       Name: { type: "s", emits: "const", get: () => name },
       Uuid: { type: "s", emits: "const", get: () => uuid },
-      PublicKey: { type: "s", emits: "const", get: () => publicKey },
+      PublicKey: { type: "s", emits: "true", get: () => facts.publicKey() },
       Stores: { type: "a{s(tts)}", emits: "invalidates", get: () => storesOf(facts) },
     },
     signals: { Applied: "t", StoreApplied: "st" },
@@ -144,7 +145,7 @@ const STATE_XML = `
   </property>
   <property name="PublicKey" type="s" access="read">
     <annotation name="${DOC}" value="The vkey of this replica's cosignatures."/>
-    <annotation name="${EMITS}" value="const"/>
+    <annotation name="${EMITS}" value="true"/>
   </property>
   <property name="Stores" type="a{s(tts)}" access="read">
     <annotation name="${DOC}" value="By store UUID: generation, events in it, origin."/>

@@ -13,7 +13,7 @@ import { RootLayout } from "./layout.js";
 import { StoreError } from "./store-error.js";
 import { replaceFile, writeFileOnce } from "./write-file.js";
 
-const PRIVATE_MODE = 0o600;
+export const PRIVATE_MODE = 0o600;
 
 export async function makeKeysFolder(root: string): Promise<void> {
   const { keys } = new RootLayout(root);

@@ -1,11 +1,14 @@
 // The signing key is changed while events flow: at every moment each replica verifies what comes, and what was kept from before.
 import assert from "node:assert/strict";
-import { copyFile, readFile } from "node:fs/promises";
+import { copyFile, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { execa } from "execa";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { openNote, parseVkey } from "../../shared/format/signed-note.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import {
+  eventually,
   expectConverged,
   ingest,
   jsonLines,
@@ -20,7 +23,6 @@ import {
 } from "../support/drive-fleet.js";
 import { type Fleet, fleetOf, withFleet } from "../support/start-fleet.js";
 import { withMany } from "../support/start-many.js";
-import { unmount } from "../support/with-volume.js";
 
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
 const KEPT = 20;
@@ -125,9 +127,11 @@ describe("another signing key", () => {
       const stranger = await fleet.replica.run("trust", "--retire", "host1.test/isochron+00000000");
       assert.match(stranger.stderr, /is no key that is trusted here/);
       const next = await goOver(fleet);
-      await sealSome(fleet);
-      await expectConverged({ ...fleet, vkey: next });
+      // At once: the commit has seen to it that the replica stands on a generation of both.
       await mustRun(fleet.replica, "trust", "--retire", fleet.vkey);
+      await fleet.replica.daemon.stop();
+      await fleet.replica.daemon.start();
+      await expectConverged({ ...fleet, vkey: next });
       await mustRun(fleet.replica, "trust", fleet.vkey);
       assert.deepEqual(trustedIn(await mustRun(fleet.replica, "trust", "--json")).sort(), [fleet.vkey, next].sort());
       await expectConverged({ ...fleet, vkey: next });
@@ -148,6 +152,7 @@ describe("another signing key", () => {
       await sealSome(fleet);
       await expectConverged(fleet);
       assert.deepEqual(await signersOf(fleet, [fleet.vkey, next]), [fleet.vkey, next]);
+      assert.match(await mustRun(fleet.primary, "status"), /^key +the next one is prepared/m);
       assert.match(await mustRun(fleet.primary, "key", "rotate", "--abort"), /taken back/);
       await sealSome(fleet);
       await expectConverged(fleet);
@@ -158,6 +163,56 @@ describe("another signing key", () => {
       }
     }));
 });
+
+test("another cosigning key is in the next acks without a restart, and none is refused for it", () =>
+  withFleet(SMALL, async (fleet) => {
+    await sealSome(fleet);
+    await expectConverged(fleet);
+    const [old, planned] = [
+      await cosignKeyOf(fleet),
+      JSON.parse(await mustRun(fleet.replica, "key", "rotate", "--dry-run", "--json")),
+    ];
+    assert.deepEqual([planned.vkey, planned.was], [old, old]);
+    const stop = keepWriting(fleet);
+    const { vkey, was } = JSON.parse(await mustRun(fleet.replica, "key", "rotate", "--json"));
+    assert.deepEqual([was, vkey === old], [old, false]);
+    assert.equal(await cosignKeyOf(fleet), vkey);
+    await stop();
+    // A hello of the other key comes when it is quiet; what is acked after it has its signature.
+    const links = (await storeOf(fleet, "primary")).links;
+    await eventually(
+      async () => {
+        await sealSome(fleet);
+        await wakeLink(fleet);
+        const [hint = "{}"] = await Promise.all(
+          (await readdir(links)).map((name) => readFile(join(links, name), "utf8")),
+        );
+        return JSON.parse(hint).vkey === vkey;
+      },
+      () => "no ack has the other key",
+    );
+    await expectConverged(fleet);
+    const { acceptedHead } = await storeOf(fleet, "replica");
+    const { signedBy } = openNote(await readFile(acceptedHead, "utf8"), [parseVkey(old), parseVkey(vkey)]);
+    assert.deepEqual(
+      signedBy.map(({ keyId }) => keyId),
+      [parseVkey(vkey).keyId],
+    );
+    const { pushes, failures } = await linkBecomes(fleet, ({ health }) => health === "healthy");
+    assert.deepEqual([pushes.failed, failures], [0, 0]);
+    assert.equal(fleet.primary.daemon.log.match(/cosigns with another key from now on/g)?.length, 1);
+    assert.equal(/another replica answers/.test(fleet.primary.daemon.log), false);
+    for (const side of [fleet.replica, fleet.primary]) {
+      await side.daemon.stop();
+      await side.daemon.start();
+    }
+    await sealSome(fleet);
+    await expectConverged(fleet);
+  }));
+
+async function cosignKeyOf(fleet: Fleet): Promise<string> {
+  return (await mustRun(fleet.replica, "key")).trim();
+}
 
 /** Prepare, trust, commit. Returns the new key. */
 async function goOver(fleet: Fleet): Promise<string> {
@@ -212,7 +267,7 @@ async function backUp(fleet: Fleet): Promise<string> {
   const { root, daemon } = fleet.replica;
   const volume = new RootLayout(root).loopFile;
   await daemon.stop();
-  await unmount(root);
+  await unmountWhole(root);
   await copyFile(volume, `${volume}.old`);
   await daemon.start();
   return `${volume}.old`;
@@ -221,7 +276,20 @@ async function backUp(fleet: Fleet): Promise<string> {
 async function restore(fleet: Fleet, backup: string): Promise<void> {
   const { root, daemon } = fleet.replica;
   await daemon.stop();
-  await unmount(root);
+  await unmountWhole(root);
   await copyFile(backup, new RootLayout(root).loopFile);
   await daemon.start();
+}
+
+/** Not lazily: what is copied over a volume that somebody still has mounted is not what the next mount shows. */
+async function unmountWhole(root: string): Promise<void> {
+  let said = "";
+  await eventually(
+    async () => {
+      const { exitCode, stderr } = await execa("umount", [root], { reject: false });
+      said = stderr;
+      return exitCode === 0;
+    },
+    () => said,
+  );
 }

@@ -11,7 +11,12 @@ import { withFolder } from "../support/with-folder.js";
 const ORIGIN = "host1.example.org/isochron";
 
 /** A link whose replica says this of its trust in each hello that it is asked for; undefined: an older agent. */
-function linkTo(name: string, trusts: () => readonly string[] | undefined, health = "healthy") {
+function linkTo(
+  name: string,
+  trusts: () => readonly string[] | undefined,
+  health = "healthy",
+  generation: number | undefined = undefined,
+) {
   // From before the order: what it says there must not count.
   let told = { beganMs: 0, trusts: ["everything"] as readonly string[] | undefined };
   return {
@@ -19,29 +24,30 @@ function linkTo(name: string, trusts: () => readonly string[] | undefined, healt
     get told() {
       return told;
     },
-    status: () => ({ health, reason: "held" }),
+    status: () => ({ health, reason: "held", generation }),
     askAnew: () => {
       told = { beganMs: performance.now(), trusts: trusts() };
     },
   } as unknown as KeyOrdersParts["links"][number];
 }
 
-/** Before the first generation, with a key prepared. */
+/** Before the first generation, unless another is given. */
 async function withOrders(
   makeLinks: (next: () => string) => KeyOrdersParts["links"],
   body: (orders: KeyOrders, keys: SigningKeys) => Promise<void>,
+  newest: ReturnType<KeyOrdersParts["publisher"]["newest"]> = undefined,
 ): Promise<void> {
   await withFolder(async (root) => {
     await makeKeysFolder(root);
     await ensureSigner(new RootLayout(root).signingKey, ORIGIN, KEY_TYPE.ed25519);
     const keys = await SigningKeys.open(root, ORIGIN);
     const publisher = {
-      newest: () => undefined,
+      newest: () => newest,
       tree: () => new TreeLayout(root),
-      seal: () => Promise.reject(new Error("there is nothing to seal")),
+      seal: async () => ({ sealed: false as const, reason: "this is no ledger" }),
     };
     const links = makeLinks(() => keys.next?.vkey ?? "");
-    await body(new KeyOrders({ keys, publisher, links, log: createLogger("error") }), keys);
+    await body(new KeyOrders({ keys, publisher, links, acksWithinMs: 1, log: createLogger("error") }), keys);
   });
 }
 
@@ -107,4 +113,20 @@ test("a dry run of each step changes nothing, and steps that come together are t
       );
       assert.equal(keys.current.vkey, made.next);
     },
+  ));
+
+test("the old key stays while a replica lacks a generation that both keys signed, unless an operator insists", () =>
+  withOrders(
+    (next) => [linkTo("there", () => [next()], "healthy", 7), linkTo("behind", () => [next()], "lagging", 6)],
+    async (orders, keys) => {
+      await orders.rotate(order("prepare"));
+      await assert.rejects(orders.rotate(order("commit")), {
+        code: "not-delivered",
+        message: /the old key stays in force: behind has not acked generation 7.*it is lagging/,
+      });
+      assert.equal(keys.signers.length, 2);
+      await orders.rotate(order("commit", { force: true }));
+      assert.equal(keys.signers.length, 1);
+    },
+    { generation: 7, size: 70, root: Buffer.alloc(32) },
   ));

@@ -29,6 +29,8 @@ export class LinkBase {
   #hint: LinkHint | undefined;
   #hintWritten: Promise<void> = Promise.resolve();
   #lastAck: string | null = null;
+  /** The key that the replica said last. */
+  #toldVkey: string | undefined;
 
   constructor(options: LinkBaseOptions) {
     this.#options = options;
@@ -113,8 +115,16 @@ export class LinkBase {
   /** Another replica under a known name is not taken for the old one: its cosignatures are another's. */
   #checkSame(replica: { uuid: string; vkey: string }): void {
     const known = this.#hint;
-    if (!known || (known.replica === replica.uuid && known.vkey === replica.vkey)) return;
+    const before = this.#toldVkey ?? known?.vkey;
+    this.#toldVkey = replica.vkey;
+    if (!known) return;
     const { name, log } = this.#options;
+    if (known.replica === replica.uuid) {
+      // What it acked before stays what it acked: the hint has the key with it.
+      const [was, is] = [before, replica.vkey].map((vkey) => vkey?.split("+")[1]);
+      if (was !== is) log.warn("a replica cosigns with another key from now on", { name, was, is });
+      return;
+    }
     log.warn("another replica answers under this name", { name, was: known.replica, is: replica.uuid });
     this.#hint = undefined;
   }

@@ -16,7 +16,6 @@ import { ReplicaStores } from "../../../replica/agent/replica-stores.js";
 import { ReplicaRoom } from "../../../replica/receive/require-room.js";
 import { askSocket } from "../../../shared/cli/ask-socket.js";
 import { generateSigner, KEY_TYPE } from "../../../shared/format/signed-note.js";
-import { nowTimestamp } from "../../../shared/format/timestamp.js";
 import { createLogger } from "../../../shared/log.js";
 import {
   ARRIVAL_HEADERS,
@@ -59,7 +58,7 @@ describe("the agent", { skip }, () => {
     const signer = generateSigner("replica-1", KEY_TYPE.cosignature);
     stores = new ReplicaStores({
       root: volume.root,
-      signer,
+      signer: () => signer,
       trustedKeys: async () => [store.signer],
       stallMs: STALL_MS,
       parts: { leastBytes: 2 ** 24, leastMs: 5000 },
@@ -74,7 +73,8 @@ describe("the agent", { skip }, () => {
     await stores.start();
     agent = new AgentServer({
       room: new ReplicaRoom(volume.root, 0),
-      identity: { role: "replica", uuid: randomUUID(), name: "replica-1", created: nowTimestamp(), signer },
+      replica: { uuid: randomUUID(), name: "replica-1" },
+      readSigner: async () => signer,
       find: (uuid, origin) => stores.find(uuid, origin),
       open: (uuid) => stores.open(uuid),
       trusts: async () => [store.signer.vkey],

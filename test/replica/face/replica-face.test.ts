@@ -13,7 +13,7 @@ function servedWith(want: ReplicaFaceParts["want"]) {
     answerer: { socketPath: "/none/query.sock" },
     trust: [],
     facts: {
-      ...{ version: "1", name: "replica-1", uuid: "uuid", publicKey: "vkey" },
+      ...{ version: "1", name: "replica-1", uuid: "uuid", publicKey: () => "vkey" },
       stores: () => [{ store: "a", origin: "host-a", generation: 3, size: 20 }],
     },
     want,

@@ -214,7 +214,7 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
   test("rotate-keys.yml gives every primary another signing key, and goes on with what a run that was cut has begun", async () => {
     const wrong = await runPlaybook(fleet.controller, "rotate-keys.yml", "-e", "what=singing");
     assert.notEqual(wrong.exitCode, 0);
-    assert.match(wrong.output, /what is singing; it takes transport, signing or all/);
+    assert.match(wrong.output, /what is singing; it takes transport, signing, cosigning or all/);
     const before = await signingKeys(fleet);
     const [first, second] = fleet.primaries;
     assert.ok(first);
@@ -231,6 +231,16 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
       assert.deepEqual(lines.sort(), [...after, ...before.map((key) => `# retired: ${key}`)].sort(), replica.name);
     }
     assert.equal(changesOf(await play("site.yml", ...ONE_OF_EACH)), 0);
+    await expectConverged(fleet);
+  });
+
+  test("rotate-keys.yml gives every replica another cosigning key, and acks go on", async () => {
+    const keys = () => Promise.all(fleet.replicas.map((host) => host.must("isochron-replica", "key")));
+    const before = await keys();
+    await play("rotate-keys.yml", "-e", "what=cosigning", "--check");
+    assert.deepEqual(await keys(), before);
+    await play("rotate-keys.yml", "-e", "what=cosigning");
+    for (const [i, key] of (await keys()).entries()) assert.notEqual(key, before[i]);
     await expectConverged(fleet);
   });
 

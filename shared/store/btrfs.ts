@@ -191,6 +191,7 @@ function spawnBtrfs(args: readonly string[], { spares, signal }: CommandOptions)
 }
 
 async function runBtrfs(args: readonly string[], path: string, options: CommandOptions): Promise<string> {
+  options.signal?.throwIfAborted();
   const { stdout, ...result } =
     (await options.spares?.run(args, options.signal)) ?? (await runInProcess(args, options));
   options.signal?.throwIfAborted();

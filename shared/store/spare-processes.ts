@@ -72,7 +72,10 @@ export class SpareProcesses {
     }
   }
 
-  /** Runs `btrfs ARGS`, which reads no stdin, in a shell that is free; `undefined` if none is. Aborting ends the command. */
+  /**
+   * Runs `btrfs ARGS`, which reads no stdin, in a shell that is free; `undefined` if none is. Aborting ends the command; it must not
+   * have been aborted before.
+   */
   run(args: readonly string[], signal?: AbortSignal): Promise<CommandAnswer> | undefined {
     if (this.#stopped) return undefined;
     this.#shells = this.#shells.filter(({ pid }) => pid !== undefined);
@@ -130,7 +133,6 @@ async function runUntilAborted(
 ): Promise<CommandAnswer> {
   const kill = () => shell.kill();
   signal?.addEventListener("abort", kill, { once: true });
-  if (signal?.aborted) kill();
   try {
     return await shell.run(args);
   } finally {

@@ -101,6 +101,17 @@ describe("shells that run commands", () => {
     });
   });
 
+  test("what was aborted before it began runs nothing, and costs no shell", async () => {
+    await withSpares({ spares: 0, shells: 1 }, async (spares) => {
+      const shells = await shellsOf(spares, 1);
+      const made = join(volume.root, "not-wanted");
+      const signal = AbortSignal.abort(new Error("not wanted any more"));
+      await assert.rejects(createSubvolume(made, { spares, signal }), /not wanted any more/);
+      assert.deepEqual(spares.shellPids(), shells);
+      assert.equal(await isSubvolume(made), false);
+    });
+  });
+
   test("a list of arguments that breaks off runs nothing, and the shell ends with its owner's pipe", async () => {
     const made = join(volume.root, "half");
     const shell = spawnShell();

@@ -1,5 +1,6 @@
 // The replica's daemon: volume, stores, agent, query process, started in that order and stopped in reverse.
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Registry } from "prom-client";
 import type { Daemon } from "../shared/cli/run-daemon.js";
 import { type StopStack, startOrStop } from "../shared/cli/stop-stack.js";
@@ -25,8 +26,8 @@ import { ReplicaFace } from "./face/replica-face.js";
 import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
 
-/** One push: the receive, and beside its verification a list and a sync. One more for a push soon after it. */
-const SPARES = { spares: 2, shells: 2 };
+/** One push: the receive, and beside its verification a list and a sync. One more for a push of another store. */
+const SHELLS = { spares: 0, shells: 2, fed: 2 };
 
 /** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
 export function serveReplica(config: ReplicaConfig): Promise<Daemon> {
@@ -43,7 +44,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const sockets = replicaSockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
 
-  const spares = new SpareProcesses(SPARES);
+  const fed = { shells: SHELLS.fed, folder: join(config.run_dir, "receive") };
+  const spares = new SpareProcesses({ ...SHELLS, fed });
   spares.start();
   stops.add(() => spares.stop());
   const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);

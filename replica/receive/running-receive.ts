@@ -1,28 +1,29 @@
 // One run of `btrfs receive`: what is written to it, its end, and what it said if it failed. Its exit code proves nothing
 // about what is on disk; that is looked at afterwards.
 import { requireSuccess, spawnReceive } from "../../shared/store/btrfs.js";
-import type { BtrfsProcess, SpareProcesses } from "../../shared/store/spare-processes.js";
+import type { FedCommand } from "../../shared/store/command-shell.js";
+import type { SpareProcesses } from "../../shared/store/spare-processes.js";
 import type { StoreError } from "../../shared/store/store-error.js";
 import { ReceiveError } from "./receive-error.js";
 
 /** What may wait for a slow disk, so that the wire does not stand still meanwhile. */
 const BUFFER_BYTES = 2 * 1024 * 1024;
 
-type Ended = Awaited<BtrfsProcess>;
+type Ended = Awaited<FedCommand["ended"]>;
 
 export class RunningReceive {
   readonly dir: string;
-  readonly #process: BtrfsProcess;
+  readonly #command: FedCommand;
   #ended: Ended | undefined;
   #resume: () => void = () => undefined;
 
   constructor(dir: string, spares: SpareProcesses) {
     this.dir = dir;
-    this.#process = spawnReceive(dir, { spares });
+    this.#command = spawnReceive(dir, { spares });
     // It may end before it has read all: its own words then say why.
-    this.#process.stdin.on("error", () => undefined);
-    this.#process.stdin.on("drain", () => this.#resume());
-    void this.#process.then((ended) => {
+    this.#command.stdin.on("error", () => undefined);
+    this.#command.stdin.on("drain", () => this.#resume());
+    void this.#command.ended.then((ended) => {
       this.#ended = ended;
       this.#resume();
     });
@@ -31,7 +32,7 @@ export class RunningReceive {
   /** @throws ReceiveError what the program failed with */
   write(...pieces: Buffer[]): void {
     this.#requireRunning();
-    const { stdin } = this.#process;
+    const { stdin } = this.#command;
     // One system call for all of them.
     stdin.cork();
     for (const bytes of pieces) stdin.write(bytes);
@@ -40,7 +41,7 @@ export class RunningReceive {
 
   /** A promise, if there is no room for more until it resolves. Rejects with what the program failed with. */
   room(): Promise<void> | undefined {
-    return this.#process.stdin.writableLength < BUFFER_BYTES ? undefined : this.#drained();
+    return this.#command.stdin.writableLength < BUFFER_BYTES ? undefined : this.#drained();
   }
 
   async #drained(): Promise<void> {
@@ -53,14 +54,14 @@ export class RunningReceive {
 
   /** Gives it the end of its input, and waits for its own. @throws ReceiveError what it failed with */
   async finish(): Promise<void> {
-    this.#process.stdin.end();
-    this.#requireGood(await this.#process);
+    this.#command.finish();
+    this.#requireGood(await this.#command.ended);
   }
 
   /** Ends it in the middle of whatever it does. */
   async abandon(): Promise<void> {
-    this.#process.stdin.destroy();
-    await this.#process;
+    this.#command.stdin.destroy();
+    await this.#command.ended;
   }
 
   #requireRunning(): void {

@@ -5,6 +5,7 @@ import { release } from "node:os";
 import { basename, dirname } from "node:path";
 import { text } from "node:stream/consumers";
 import { execa, type Result } from "execa";
+import type { FedCommand } from "./command-shell.js";
 import { type BtrfsProcess, PROCESS_OPTIONS, type SpareProcesses } from "./spare-processes.js";
 import { StoreError, type StoreErrorCode } from "./store-error.js";
 
@@ -145,8 +146,13 @@ export function spawnSend({ path, parent, compressedData, ...options }: SendOpti
  * `btrfs receive` into `dir`, its stream on `stdin`. `-C` keeps it inside `dir`: without it a crafted stream writes
  * anywhere, as root. Its exit code proves nothing: sync the filesystem, then check what arrived.
  */
-export function spawnReceive(dir: string, options: CommandOptions = {}): BtrfsProcess {
-  return spawnBtrfs(["receive", "-q", "-C", dir], options);
+export function spawnReceive(dir: string, { spares }: Pick<CommandOptions, "spares"> = {}): FedCommand {
+  const args = ["receive", "-q", "-C", dir];
+  return spares?.feed(args) ?? fedProcess(execa("btrfs", args, PROCESS_OPTIONS));
+}
+
+function fedProcess(started: BtrfsProcess): FedCommand {
+  return { stdin: started.stdin, ended: started, finish: () => void started.stdin.end() };
 }
 
 /** @throws StoreError for a send or receive that ended with anything but 0 */

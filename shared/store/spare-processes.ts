@@ -1,11 +1,14 @@
 // Processes that were started in a quiet moment and wait for a `btrfs` command. To start one, a daemon of 130 MiB has its
-// page tables copied, and stands still for 4 ms; a seal and its push need seven commands. Those without a stream run in
-// shells that stay (command-shell.ts). One with a stream needs pipes of its own: a spare is a shell that reads its
+// page tables copied, and stands still for 4 ms; a seal and its push need seven commands. Those that write no stream run in
+// shells that stay (command-shell.ts). One that does needs a pipe of its own: a spare is a shell that reads its
 // arguments from its stdin and replaces itself (exec) by the command: same pid, same pipes, same exit code. Each ends with a
 // zero byte and the list with a mark, so that no half of a list ever runs: not even when the daemon is killed.
+import { mkdirSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { execa, type Options, type ResultPromise } from "execa";
 import { PLAIN_BASH } from "../plain-bash.js";
-import { type CommandAnswer, CommandShell } from "./command-shell.js";
+import { type CommandAnswer, CommandShell, type FedCommand } from "./command-shell.js";
 
 /** Every command under LC_ALL=C, with the same pipes, whether it was a spare or not. */
 export const PROCESS_OPTIONS = {
@@ -37,16 +40,21 @@ const QUIET_MS = 40;
 const NOT_EMPTY_QUIET_MS = 500;
 
 export interface SpareOptions {
-  /** Processes that wait for a command with a stream; each is a shell of about 3 MiB. */
+  /** Processes that wait for a command that writes a stream; each is a shell of about 3 MiB. */
   spares: number;
-  /** Shells for commands without; as many of those run at once. Likewise. */
+  /** Shells for commands without a stream; as many of those run at once. Likewise. */
   shells: number;
+  /** Shells for commands that read a stream, likewise, and a folder for their FIFOs, which holds nothing else. */
+  fed?: { shells: number; folder: string };
 }
 
 export class SpareProcesses {
   readonly #options: SpareOptions;
   #spares: BtrfsProcess[] = [];
   #shells: CommandShell[] = [];
+  #fed: CommandShell[] = [];
+  /** Names of FIFOs are not used again. */
+  #fifos = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -55,6 +63,12 @@ export class SpareProcesses {
   }
 
   start(): void {
+    const { fed } = this.#options;
+    if (fed) {
+      // What a daemon that was killed left there.
+      rmSync(fed.folder, { recursive: true, force: true });
+      mkdirSync(fed.folder, { mode: 0o700 });
+    }
     this.#refillWhenQuiet();
   }
 
@@ -84,12 +98,32 @@ export class SpareProcesses {
     return shell && runUntilAborted(shell, args, signal);
   }
 
+  /** `btrfs ARGS`, which reads what it is fed; `undefined` if no shell for it is free. */
+  feed(args: readonly string[]): FedCommand | undefined {
+    if (this.#stopped) return undefined;
+    this.#fed = this.#fed.filter(({ pid }) => pid !== undefined);
+    const shell = this.#fed.find(({ isFree }) => isFree);
+    if (!shell) this.#refillWhenQuiet();
+    try {
+      return shell?.feed(args);
+    } catch {
+      // Somebody has deleted its FIFO: another shell makes its own.
+      shell?.kill();
+      return undefined;
+    }
+  }
+
   pids(): number[] {
     return this.#spares.flatMap(({ pid }) => pid ?? []);
   }
 
   shellPids(): number[] {
     return this.#shells.flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** Of the shells that can be fed now. */
+  fedPids(): number[] {
+    return this.#fed.flatMap(({ pid, isFree }) => (isFree && pid) || []);
   }
 
   /** Resolves when no spare and no shell is left. What was taken goes on; what a shell runs comes to its end. */
@@ -99,15 +133,18 @@ export class SpareProcesses {
     const spares = this.#spares;
     this.#spares = [];
     for (const spare of spares) spare.kill("SIGKILL");
-    await Promise.all([...spares, ...this.#shells.map((shell) => shell.stop())]);
+    await Promise.all([...spares, ...[...this.#shells, ...this.#fed].map((shell) => shell.stop())]);
+    const { fed } = this.#options;
+    if (fed) await rm(fed.folder, { recursive: true, force: true });
   }
 
   /** One at a time, and each take puts it off. */
   #refillWhenQuiet(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const { spares, shells } = this.#options;
+      const { spares, shells, fed } = this.#options;
       if (this.#shells.length < shells) this.#shells.push(new CommandShell());
+      else if (fed && this.#fed.length < fed.shells) this.#fed.push(new CommandShell(this.#newFifo(fed.folder)));
       else if (this.#spares.length < spares) this.#spares.push(spawnSpare());
       else return;
       this.#refillWhenQuiet();
@@ -115,8 +152,17 @@ export class SpareProcesses {
     this.#timer.unref();
   }
 
+  #newFifo(folder: string): string {
+    this.#fifos += 1;
+    return join(folder, `${this.#fifos}.fifo`);
+  }
+
   #quietMs(): number {
-    const isEmpty = this.#spares.length === 0 || this.#shells.length === 0;
+    const { spares, shells, fed } = this.#options;
+    const isEmpty =
+      (this.#spares.length === 0 && spares > 0) ||
+      (this.#shells.length === 0 && shells > 0) ||
+      (this.#fed.length === 0 && fed !== undefined);
     return isEmpty ? QUIET_MS : NOT_EMPTY_QUIET_MS;
   }
 }

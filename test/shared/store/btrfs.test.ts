@@ -104,8 +104,9 @@ describe("btrfs", () => {
 
   test("a receive of rubbish fails and says so", async () => {
     const receive = spawnReceive(root);
-    receive.stdin.end("rubbish");
-    const result = await receive;
+    receive.stdin.write("rubbish");
+    receive.finish();
+    const result = await receive.ended;
     assert.throws(() => requireSuccess(result, root), storeError("command-failed"));
   });
 
@@ -135,7 +136,7 @@ async function transfer(path: string, parent: string | undefined, target: string
   const receive = spawnReceive(target);
   await pipeline(send.stdout, receive.stdin);
   requireSuccess(await send, path);
-  requireSuccess(await receive, target);
+  requireSuccess(await receive.ended, target);
 }
 
 function storeError(code: StoreError["code"]) {

@@ -56,6 +56,18 @@ test("the spaces of every store that a model made are found, in its generation a
   });
 });
 
+test("a store whose first generation is still coming in needs no model, and keeps no other's from being found", async () => {
+  await withFolder(async (root) => {
+    const first = await StoreBuilder.create({ root, uuid: A, origin: "one.example", space: testSpace(8, "f16") });
+    await first.seal([]);
+    await mkdir(new RootLayout(root).store(B).staging, { recursive: true });
+    assert.deepEqual(
+      (await readModelSpaces(root)).map(({ origin }) => origin),
+      ["one.example"],
+    );
+  });
+});
+
 test("a root without stores needs no model", async () => {
   await withFolder(async (root) => assert.deepEqual(await readModelSpaces(root), []));
 });

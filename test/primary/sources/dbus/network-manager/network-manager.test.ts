@@ -76,7 +76,8 @@ function recordReasons(ledger: TestLedger): Map<string, string | undefined> {
 /** Something real and last: when it is in the ledger, all that was signalled before has been looked at. */
 async function settled({ ledger, network, watch }: Watched, mark: string): Promise<void> {
   await network.ethernet(mark, UNAVAILABLE);
-  await eventOf(ledger, `interface:${mark}`, "added");
+  // Added, or observed: after a loss all is read anew, and that may come first.
+  await until(`${mark} is in the ledger`, () => ledger.events(`interface:${mark}`).length > 0);
   await until("the queue is empty", () => serviceState(watch, SOURCE).queued === 0);
 }
 

@@ -1,12 +1,12 @@
 // A replica that is put back to an older day, and two builds that speak different protocols: both are told apart from a
 // healthy link, and nothing is mended in silence.
 import assert from "node:assert/strict";
-import { copyFile, cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PROTOCOL_VERSION } from "../../shared/protocol/protocol.js";
-import { RootLayout } from "../../shared/store/layout.js";
+import { backUp, restore } from "../support/copy-volume.js";
 import {
   expectConverged,
   ingest,
@@ -22,7 +22,6 @@ import {
 } from "../support/drive-fleet.js";
 import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
 import { withFolder } from "../support/with-folder.js";
-import { unmount } from "../support/with-volume.js";
 
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
 const COMPILED = fileURLToPath(new URL("../../", import.meta.url));
@@ -31,10 +30,10 @@ describe("a replica restored from a backup of its volume", () => {
   test("of an older generation takes all it lacks, and answers with the primary's head again", async () => {
     await withFleet(SMALL, async (fleet) => {
       await sealRounds(fleet, 2);
-      const backup = await backUp(fleet);
+      const backup = await backUpHealthy(fleet);
       await sealRounds(fleet, 2);
       const { pushes } = await linkBecomes(fleet, ({ generation }) => generation === 4);
-      await restore(fleet, backup);
+      await restore(fleet.replica, backup);
       await wakeLink(fleet);
       await expectConverged(fleet);
       const after = await linkBecomes(fleet, () => true);
@@ -49,7 +48,7 @@ describe("a replica restored from a backup of its volume", () => {
     await withFleet(SMALL, async (fleet) => {
       await sealRounds(fleet, 2);
       const before = await linkBecomes(fleet, ({ generation }) => generation === 2);
-      await restore(fleet, await backUp(fleet));
+      await restore(fleet.replica, await backUpHealthy(fleet));
       await wakeLink(fleet);
       await expectConverged(fleet);
       const { bytes_sent } = await linkBecomes(fleet, () => true);
@@ -60,10 +59,10 @@ describe("a replica restored from a backup of its volume", () => {
   test("while both were down comes back by itself, and its accepted head never stands above what it holds", async () => {
     await withFleet(SMALL, async (fleet) => {
       await sealRounds(fleet, 1);
-      const backup = await backUp(fleet);
+      const backup = await backUpHealthy(fleet);
       await sealRounds(fleet, 3);
       await fleet.primary.daemon.stop();
-      await restore(fleet, backup);
+      await restore(fleet.replica, backup);
       const replica = await storeOf(fleet, "replica");
       const held = await readHead(replica.generation(1).checkpoint);
       assert.deepEqual(await readHead(replica.acceptedHead), held);
@@ -110,23 +109,12 @@ async function sealRounds(fleet: Fleet, rounds: number): Promise<void> {
   }
 }
 
-/** A copy of the replica's volume, taken while it is stopped and unmounted. */
-async function backUp(fleet: Fleet): Promise<string> {
-  const { loopFile } = new RootLayout(fleet.replica.root);
-  await fleet.replica.daemon.stop();
-  await unmount(fleet.replica.root);
-  await copyFile(loopFile, `${loopFile}.old`);
-  await fleet.replica.daemon.start();
+/** A copy of the replica's volume; the replica is well again. */
+async function backUpHealthy(fleet: Fleet): Promise<string> {
+  const backup = await backUp(fleet.replica);
   await wakeLink(fleet);
   await linkBecomes(fleet, ({ health }) => health === "healthy");
-  return `${loopFile}.old`;
-}
-
-async function restore(fleet: Fleet, backup: string): Promise<void> {
-  await fleet.replica.daemon.stop();
-  await unmount(fleet.replica.root);
-  await copyFile(backup, new RootLayout(fleet.replica.root).loopFile);
-  await fleet.replica.daemon.start();
+  return backup;
 }
 
 /** A copy of this build in `folder` whose protocol is the next one; its replica's bin. */

@@ -1,12 +1,11 @@
 // The signing key is changed while events flow: at every moment each replica verifies what comes, and what was kept from before.
 import assert from "node:assert/strict";
-import { copyFile, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { execa } from "execa";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { openNote, parseVkey } from "../../shared/format/signed-note.js";
-import { RootLayout } from "../../shared/store/layout.js";
+import { backUp, restore } from "../support/copy-volume.js";
 import {
   eventually,
   expectConverged,
@@ -97,13 +96,13 @@ describe("another signing key", () => {
     withFleet(SMALL, async (fleet) => {
       await sealSome(fleet);
       await expectConverged(fleet);
-      const backup = await backUp(fleet);
+      const backup = await backUp(fleet.replica);
       const next = await goOver(fleet);
       await sealSome(fleet);
       const now = { ...fleet, vkey: next };
       await expectConverged(now);
       await mustRun(fleet.replica, "trust", "--retire", shortOf(fleet.vkey));
-      await restore(fleet, backup);
+      await restore(fleet.replica, backup);
       await wakeLink(fleet);
       const link = await linkBecomes(fleet, ({ code }) => code === "not-verified");
       assert.ok(link.reason.includes(`signed by: ${shortOf(next)}; trusted: ${shortOf(fleet.vkey)}`), link.reason);
@@ -261,35 +260,4 @@ function trustedIn(lines: string): string[] {
 
 function shortOf(vkey: string): string {
   return vkey.split("+").slice(0, 2).join("+");
-}
-
-async function backUp(fleet: Fleet): Promise<string> {
-  const { root, daemon } = fleet.replica;
-  const volume = new RootLayout(root).loopFile;
-  await daemon.stop();
-  await unmountWhole(root);
-  await copyFile(volume, `${volume}.old`);
-  await daemon.start();
-  return `${volume}.old`;
-}
-
-async function restore(fleet: Fleet, backup: string): Promise<void> {
-  const { root, daemon } = fleet.replica;
-  await daemon.stop();
-  await unmountWhole(root);
-  await copyFile(backup, new RootLayout(root).loopFile);
-  await daemon.start();
-}
-
-/** Not lazily: what is copied over a volume that somebody still has mounted is not what the next mount shows. */
-async function unmountWhole(root: string): Promise<void> {
-  let said = "";
-  await eventually(
-    async () => {
-      const { exitCode, stderr } = await execa("umount", [root], { reject: false });
-      said = stderr;
-      return exitCode === 0;
-    },
-    () => said,
-  );
 }

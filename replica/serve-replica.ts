@@ -26,8 +26,8 @@ import { ReplicaFace } from "./face/replica-face.js";
 import { REPLICA_METRICS, ReplicaMetrics, type ReplicaState } from "./metrics/replica-metrics.js";
 import { ReplicaRoom } from "./receive/require-room.js";
 
-/** One push: the receive, and beside its verification a list and a sync. One more for a push of another store. */
-const SHELLS = { spares: 0, shells: 2, fed: 2 };
+/** One push: beside its verification a list and a sync; and its receive, with one more for a push of another store. */
+const SHELLS = 2;
 
 /** @throws StoreError if the root is not what it should be; what was started until then has been stopped */
 export function serveReplica(config: ReplicaConfig): Promise<Daemon> {
@@ -44,8 +44,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const sockets = replicaSockets(config);
   await mkdir(config.run_dir, { recursive: true, mode: 0o755 });
 
-  const fed = { shells: SHELLS.fed, folder: join(config.run_dir, "receive") };
-  const spares = new SpareProcesses({ ...SHELLS, fed });
+  const fed = { shells: SHELLS, folder: join(config.run_dir, "receive") };
+  const spares = new SpareProcesses({ spares: 0, shells: SHELLS, fed });
   spares.start();
   stops.add(() => spares.stop());
   const room = new ReplicaRoom(config.root, config.receive.min_free_bytes);

@@ -142,28 +142,36 @@ export class SpareProcesses {
   #refillWhenQuiet(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      const { spares, shells, fed } = this.#options;
-      if (this.#shells.length < shells) this.#shells.push(new CommandShell());
-      else if (fed && this.#fed.length < fed.shells) this.#fed.push(new CommandShell(this.#newFifo(fed.folder)));
-      else if (this.#spares.length < spares) this.#spares.push(spawnSpare());
-      else return;
+      const lacking = this.#pools().find(({ there, wanted }) => there < wanted);
+      if (!lacking) return;
+      lacking.add();
       this.#refillWhenQuiet();
     }, this.#quietMs());
     this.#timer.unref();
   }
 
-  #newFifo(folder: string): string {
-    this.#fifos += 1;
-    return join(folder, `${this.#fifos}.fifo`);
+  #quietMs(): number {
+    return this.#pools().some(({ there, wanted }) => there === 0 && wanted > 0) ? QUIET_MS : NOT_EMPTY_QUIET_MS;
   }
 
-  #quietMs(): number {
+  /** What is to be there, in the order in which it is made. */
+  #pools(): { there: number; wanted: number; add: () => void }[] {
     const { spares, shells, fed } = this.#options;
-    const isEmpty =
-      (this.#spares.length === 0 && spares > 0) ||
-      (this.#shells.length === 0 && shells > 0) ||
-      (this.#fed.length === 0 && fed !== undefined);
-    return isEmpty ? QUIET_MS : NOT_EMPTY_QUIET_MS;
+    return [
+      { there: this.#shells.length, wanted: shells, add: () => this.#shells.push(new CommandShell()) },
+      {
+        there: this.#fed.length,
+        wanted: fed?.shells ?? 0,
+        add: () => this.#fed.push(new CommandShell(this.#newFifo())),
+      },
+      { there: this.#spares.length, wanted: spares, add: () => this.#spares.push(spawnSpare()) },
+    ];
+  }
+
+  #newFifo(): string | undefined {
+    const { fed } = this.#options;
+    this.#fifos += 1;
+    return fed && join(fed.folder, `${this.#fifos}.fifo`);
   }
 }
 

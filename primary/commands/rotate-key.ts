@@ -3,6 +3,7 @@
 import { AskError } from "../../shared/cli/ask-socket.js";
 import { defineCommand, type GlobalArguments } from "../../shared/cli/run-commands.js";
 import { visible } from "../../shared/cli/visible.js";
+import { parseVkey, shortKey } from "../../shared/format/signed-note.js";
 import { loadPrimaryIdentity } from "../../shared/store/identity.js";
 import { loadPrimaryConfig } from "../config.js";
 import { KEY_STEPS, type KeyStep, type RotateAnswer, stepAlone } from "../keys/key-steps.js";
@@ -104,7 +105,8 @@ function formatCommit({ dry_run: dryRun, vkey, next, retired, replicas }: Rotate
     const isReady = replicas.every(({ trusts }) => trusts);
     return [isReady ? `would go over to ${next}` : `would be refused, and go over to ${next} with --force`, ...told];
   }
-  const old = retired.at(-1)?.split("+").slice(0, 2).join("+");
+  // The one of just now.
+  const old = shortKey(parseVkey(retired.at(-1) as string));
   return [
     `${vkey} signs from the next seal on`,
     ...told,

@@ -42,8 +42,7 @@ export const trust = defineCommand<TrustArguments>({
 });
 
 async function add(root: string, configured: readonly string[], vkey: string): Promise<void> {
-  const isThere = (await readTrustedKeys(root, configured)).some((known) => known.vkey === vkey.trim());
-  const added = !isThere && (await addTrustedKey(root, vkey));
+  const added = await addTrustedKey(root, vkey, configured);
   process.stderr.write(
     added ? "added; a running replica takes stores of this key from now on\n" : "was trusted already\n",
   );

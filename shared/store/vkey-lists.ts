@@ -1,7 +1,7 @@
 // Which vkeys count at a root: `trusted-keys` (replica: whose checkpoints are accepted) and `retired-keys` (both sides: what
 // signed once, and still verifies kept generations). A key that is retired is trusted no more, wherever else it stands.
 import { readFile } from "node:fs/promises";
-import { KEY_TYPE, type NoteVerifier, parseVkey } from "../format/signed-note.js";
+import { KEY_TYPE, type NoteVerifier, parseVkey, shortKey } from "../format/signed-note.js";
 import { RootLayout } from "./layout.js";
 import { StoreError } from "./store-error.js";
 import { replaceFile } from "./write-file.js";
@@ -23,12 +23,11 @@ export async function readRetiredKeys(root: string): Promise<NoteVerifier[]> {
   return readVkeys(new RootLayout(root).retiredKeys);
 }
 
-/** Adds a primary's vkey; one that was retired counts again. Returns false if it was trusted already. */
-export async function addTrustedKey(root: string, vkey: string): Promise<boolean> {
+/** Adds a primary's vkey; one that was retired counts again. Returns false if it, or the configuration, has it already. */
+export async function addTrustedKey(root: string, vkey: string, configured: readonly string[] = []): Promise<boolean> {
   const { trustedKeys, retiredKeys } = new RootLayout(root);
   const key = parseTrustedKey(vkey);
-  const wasTrusted = has(await readTrustedKeys(root), key);
-  if (wasTrusted) return false;
+  if (has(await readTrustedKeys(root, configured), key)) return false;
   await addVkey(trustedKeys, key);
   await dropVkey(retiredKeys, key);
   return true;
@@ -49,7 +48,7 @@ export async function retireKey(root: string, key: NoteVerifier): Promise<boolea
 export function parseTrustedKey(vkey: string): NoteVerifier {
   const key = parseVkey(vkey);
   if (key.keyType === KEY_TYPE.ed25519) return key;
-  throw new StoreError("invalid", `${key.name}+${key.keyId} is a replica's cosigning key, not a primary's key`, {
+  throw new StoreError("invalid", `${shortKey(key)} is a replica's cosigning key, not a primary's key`, {
     hint: "take the vkey that `isochron-primary key` prints",
   });
 }

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { askSocket } from "../../shared/cli/ask-socket.js";
-import { openNote, parseVkey } from "../../shared/format/signed-note.js";
+import { openNote, parseVkey, shortKey } from "../../shared/format/signed-note.js";
 import { backUp, restore } from "../support/copy-volume.js";
 import {
   eventually,
@@ -259,5 +259,5 @@ function trustedIn(lines: string): string[] {
 }
 
 function shortOf(vkey: string): string {
-  return vkey.split("+").slice(0, 2).join("+");
+  return shortKey(parseVkey(vkey));
 }

@@ -1,6 +1,5 @@
 // How NetworkManager's objects are read: all at once for a snapshot (one call for everything but the settings of
 // connections), one by one after signals. An object that went away between a signal and the question is undefined.
-
 import { DbusError } from "../../../../shared/dbus/dbus-error.js";
 import { isVariant } from "../../../../shared/dbus/variant.js";
 import type { BusPeer } from "../bus-service.js";

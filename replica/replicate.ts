@@ -19,6 +19,7 @@ import { StoreError } from "../shared/store/store-error.js";
 import { readStoreFile, writeStoreFile } from "../shared/store/store-file.js";
 import { GenerationTidier } from "../shared/store/tidy-generations.js";
 import { syncFolder } from "../shared/store/write-file.js";
+import { checkLayout } from "../shared/verify/check-layout.js";
 import { MapHeads } from "../shared/verify/map-heads.js";
 import { VerifyError } from "../shared/verify/verify-error.js";
 import {
@@ -374,20 +375,15 @@ export class StoreReplica {
   async #verify({ generation, base }: Push, arrived: Arrived): Promise<VerifiedGeneration & { fresh?: MapHeads }> {
     const { storeUuid, keys, layout } = this.#parts;
     const mustContain = this.#accepted?.checkpoint;
-    const common = { tree: arrived.tree, storeUuid, keys: await keys(), generation, mustContain };
+    const { tree, inspected } = arrived;
+    const files = checkLayout(tree);
+    const common = { tree, files, storeUuid, keys: await keys(), generation, mustContain };
     if (base === undefined) {
       const fresh = new MapHeads();
       return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };
     }
-    const heads = this.#heads as ElementHeads;
-    // Both are waited for, whatever the other says: a walk that goes on after a rollback would set heads that nobody
-    // verified, and refuse the next honest push for its chain links.
-    const [verified, untouched] = await Promise.allSettled([
-      verifyGeneration({ ...common, from: this.#state, heads }),
-      checkUntouched(layout.generation(base), arrived.tree, arrived.inspected),
-    ]);
-    if (verified.status === "fulfilled" && untouched.status === "fulfilled") return verified.value;
-    throw (untouched.status === "rejected" ? untouched : (verified as PromiseRejectedResult)).reason;
+    await checkUntouched({ tree: layout.generation(base), files: this.#state.files }, { tree, files }, inspected);
+    return verifyGeneration({ ...common, from: this.#state, heads: this.#heads as ElementHeads });
   }
 
   async #promote(push: Push, arrived: Settled, verified: VerifiedGeneration & { fresh?: MapHeads }): Promise<string> {

@@ -59,16 +59,8 @@ export async function openLedger({
   await makeIndexFolder(store.index);
   const heads = ElementHeads.open(headsPath(store.index));
   await completeHeads(live, heads, treeFiles, tree.size);
-  const entries = await SegmentWriter.open(
-    live.entries,
-    (await listSegments(live.entries, "jsonl")).at(-1),
-    segmentBytes,
-  );
-  const payloads = await SegmentWriter.open(
-    live.payloads,
-    (await listSegments(live.payloads, "jsonl")).at(-1),
-    segmentBytes,
-  );
+  const entries = await SegmentWriter.open(live.entries, listSegments(live.entries, "jsonl").at(-1), segmentBytes);
+  const payloads = await SegmentWriter.open(live.payloads, listSegments(live.payloads, "jsonl").at(-1), segmentBytes);
   // What is kept was perhaps never synced. It is about to be counted as there, so make it so.
   await Promise.all([entries.sync(), payloads.sync()]);
   return {
@@ -197,7 +189,7 @@ function placeOf({ file, offset }: Place): Place {
 
 /** Cuts a folder of lines: everything from `place` on goes. */
 async function cutAt(dir: string, place: Place): Promise<void> {
-  for (const name of await listSegments(dir, "jsonl")) {
+  for (const name of listSegments(dir, "jsonl")) {
     if (name > place.file) await unlink(join(dir, name));
   }
   await truncate(join(dir, place.file), place.offset);

@@ -38,7 +38,7 @@ const READ_ROWS = 4096;
 /** @throws VectorizeError `rows-missing` when a file is shorter than the seals say */
 export async function recoverRows(options: RecoverOptions): Promise<RecoveredRows> {
   const folder = options.tree.space(spaceName(options.space));
-  const files = await listSegments(folder, "vec");
+  const files = listSegments(folder, "vec");
   for (const file of options.sealedRows.keys()) {
     if (!files.includes(file)) throw rowsMissing(join(folder, file), options.sealedRows.get(file) ?? 0, 0);
   }

@@ -149,7 +149,7 @@ export class RowFiles {
 
   async #countFiles(): Promise<{ path: string; rows: number }[]> {
     const folder = this.#options.tree.space(this.name);
-    const files = await listSegments(folder, "vec");
+    const files = listSegments(folder, "vec");
     return Promise.all(
       files.map(async (file) => {
         const path = join(folder, file);

@@ -9,7 +9,7 @@ const FIRST_READ_BYTES = 64 * 1024;
 
 /** Its bytes, newline excluded; `undefined` where the files do not end with a whole line. */
 export async function readLastLine(dir: string): Promise<Buffer | undefined> {
-  const name = (await listSegments(dir, "jsonl")).at(-1);
+  const name = listSegments(dir, "jsonl").at(-1);
   if (name === undefined) return undefined;
   const file = await open(join(dir, name), "r");
   try {

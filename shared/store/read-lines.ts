@@ -1,7 +1,9 @@
 // Reads the append-only line files (`entries/`, `payloads/`) in ledger order. Lines come as stored bytes, so that they
 // can be hashed as stored. A last line without its newline is reported, never passed off as a line.
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { closeSync, openSync, readdirSync, read as readInPool, readSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { firstSeqOf } from "../format/segment-name.js";
 
 export interface StoredLine {
@@ -39,8 +41,8 @@ export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const MAX_BATCH_LINES = 16_384;
 
 /** Names of the segments in `dir`, in ledger order. Anything else in the folder is left out. */
-export async function listSegments(dir: string, extension: "jsonl" | "vec"): Promise<string[]> {
-  const names = await readdir(dir);
+export function listSegments(dir: string, extension: "jsonl" | "vec"): string[] {
+  const names = readdirSync(dir);
   return names.filter((name) => /^\d{20}\./.test(name) && name.endsWith(`.${extension}`)).sort();
 }
 
@@ -113,7 +115,7 @@ async function* segmentsInOrder(
   fromSeq: number,
   known: LinePlace | undefined,
 ): AsyncGenerator<Segment | LineFault> {
-  const segments = await listSegments(dir, "jsonl");
+  const segments = listSegments(dir, "jsonl");
   // Begins with the line before, where there is one: what a segment holds beyond its own lines is found as a gap.
   const before = (name: string) => firstSeqOf(name) < fromSeq;
   const start = Math.max(0, known ? segments.indexOf(known.file) : segments.findLastIndex(before));
@@ -138,13 +140,13 @@ async function* readSegment(
   { path, file, start }: Segment,
   { fromSeq, maxLineBytes }: { fromSeq: number; maxLineBytes: number },
 ): AsyncGenerator<(StoredLine | LineFault)[], number> {
-  const handle = await open(path, "r");
+  const fd = openSync(path, "r");
   try {
     let { seq, offset } = start;
     let rest: Buffer = Buffer.alloc(0);
     let readBytes = FIRST_READ_BYTES;
     for (;;) {
-      const bytes = await readOn(handle, rest, offset, readBytes);
+      const bytes = await readOn(fd, rest, offset, readBytes);
       const atEnd = bytes.length === rest.length;
       if (bytes.length - rest.length >= readBytes) readBytes = Math.min(READ_BYTES, readBytes * READ_GROWTH);
       let batch: (StoredLine | LineFault)[] = [];
@@ -168,7 +170,7 @@ async function* readSegment(
       if (atEnd) return seq;
     }
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
 }
 
@@ -205,10 +207,15 @@ async function* scanSegment(
 }
 
 /** `rest`, which begins at `offset`, and what follows it: as much again, so that a long line is not copied for each MiB. */
-async function readOn(handle: FileHandle, rest: Buffer, offset: number, readBytes: number): Promise<Buffer> {
+async function readOn(fd: number, rest: Buffer, offset: number, readBytes: number): Promise<Buffer> {
   const moreBytes = Math.max(readBytes, rest.length);
   const chunk = Buffer.allocUnsafe(rest.length + moreBytes);
   rest.copy(chunk);
-  const { bytesRead } = await handle.read(chunk, rest.length, moreBytes, offset + rest.length);
+  const [at, from] = [rest.length, offset + rest.length];
+  // A few lines are read in the turn: see `read-part.ts`.
+  const isLittle = moreBytes <= FIRST_READ_BYTES;
+  const bytesRead = isLittle
+    ? readSync(fd, chunk, at, moreBytes, from)
+    : (await promisify(readInPool)(fd, chunk, at, moreBytes, from)).bytesRead;
   return chunk.subarray(0, rest.length + bytesRead);
 }

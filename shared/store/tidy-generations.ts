@@ -10,7 +10,10 @@ import { type DatedGeneration, KEEP_CURRENT, type KeepRule, needsTimes, selectKe
 import type { SpareProcesses } from "./spare-processes.js";
 
 const QUIET_MS = 2500;
-/** Under steady traffic there is no quiet: then after this long, several in one commit. */
+/**
+ * Under steady traffic there is no quiet: then after about this long, several in one commit. Each time another while, from half
+ * of it on: replicas of one primary get their generations in the same moments, and those that share a disk would all delete at once.
+ */
 const MOST_MS = 10_000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 10_000;
@@ -49,7 +52,8 @@ export class GenerationTidier {
   /** Number of the newest generation that was there at the last look. */
   #newestSeen = 0;
   #timer: NodeJS.Timeout | undefined;
-  #firstNoticeMs: number | undefined;
+  /** What was noticed is tidied by then. */
+  #latestMs: number | undefined;
   #stopped = false;
 
   constructor(options: TidierOptions) {
@@ -70,13 +74,13 @@ export class GenerationTidier {
   /** Something changed: a generation was sealed, promoted or acked. */
   notice(): void {
     const nowMs = Date.now();
-    this.#firstNoticeMs ??= nowMs;
-    this.#tidyIn(Math.max(0, Math.min(QUIET_MS, this.#firstNoticeMs + MOST_MS - nowMs)));
+    this.#latestMs ??= nowMs + (MOST_MS / 2) * (1 + Math.random());
+    this.#tidyIn(Math.max(0, Math.min(QUIET_MS, this.#latestMs - nowMs)));
   }
 
   /** Deletes now what is not needed now. Never rejects. */
   tidy(): Promise<void> {
-    this.#firstNoticeMs = undefined;
+    this.#latestMs = undefined;
     return this.#runs.add(async () => {
       try {
         await this.#run();
@@ -135,7 +139,7 @@ export class GenerationTidier {
   }
 
   #planRetry(): void {
-    if (this.#firstNoticeMs !== undefined || this.#stuck.size === 0) return;
+    if (this.#latestMs !== undefined || this.#stuck.size === 0) return;
     const nextMs = Math.min(...[...this.#stuck.values()].map(({ notBeforeMs }) => notBeforeMs));
     this.#tidyIn(Math.max(0, nextMs - Date.now()));
   }

@@ -1,6 +1,6 @@
 // Which vkeys count at a root: `trusted-keys` (replica: whose checkpoints are accepted) and `retired-keys` (both sides: what
 // signed once, and still verifies kept generations). A key that is retired is trusted no more, wherever else it stands.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { KEY_TYPE, type NoteVerifier, parseVkey, shortKey } from "../format/signed-note.js";
 import { RootLayout } from "./layout.js";
 import { StoreError } from "./store-error.js";
@@ -55,10 +55,7 @@ export function parseTrustedKey(vkey: string): NoteVerifier {
 
 /** vkeys of a file; blank lines and lines that begin with `#` are passed over. A file that is not there has none. */
 async function readVkeys(path: string): Promise<NoteVerifier[]> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  const text = readIfThere(path);
   const keys: NoteVerifier[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "" || line.startsWith("#")) continue;
@@ -69,6 +66,16 @@ async function readVkeys(path: string): Promise<NoteVerifier[]> {
     }
   }
   return keys;
+}
+
+/** Read in the turn, for each hello and each push: see `read-part.ts`. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
 }
 
 async function addVkey(path: string, key: NoteVerifier): Promise<boolean> {

@@ -1,28 +1,30 @@
 // The hash files against the hashes that the walk computed: every new hash of every level above the leaves, which the
 // walk has compared itself, and not a byte more in any. They are derived, but proofs are served from them, so a wrong one is as bad as a wrong entry.
-import { open, readdir, stat } from "node:fs/promises";
 import { HASH_BYTES } from "../format/hash.js";
 import { hashesInLevel, levelCount } from "../format/tree.js";
 import type { TreeLayout } from "../store/layout.js";
+import { readPart } from "../store/read-part.js";
 import { allInOrder } from "./all-in-order.js";
+import type { GenerationFiles } from "./check-layout.js";
 import { VerifyError } from "./verify-error.js";
 
 /** @throws VerifyError `tampered` or `incomplete`, naming file and byte */
 export async function checkTreeFiles(
   tree: TreeLayout,
+  files: GenerationFiles,
   computed: readonly (readonly Buffer[])[],
   fromSize: number,
   size: number,
 ): Promise<void> {
   const levels = levelCount(size);
-  for (const name of await readdir(tree.tree)) {
+  for (const name of files.names("timing/tree")) {
     if (Number(name.split(".")[0]) >= levels) {
       throw new VerifyError("tampered", { file: `timing/tree/${name}` }, "a ledger of this size has no such level");
     }
   }
   const checkLevel = async (level: number) => {
     const first = hashesInLevel(fromSize, level);
-    await checkLength(tree, level, hashesInLevel(size, level) * HASH_BYTES);
+    checkLength(files, level, hashesInLevel(size, level) * HASH_BYTES);
     await checkHashes(tree, level, first, Buffer.concat(computed[level] ?? []));
   };
   await allInOrder(Array.from({ length: levels }, (_, level) => checkLevel(level)));
@@ -39,24 +41,16 @@ async function checkHashes(tree: TreeLayout, level: number, first: number, expec
 
 /** `count` hashes of a level from `index`; fewer where the file ends, none where it is missing. */
 export async function readTreeHashes(tree: TreeLayout, level: number, index: number, count: number): Promise<Buffer> {
-  const file = await open(tree.treeLevel(level), "r").catch(() => undefined);
-  if (!file) return Buffer.alloc(0);
-  try {
-    const bytes = Buffer.alloc(count * HASH_BYTES);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, index * HASH_BYTES);
-    return bytes.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  return (await readPart(tree.treeLevel(level), index * HASH_BYTES, count * HASH_BYTES)) ?? Buffer.alloc(0);
 }
 
 function fileOf(level: number): string {
   return `timing/tree/${level}.hashes`;
 }
 
-async function checkLength(tree: TreeLayout, level: number, expectedBytes: number): Promise<void> {
+function checkLength(files: GenerationFiles, level: number, expectedBytes: number): void {
   const file = fileOf(level);
-  const sizeBytes = (await stat(tree.treeLevel(level)).catch(() => undefined))?.size ?? 0;
+  const sizeBytes = files.sizeOf(file) ?? 0;
   if (sizeBytes < expectedBytes) {
     throw new VerifyError("incomplete", { file, offset: sizeBytes }, `it should be ${expectedBytes} bytes long`);
   }

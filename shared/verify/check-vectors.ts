@@ -1,7 +1,7 @@
 // Vector rows against the seals that commit to them: each run where the last one ended, with its hash; no row and no
 // space that no seal names.
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../format/format-error.js";
 import { sha256Hex } from "../format/hash.js";
@@ -9,8 +9,9 @@ import type { SealedRows } from "../format/seal.js";
 import { isSpaceName, parseSpace, spaceName } from "../format/space.js";
 import { rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
-import { listSpaces } from "../store/list-spaces.js";
+import { readPart } from "../store/read-part.js";
 import { checkLate, type LateBefore } from "./check-late.js";
+import type { GenerationFiles } from "./check-layout.js";
 import { VerifyError } from "./verify-error.js";
 import type { FoundSeal } from "./walk-range.js";
 
@@ -27,6 +28,7 @@ export interface SealedVectors extends LateBefore {
 /** @throws VerifyError `tampered`, `incomplete` or `newer`, naming file and byte, or the seal */
 export async function checkVectors(
   tree: TreeLayout,
+  files: GenerationFiles,
   seals: readonly FoundSeal[],
   from: SealedVectors,
 ): Promise<SealedVectors> {
@@ -37,25 +39,33 @@ export async function checkVectors(
     for (const { space, definition, added } of found.seal.spaces) {
       if (!isSpaceName(space))
         throw new VerifyError("tampered", { file: "vector" }, `a seal names the space ${JSON.stringify(space)}`);
-      const width = widths.get(space) ?? (await readWidth(tree, space, definition));
+      const width = widths.get(space) ?? readWidth(tree, space, definition);
       widths.set(space, width);
       for (const run of added) await checkRun(tree, space, width, run, rows);
     }
     late = await checkLate(tree, found, widths, late);
   }
-  await checkExactlySealed(tree, rows, widths);
+  checkExactlySealed(tree, files, rows, widths);
   return { size: late.size, late: late.late, rows };
 }
 
 /** Bytes of a row, after `space.json` has been found to be the one that was sealed. */
-async function readWidth(tree: TreeLayout, space: string, definition: string): Promise<number> {
+function readWidth(tree: TreeLayout, space: string, definition: string): number {
   const file = `vector/${space}/space.json`;
-  const bytes = await readFile(tree.spaceFile(space)).catch((cause: unknown) => {
-    throw new VerifyError("incomplete", { file }, "the space has no definition", { cause });
-  });
+  const bytes = readDefinition(tree, space);
   if (sha256Hex(bytes) !== definition)
     throw new VerifyError("tampered", { file }, "it is not the definition that was sealed");
   return widthOf(bytes.toString(), space, file);
+}
+
+function readDefinition(tree: TreeLayout, space: string): Buffer {
+  try {
+    return readFileSync(tree.spaceFile(space));
+  } catch (cause) {
+    throw new VerifyError("incomplete", { file: `vector/${space}/space.json` }, "the space has no definition", {
+      cause,
+    });
+  }
 }
 
 function widthOf(text: string, space: string, file: string): number {
@@ -102,39 +112,38 @@ async function checkRun(
 
 /** SHA-256 of a range of a file, or `undefined` where the file ends before it. */
 async function hashRange(path: string, offset: number, lengthBytes: number): Promise<string | undefined> {
-  const file = await open(path, "r").catch(() => undefined);
-  if (!file) return undefined;
-  try {
-    const hash = createHash("sha256");
-    const chunk = Buffer.allocUnsafe(Math.min(READ_BYTES, lengthBytes));
-    for (let done = 0; done < lengthBytes; ) {
-      const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, lengthBytes - done), offset + done);
-      if (bytesRead === 0) return undefined;
-      hash.update(chunk.subarray(0, bytesRead));
-      done += bytesRead;
-    }
-    return hash.digest("hex");
-  } finally {
-    await file.close();
+  const hash = createHash("sha256");
+  for (let done = 0; done < lengthBytes; ) {
+    const bytes = await readPart(path, offset + done, Math.min(READ_BYTES, lengthBytes - done));
+    if (!bytes?.length) return undefined;
+    hash.update(bytes);
+    done += bytes.length;
   }
+  return hash.digest("hex");
 }
 
 /** Each file of rows is as long as its sealed rows: none that is sealed is missing, and none is there that is not. */
-async function checkExactlySealed(tree: TreeLayout, rows: RowCounts, widths: Map<string, number>): Promise<void> {
+function checkExactlySealed(
+  tree: TreeLayout,
+  files: GenerationFiles,
+  rows: RowCounts,
+  widths: ReadonlyMap<string, number>,
+): void {
   const missing = new Set(rows.keys());
-  for (const space of await listSpaces(tree)) {
-    const file = `vector/${space}/space.json`;
-    const width = widths.get(space) ?? widthOf(await readFile(tree.spaceFile(space), "utf8"), space, file);
-    for (const name of await readdir(tree.space(space))) {
+  for (const space of files.spaces) {
+    const definition = `vector/${space}/space.json`;
+    const width = widths.get(space) ?? widthOf(readDefinition(tree, space).toString(), space, definition);
+    for (const name of files.names(`vector/${space}`)) {
       if (name === "space.json") continue;
       const key = `${space}/${name}`;
       missing.delete(key);
+      const file = `vector/${key}`;
       const sealedBytes = (rows.get(key) ?? 0) * width;
-      const { size } = await stat(join(tree.space(space), name));
-      const place = { file: `vector/${key}`, offset: sealedBytes };
-      if (size > sealedBytes) throw new VerifyError("tampered", place, "there are rows that no seal names");
-      if (size < sealedBytes)
-        throw new VerifyError("incomplete", { ...place, offset: size }, "sealed rows are missing");
+      const sizeBytes = files.sizeOf(file) ?? 0;
+      if (sizeBytes > sealedBytes)
+        throw new VerifyError("tampered", { file, offset: sealedBytes }, "there are rows that no seal names");
+      if (sizeBytes < sealedBytes)
+        throw new VerifyError("incomplete", { file, offset: sizeBytes }, "sealed rows are missing");
     }
   }
   const [gone] = missing;

@@ -10,6 +10,7 @@ import { rowBytes } from "../format/vector-row.js";
 import type { TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
 import { readNewestSeal } from "../store/read-newest-seal.js";
+import { checkLayout } from "./check-layout.js";
 import { readTreeHashes } from "./check-tree-files.js";
 import type { VerifiedState } from "./verify-generation.js";
 
@@ -19,7 +20,7 @@ export interface LoadedState extends VerifiedState {
   lastHash: string;
 }
 
-/** `undefined` if the files no longer give the signed root. @throws FormatError if they cannot be read as what they are */
+/** `undefined` if the files no longer give the signed root. @throws FormatError, VerifyError if they cannot be read as what they are */
 export async function loadVerifiedState(
   tree: TreeLayout,
   generation: number,
@@ -43,6 +44,7 @@ export async function loadVerifiedState(
     generation,
     rows,
     late: seal.late ?? [],
+    files: checkLayout(tree),
     checkpoint,
     note,
     lastHash: lastHash.toString("hex"),

@@ -1,7 +1,7 @@
 // Verifies a generation: every new entry hashed as stored, chain links, payloads, tree, root, seals, vector rows. The
 // same walk serves `verify` (from nothing) and a replica's arrival (from the last accepted head). A generation that
 // passes is what the signer sealed, byte for byte, from `from.size` on; nothing that fails may be promoted.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import type { SeqRanges } from "../format/seq-ranges.js";
 import { claimedSigners, type NoteVerifier, openNote, shortKey } from "../format/signed-note.js";
@@ -9,8 +9,9 @@ import { MerkleTree } from "../format/tree.js";
 import type { ElementHead } from "../store/element-heads.js";
 import type { TreeLayout } from "../store/layout.js";
 import type { EventPlace } from "../store/read-events.js";
+import { readPart, SMALL_READ_BYTES } from "../store/read-part.js";
 import { allInOrder } from "./all-in-order.js";
-import { checkLayout } from "./check-layout.js";
+import { checkLayout, GenerationFiles } from "./check-layout.js";
 import { checkTreeFiles } from "./check-tree-files.js";
 import { checkVectors, type RowCounts } from "./check-vectors.js";
 import { VerifyError } from "./verify-error.js";
@@ -25,6 +26,8 @@ export interface VerifiedState {
   rows: RowCounts;
   /** Events that the last seal calls late: their rows come with a later one. */
   late: SeqRanges;
+  /** What stands in its generation. */
+  files: GenerationFiles;
   /** Where the last event's lines stand, if that is known: the walk begins there and not at the segment's start. */
   last?: EventPlace | undefined;
 }
@@ -35,6 +38,7 @@ export const NOTHING_VERIFIED: VerifiedState = {
   generation: 0,
   rows: new Map(),
   late: [],
+  files: new GenerationFiles(),
 };
 
 /** Where chain links are looked up and kept as the walk goes on. */
@@ -45,6 +49,8 @@ export interface HeadTable {
 
 export interface GenerationToVerify {
   tree: TreeLayout;
+  /** What `checkLayout` found in it, if it has been asked. */
+  files?: GenerationFiles | undefined;
   storeUuid: string;
   /** Keys whose signature makes a checkpoint trusted. */
   keys: readonly NoteVerifier[];
@@ -75,8 +81,8 @@ export interface VerifiedGeneration extends VerifiedState {
 /** @throws VerifyError with the verdict and the first bad place */
 export async function verifyGeneration(options: GenerationToVerify): Promise<VerifiedGeneration> {
   const { tree, from } = options;
-  await checkLayout(tree);
-  const { note, checkpoint } = await openCheckpoint(tree, options.keys);
+  const files = options.files ?? checkLayout(tree);
+  const { note, checkpoint } = openCheckpoint(tree, options.keys);
   const acceptedSize = Math.max(from.size, options.mustContain?.size ?? 0);
   if (checkpoint.size < acceptedSize) {
     const message = `the checkpoint covers ${checkpoint.size} entries; ${acceptedSize} were accepted before`;
@@ -86,9 +92,9 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
   const { seals } = walked;
   const last = seals.at(-1);
   const [, , vectors] = await allInOrder([
-    checkTreeFiles(tree, walked.levels, from.size, checkpoint.size),
+    checkTreeFiles(tree, files, walked.levels, from.size, checkpoint.size),
     checkGenerationNumber(options, last?.seal.generation ?? from.generation),
-    options.element === undefined ? checkVectors(tree, seals, from) : Promise.resolve(from),
+    options.element === undefined ? checkVectors(tree, files, seals, from) : Promise.resolve(from),
   ]);
   return {
     size: checkpoint.size,
@@ -96,6 +102,7 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
     generation: last?.seal.generation ?? from.generation,
     rows: vectors.rows,
     late: vectors.late,
+    files,
     checkpoint,
     note,
     sealedAt: last?.recorded ?? "",
@@ -104,14 +111,11 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
   };
 }
 
-async function openCheckpoint(
-  tree: TreeLayout,
-  keys: readonly NoteVerifier[],
-): Promise<{ note: string; checkpoint: Checkpoint }> {
+function openCheckpoint(tree: TreeLayout, keys: readonly NoteVerifier[]): { note: string; checkpoint: Checkpoint } {
   const place = { file: "timing/checkpoint" };
   let note: string;
   try {
-    note = await readFile(tree.checkpoint, "utf8");
+    note = readFileSync(tree.checkpoint, "utf8");
   } catch (cause) {
     throw new VerifyError("unsigned", place, "there is no checkpoint", { cause });
   }
@@ -132,9 +136,9 @@ async function openCheckpoint(
 /** The number stands in the seal entry (in `timing`) and beside the vectors: two snapshots of one moment say the same. */
 async function checkGenerationNumber(options: GenerationToVerify, sealed: number): Promise<void> {
   const place = { file: "vector/generation" };
-  const text = await readFile(options.tree.vectorGeneration, "utf8").catch((cause: unknown) => {
-    throw new VerifyError("incomplete", place, "the generation's number is missing", { cause });
-  });
+  const bytes = await readPart(options.tree.vectorGeneration, 0, SMALL_READ_BYTES);
+  if (!bytes) throw new VerifyError("incomplete", place, "the generation's number is missing");
+  const text = bytes.toString();
   if (text !== `${sealed}\n`) {
     throw new VerifyError(
       "tampered",

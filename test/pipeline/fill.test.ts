@@ -37,7 +37,7 @@ async function filledSeqs(fleet: Fleet, side: "primary" | "replica", space = SPA
   const folder = tree.space(space);
   const width = rowBytes(parseSpace(await readFile(tree.spaceFile(space), "utf8")));
   const seqs: number[] = [];
-  for (const file of await listSegments(folder, "vec")) {
+  for (const file of listSegments(folder, "vec")) {
     for await (const some of readRowSeqs(join(folder, file), width, 0, 1e9)) seqs.push(...some);
   }
   return seqs.sort((a, b) => a - b);

@@ -23,7 +23,7 @@ export async function verifyLive(
     await mkdir(copy.vector);
     await writeFile(copy.vectorGeneration, "0\n");
     const tree = new MerkleTree();
-    for (const name of await listSegments(copy.entries, "jsonl")) {
+    for (const name of listSegments(copy.entries, "jsonl")) {
       const lines = (await readFile(join(copy.entries, name))).toString("latin1").split("\n").slice(0, -1);
       for (const line of lines) tree.append(leafHash(Buffer.from(line, "latin1")));
     }

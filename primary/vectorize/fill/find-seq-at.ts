@@ -9,7 +9,9 @@ import { listSegments, readLineBatches } from "../../../shared/store/read-lines.
 /** `time` in stored form; `size` where no event is as new. Where the clock was set back, the first such event counts. */
 export async function findSeqAt(entries: string, time: string, size: number): Promise<number> {
   if (!isStoredTimestamp(time)) throw new Error(`${time} is no time in stored form`);
-  const firsts = (await listSegments(entries, "jsonl")).map(firstSeqOf).filter((seq) => seq < size);
+  const firsts = listSegments(entries, "jsonl")
+    .map(firstSeqOf)
+    .filter((seq) => seq < size);
   let from = 0;
   for (const first of firsts) {
     if (((await recordedAt(entries, first)) ?? time) >= time) break;

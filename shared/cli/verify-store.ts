@@ -1,5 +1,6 @@
 // What `verify` does once it runs: finds the generation and the keys, reads every byte of it, prints the verdict and the
-// first bad place. The exit code tells the verdicts apart (verify-error.ts).
+// first bad place. The exit code tells the verdicts apart (verify-error.ts). What must never happen: a bad verdict on a
+// generation that was only replaced meanwhile, and deleted.
 import { readdir, readFile } from "node:fs/promises";
 import { parseCheckpoint } from "../format/checkpoint.js";
 import { countSeqs } from "../format/seq-ranges.js";
@@ -44,11 +45,32 @@ interface Subject {
   accepted: { size: number; root: Buffer } | undefined;
   /** The current generation, where an earlier one is the subject. */
   current: TreeLayout | undefined;
+  /** Whether another generation is current by now. */
+  isReplaced: () => Promise<boolean>;
 }
+
+/** Generations, one after the other, where each is replaced while it is read. */
+const TRIES = 3;
 
 /** @throws StoreError when there is nothing to verify; a verdict is printed, never thrown */
 export async function verifyStore(side: VerifySide, args: VerifyArguments): Promise<void> {
-  const subject = await findSubject(side, args);
+  for (let tries = 1; tries <= TRIES; tries += 1) {
+    const subject = await findSubject(side, args);
+    const bad = await verifySubject(subject, args);
+    if (!bad) return;
+    if (await subject.isReplaced()) continue;
+    // Before it is printed: whatever becomes of the output, the exit code is the verdict.
+    process.exitCode = VERDICT_EXIT_CODES[bad.verdict];
+    printBad(bad, args.json);
+    return;
+  }
+  throw new StoreError("busy", `${TRIES} generations were replaced, each while it was verified`, {
+    hint: "have some kept (`keep` in the configuration), and verify one of them by its number: --generation N",
+  });
+}
+
+/** Prints that it is intact, or returns why not. */
+async function verifySubject(subject: Subject, args: VerifyArguments): Promise<VerifyError | undefined> {
   const progress = args.json ? undefined : showProgress();
   try {
     const heads = new MapHeads();
@@ -68,12 +90,11 @@ export async function verifyStore(side: VerifySide, args: VerifyArguments): Prom
     requireKnown(args.element, heads);
     requireFresh(verified, args["max-age"]);
     printIntact(verified, subject, args, heads);
+    return undefined;
   } catch (error) {
     progress?.clear();
-    if (!(error instanceof VerifyError)) throw error;
-    // Before it is printed: whatever becomes of the output, the exit code is the verdict.
-    process.exitCode = VERDICT_EXIT_CODES[error.verdict];
-    printBad(error, args.json);
+    if (error instanceof VerifyError) return error;
+    throw error;
   }
 }
 
@@ -91,17 +112,18 @@ async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Sub
   if (current === 0) {
     throw new StoreError("missing", `store ${uuid} has no generation yet`, { hint: "seal or push one first" });
   }
+  const isReplaced = async () => (await currentGeneration(layout)) !== current;
   const trusted = [...keys, ...given];
   if (args.generation !== undefined && args.generation !== current) {
     const tree = await findEarlier(layout, args.generation);
     const subject = { tree, storeUuid: uuid, keys: [...trusted, ...retired], retired, accepted: undefined };
-    return { ...subject, current: layout.generation(current) };
+    return { ...subject, current: layout.generation(current), isReplaced };
   }
   const accepted = await readAccepted(layout, trusted);
-  return { tree: layout.generation(current), storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, accepted };
+  return { tree: layout.generation(current), storeUuid: uuid, keys: trusted, ...NOTHING_BESIDE, accepted, isReplaced };
 }
 
-const NOTHING_BESIDE = { retired: [], accepted: undefined, current: undefined } as const;
+const NOTHING_BESIDE = { retired: [], accepted: undefined, current: undefined, isReplaced: async () => false } as const;
 
 /** A generation that `keep` keeps, or that is a replica's base. */
 async function findEarlier(store: StoreLayout, generation: number): Promise<TreeLayout> {

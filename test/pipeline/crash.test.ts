@@ -29,7 +29,7 @@ import {
   wakeLink,
 } from "../support/drive-fleet.js";
 import { binPath } from "../support/run-cli.js";
-import { type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
+import { bothAnswer, type Fleet, makeFleet, withFleet } from "../support/start-fleet.js";
 
 describe("a crash", () => {
   test("of the primary in the middle of ingest loses no acked event, and a retry by idempotency key adds none twice", async () => {
@@ -266,22 +266,25 @@ describe("a crash", () => {
 
     test("an index that is gone: the start makes it again", async () => {
       await afterLeaving(() => rm(store.index, { recursive: true }));
+      await bothAnswer(fleet, (await primaryStatus(fleet)).ledger.sealed);
       assert.match(await mustRun(fleet.primary, "search", "mtu"), /interface/);
     });
   });
 });
 
-/** Kills the primary once some acks have come; returns those that came before the end. */
+/** Kills the primary once some acks have come, and before it was sent all; returns those that came before the end. */
 async function ingestUntilKilled(fleet: Fleet, events: readonly object[]): Promise<{ seq: number; hash: string }[]> {
-  const file = join(fleet.folder, "killed.jsonl");
-  await writeFile(file, events.map((event) => `${JSON.stringify(event)}\n`).join(""));
-  const args = [binPath("primary"), "ingest", file, "--json", "--config", fleet.primary.configPath];
-  const client = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const args = [binPath("primary"), "ingest", "-", "--json", "--config", fleet.primary.configPath];
+  const client = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const lines = events.map((event) => `${JSON.stringify(event)}\n`);
+  // It may end before it has read the rest.
+  client.stdin.on("error", () => undefined);
+  client.stdin.write(lines.slice(0, -100).join(""));
   let text = "";
   let killed: Promise<void> | undefined;
   client.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();
-    killed ??= fleet.primary.daemon.kill();
+    killed ??= fleet.primary.daemon.kill().then(() => void client.stdin.end(lines.slice(-100).join("")));
   });
   const [code] = await once(client, "close");
   await killed;

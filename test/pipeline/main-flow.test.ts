@@ -6,9 +6,11 @@ import { execa } from "execa";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
 import { spaceName } from "../../shared/format/space.js";
 import {
+  eventually,
   expectConverged,
   ingest,
   jsonLines,
+  linkBecomes,
   listSubvolumes,
   mustRun,
   primaryStatus,
@@ -150,9 +152,9 @@ describe("a primary and its replica", () => {
   });
 
   test("status tells both sides' state, for people and as JSON", async () => {
+    await linkBecomes(fleet, ({ health, generation }) => health === "healthy" && generation === 1);
     const status = await primaryStatus(fleet);
     assert.equal(status.ledger.size, acks.length + 1);
-    assert.equal(status.replicas[0]?.health, "healthy");
     assert.equal(status.backlog.vectors, 0);
     assert.match(await mustRun(fleet.primary, "status"), new RegExp(`${REPLICA_NAME}.*healthy`));
     const held = JSON.parse(await mustRun(fleet.replica, "status", "--json"));
@@ -185,7 +187,7 @@ describe("a primary and its replica", () => {
   test("a critical event takes what waits with it to the replica, with no one asking", async () => {
     const { ledger } = await primaryStatus(fleet);
     await ingest(fleet, [...someEvents(2, "company"), ...someEvents(1, "alarm", { action: "security_breach" })]);
-    await replicaAnswers(fleet, ledger.size + 4);
+    await bothAnswer(fleet, ledger.size + 4);
     const { results } = await asked("search", "company");
     assert.ok(results.length >= 2);
   });
@@ -197,6 +199,14 @@ describe("a primary and its replica", () => {
   });
 
   test("with nothing new, seal says so and makes no generation; with force it makes one", async () => {
+    // The vector of the critical event may have been late: then it has a generation of its own.
+    await eventually(
+      async () => {
+        const { seals, vectorize } = await primaryStatus(fleet);
+        return vectorize.late.waiting === 0 && seals.due === null && !seals.running;
+      },
+      () => "something still waits for its generation",
+    );
     const { ledger } = await primaryStatus(fleet);
     assert.match(await mustRun(fleet.primary, "seal"), /not sealed: nothing new/);
     assert.equal((await primaryStatus(fleet)).ledger.generation, ledger.generation);
@@ -254,11 +264,18 @@ interface Envelope {
   behind: { known: boolean; entries: number };
 }
 
-/** Asks the replica and the primary; both must give the same results for the same generation. */
+/** Asks the replica and the primary; both must give the same results for the same generation, which one may have later. */
 async function askBoth(fleet: Fleet, args: string[]): Promise<Answers> {
-  const [replica, primary] = [await ask(fleet.replica, args), await ask(fleet.primary, args)];
+  let [replica, primary] = [await ask(fleet.replica, args), await ask(fleet.primary, args)];
+  await eventually(
+    async () => {
+      if (replica.envelope.generation === primary.envelope.generation) return true;
+      [replica, primary] = [await ask(fleet.replica, args), await ask(fleet.primary, args)];
+      return false;
+    },
+    () => `they answer from ${replica.envelope.generation} and ${primary.envelope.generation}`,
+  );
   assert.deepEqual(replica.results, primary.results);
-  assert.equal(replica.envelope.generation, primary.envelope.generation);
   return replica;
 }
 

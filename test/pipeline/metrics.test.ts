@@ -24,10 +24,13 @@ const ORIGIN = { origin: "host1.test/isochron" };
 
 let fleet: Fleet;
 let listen: string;
+/** Seconds, by the clock that both daemons have too. */
+let began: number;
 
 describe("metrics", { skip: process.geteuid?.() === 0 ? false : ROOT.howToGet }, () => {
   // One fleet for all: each test goes on from the one before. The replica starts first, and the primary finds the port taken.
   before(async () => {
+    began = Date.now() / 1000;
     listen = `127.0.0.1:${await freePort()}`;
     const options = { metrics: { listen } };
     const primary = { ...QUIET, ...options, push: { hello_seconds: 1 } };
@@ -87,7 +90,7 @@ describe("metrics", { skip: process.geteuid?.() === 0 ? false : ROOT.howToGet },
     assert.ok((primary.value("isochron_link_sent_bytes_total", link) ?? 0) > 0);
     const ackedAt = primary.value("isochron_link_last_ack_timestamp_seconds", link) ?? 0;
     const heardAt = primary.value("isochron_link_last_contact_timestamp_seconds", link) ?? 0;
-    assert.ok(ackedAt > Date.now() / 1000 - 120 && heardAt >= ackedAt, `acked ${ackedAt}, heard ${heardAt}`);
+    assert.ok(ackedAt > began && heardAt >= ackedAt, `acked ${ackedAt}, heard ${heardAt}`);
 
     await mustRun(fleet.replica, "timeline");
     assert.notEqual((await fleet.replica.run("chain", "no-such-element")).exitCode, 0);
@@ -113,18 +116,17 @@ describe("metrics", { skip: process.geteuid?.() === 0 ? false : ROOT.howToGet },
       await seal(fleet);
       await linkBecomes(fleet, ({ health }) => health !== "healthy");
       let lagging = before;
+      const refused = { ...ORIGIN, kind: "increment", result: "internal-error" };
       await eventually(
         async () => {
           lagging = await scrape(fleet.replica);
-          return (lagging.value("isochron_store_sealed_lag_seconds", ORIGIN) ?? 0) > 1;
+          const { value } = lagging;
+          if ((value("isochron_receives_total", refused) ?? 0) === 0) return false;
+          return (value("isochron_store_sealed_lag_seconds", ORIGIN) ?? 0) > 1;
         },
         () => lagging.text,
       );
       assert.equal(lagging.value("isochron_store_behind_entries", ORIGIN), 11);
-      const { value } = lagging;
-      assert.ok(
-        (value("isochron_receives_total", { ...ORIGIN, kind: "increment", result: "internal-error" }) ?? 0) > 0,
-      );
     } finally {
       await execa("chattr", ["-i", staging]);
     }
@@ -138,20 +140,22 @@ describe("metrics", { skip: process.geteuid?.() === 0 ? false : ROOT.howToGet },
   test("a primary that is gone is seen by how long it has been silent, and by no lag", async () => {
     await fleet.primary.daemon.stop();
     const heardAt = (await scrape(fleet.replica)).value("isochron_store_last_contact_timestamp_seconds", ORIGIN);
-    assert.ok((heardAt ?? 0) > Date.now() / 1000 - 120);
+    assert.ok((heardAt ?? 0) > began);
     await fleet.replica.daemon.stop();
     await fleet.replica.daemon.start();
     const { value } = await scrape(fleet.replica);
     assert.equal(value("isochron_store_last_contact_timestamp_seconds", ORIGIN), 0);
     assert.equal(value("isochron_store_lag_seconds", ORIGIN), undefined);
     // When it was promoted is known from before the start.
-    assert.ok((value("isochron_store_last_promotion_timestamp_seconds", ORIGIN) ?? 0) > Date.now() / 1000 - 300);
+    assert.ok((value("isochron_store_last_promotion_timestamp_seconds", ORIGIN) ?? 0) > began);
     await fleet.primary.daemon.start();
   });
 
   test("while the query process is away the daemon's own metrics are there, and say so", async () => {
+    await scrapeAll(fleet.replica);
     const { stdout } = await execa("pgrep", ["-P", String(fleet.replica.daemon.pid), "-f", "query-main"]);
     const pid = Number(stdout.trim());
+    assert.ok(pid > 0, stdout);
     process.kill(pid, "SIGSTOP");
     try {
       const { value } = await scrape(fleet.replica);

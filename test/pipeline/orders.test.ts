@@ -42,7 +42,7 @@ describe("orders to one replica", () => {
 
   test("a pause that is only tried changes nothing; a pause holds it, over a restart of the primary too", async () => {
     assert.match(await mustRun(fleet.primary, "pause", REPLICA_NAME, "--dry-run"), /would be paused/);
-    assert.equal((await primaryStatus(fleet)).replicas[0]?.health, "healthy");
+    await linkBecomes(fleet, ({ health }) => health === "healthy");
     assert.match(await mustRun(fleet.primary, "pause", REPLICA_NAME, "--reason", "new disk"), /: paused$/m);
     await ingest(fleet, someEvents(3));
     const sealed = await seal(fleet);
@@ -113,7 +113,7 @@ describe("orders to one replica", () => {
     fleet.sshd.resume();
     await mustRun(fleet.primary, "resync", REPLICA_NAME, "--wait");
     await expectConverged(fleet);
-    assert.equal((await primaryStatus(fleet)).replicas[0]?.health, "healthy");
+    await linkBecomes(fleet, ({ health }) => health === "healthy");
   });
 
   test("a full resync that is waited for ends with what was sent", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { SearchResult } from "../../shared/query/query-search.js";
 import { expectConverged, ingest, jsonLines, mustRun, QUIET, seal } from "../support/drive-fleet.js";
-import { scrape } from "../support/list-metrics.js";
+import { scrapeAll } from "../support/list-metrics.js";
 import { makeModel } from "../support/make-model.js";
 import { makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
 import { MODEL_RUNTIME, ROOT, requirePart } from "../support/require-part.js";
@@ -96,7 +96,7 @@ async function usersOf(script: string, parent: number | undefined): Promise<numb
 }
 
 const embedded = async (side: FleetSide, result: string) =>
-  (await scrape(side)).value("isochron_question_embeddings_total", { result });
+  (await scrapeAll(side)).value("isochron_question_embeddings_total", { result });
 
 test("a question in other words finds the event, and the replica embeds nothing but the question", async (t) => {
   await withQuestions(t, { model: MADE, asks: true }, async (fleet) => {

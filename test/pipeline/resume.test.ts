@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { execa } from "execa";
+import { listReadOnly } from "../../shared/store/btrfs.js";
 import { SUBVOLUMES } from "../../shared/store/layout.js";
+import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
 import { type CutLink, putLinkBetween } from "../support/cut-link.js";
 import {
   eventually,
@@ -32,7 +35,7 @@ describe("a large first sync", () => {
       primary: { ...QUIET, push: { compression: "none", hello_seconds: 1 } },
       replica: { receive: { part_bytes: "4MiB", part_seconds: 0 } },
     });
-    link = await putLinkBetween(fleet, { bytesPerSecond: 20 * MIB });
+    link = await putLinkBetween(fleet, { bytesPerSecond: 12 * MIB });
     await fleet.primary.daemon.start();
   });
   after(async () => {
@@ -88,12 +91,15 @@ describe("a large first sync", () => {
 describe("a push that is cut", () => {
   let fleet: Fleet;
   let link: CutLink;
+  let btrfs: BreakableBtrfs;
   before(async () => {
     fleet = await makeFleet({
       volume: "512M",
       primary: { ...QUIET, push: { compression: "none", hello_seconds: 3600 } },
     });
     link = await putLinkBetween(fleet);
+    btrfs = await makeBreakableBtrfs(fleet.folder);
+    fleet.replica.daemon.env.PATH = btrfs.path;
     await fleet.replica.daemon.start();
     await fleet.primary.daemon.start();
     await ingest(fleet, someEvents(10));
@@ -141,10 +147,21 @@ describe("a push that is cut", () => {
   });
 
   test("after its last byte, before the ack: it is not sent again", async () => {
+    const { staging } = await storeOf(fleet, "replica");
     await ingest(fleet, noisyEvents(3));
     const before = link.sentBytes;
-    link.cutAtAnswer();
+    await btrfs.hold("filesystem sync");
     const next = await seal(fleet);
+    // From here on the replica has nothing to say but that it lives, and then its answer.
+    await eventually(
+      async () => {
+        const [arrival] = await readdir(staging);
+        return arrival !== undefined && (await listReadOnly(join(staging, arrival))).size === SUBVOLUMES.length;
+      },
+      () => "the push did not arrive whole",
+    );
+    link.cutAtAnswer();
+    await btrfs.mend();
     await link.whenCut();
     const sent = link.sentBytes - before;
     assert.ok(sent > MIB, `${sent} bytes were sent`);

@@ -1,8 +1,8 @@
-// A replica's volume as a backup has it: copied whole while its daemon is stopped, and put back in the same way.
+// A side's volume as a backup has it: copied whole while its daemon is stopped, and put back in the same way.
 import { copyFile } from "node:fs/promises";
 import { execa } from "execa";
 import { RootLayout } from "../../shared/store/layout.js";
-import { eventually } from "./drive-fleet.js";
+import { eventually } from "./eventually.js";
 import type { FleetSide } from "./start-many.js";
 
 /** Its loop file's copy. */
@@ -23,7 +23,7 @@ export async function restore(side: FleetSide, backup: string): Promise<void> {
 }
 
 /** Not lazily: what is copied over a volume that somebody still has mounted is not what the next mount shows. */
-async function unmountWhole(root: string): Promise<void> {
+export async function unmountWhole(root: string): Promise<void> {
   let said = "";
   await eventually(
     async () => {

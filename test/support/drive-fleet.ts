@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
 import type { LinkStatus } from "../../primary/push/link-status.js";
@@ -13,8 +12,11 @@ import { askSocket } from "../../shared/cli/ask-socket.js";
 import { parseCheckpoint } from "../../shared/format/checkpoint.js";
 import { openNote } from "../../shared/format/signed-note.js";
 import { RootLayout, type StoreLayout } from "../../shared/store/layout.js";
+import { eventually } from "./eventually.js";
 import { type Fleet, type FleetSide, replicaAnswers } from "./start-fleet.js";
 import { verifyNewest } from "./verify-newest.js";
+
+export { eventually } from "./eventually.js";
 
 /** One event as a client sends it; what is left out has its default. */
 export type FleetEvent = Record<string, unknown>;
@@ -119,24 +121,6 @@ export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => bo
 export async function wakeLink(fleet: Fleet): Promise<void> {
   const body = { replica: fleet.replicaName };
   await askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/resync", method: "POST", body });
-}
-
-const FIRST_PAUSE_MS = 20;
-const MOST_PAUSE_MS = 200;
-
-/** Waits up to a minute, or for as long as is said, for `holds`; asks often at first, because most states come soon. */
-export async function eventually(
-  holds: () => Promise<boolean>,
-  why: () => string,
-  { minutes = 1 }: { minutes?: number } = {},
-): Promise<void> {
-  let pauseMs = FIRST_PAUSE_MS;
-  for (let waitedMs = 0; waitedMs < minutes * 60_000; waitedMs += pauseMs) {
-    if (await holds()) return;
-    await sleep(pauseMs);
-    pauseMs = Math.min(MOST_PAUSE_MS, pauseMs * 1.25);
-  }
-  throw new Error(why());
 }
 
 export async function storeOf(fleet: Fleet, role: "primary" | "replica"): Promise<StoreLayout> {

@@ -8,6 +8,7 @@ export const SCRIPT: Part = program("script", "bsdutils");
 export class OnTerminal {
   readonly #command: string[];
   #child: ChildProcess | undefined;
+  #closed: Promise<unknown> | undefined;
   /** Everything that was written, escape sequences and all. */
   written = "";
 
@@ -27,6 +28,7 @@ export class OnTerminal {
       this.written += chunk.toString();
     });
     this.#child = child;
+    this.#closed = once(child, "close");
   }
 
   /** Of the program itself, once it has been started. */
@@ -41,10 +43,8 @@ export class OnTerminal {
 
   /** Resolves with the program's exit code, all of its output read. */
   async ended(): Promise<number | null> {
-    const child = this.#child;
-    if (!child) return null;
-    if (child.exitCode === null && child.signalCode === null) await once(child, "close");
-    return child.exitCode;
+    await this.#closed;
+    return this.#child?.exitCode ?? null;
   }
 
   /** Ends what still runs. */

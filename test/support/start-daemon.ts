@@ -53,12 +53,16 @@ export class DaemonProcess {
       env: { ...process.env, ...NO_CONFIG, ...this.env },
     });
     this.#child = child;
+    let said = "";
     await new Promise<void>((resolve, reject) => {
       child.stderr?.on("data", (chunk: Buffer) => {
         this.#log = (this.#log + chunk.toString()).slice(-256 * 1024);
-        if (/\bserving\b/.test(chunk.toString())) resolve();
+        // A line may come in two pieces.
+        said = (said + chunk.toString()).slice(-4096);
+        if (/\bserving\b/.test(said)) resolve();
       });
-      child.once("exit", (code, signal) => {
+      // Not at its exit: what it said last may not have been read by then.
+      child.once("close", (code, signal) => {
         reject(new Error(`isochron-${this.#role} ended (${code ?? signal}):\n${this.#log}`));
       });
     });

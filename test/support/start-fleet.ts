@@ -59,12 +59,15 @@ export function fleetOf(many: ManyFleet, index: number): Fleet {
   return { folder, origin, vkey, primary, replica, replicaName: replica.name, sshd: replica.sshd, stop };
 }
 
-/** Runs `body` with both daemons at work. */
-export async function withFleet<T>(options: FleetOptions, body: (fleet: Fleet) => Promise<T>): Promise<T> {
+/** Runs `body` with both daemons at work; `start` has them so in another way than one after the other. */
+export async function withFleet<T>(
+  options: FleetOptions,
+  body: (fleet: Fleet) => Promise<T>,
+  start: (fleet: Fleet) => Promise<void> = startBoth,
+): Promise<T> {
   const fleet = await makeFleet(options);
   try {
-    await fleet.replica.daemon.start();
-    await fleet.primary.daemon.start();
+    await start(fleet);
     return await body(fleet);
   } catch (error) {
     const logs = `primary:\n${fleet.primary.daemon.log}\nreplica:\n${fleet.replica.daemon.log}`;
@@ -72,6 +75,11 @@ export async function withFleet<T>(options: FleetOptions, body: (fleet: Fleet) =
   } finally {
     await fleet.stop();
   }
+}
+
+async function startBoth(fleet: Fleet): Promise<void> {
+  await fleet.replica.daemon.start();
+  await fleet.primary.daemon.start();
 }
 
 /** Waits until the replica answers from at least `size` entries; fails after a minute, with what it last said. */

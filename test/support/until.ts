@@ -1,4 +1,4 @@
-// Waiting for a state of this process; `eventually` in drive-fleet.ts asks others.
+// Waiting for a state of this process; `eventually` asks others.
 
 /** Waits until `condition` holds. @throws after a minute, or as long as is said: a test that hangs says less than one that fails */
 export async function until(condition: () => boolean, { minutes = 1 }: { minutes?: number } = {}): Promise<void> {

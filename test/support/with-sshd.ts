@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { eventually } from "./eventually.js";
 import { freePort } from "./free-port.js";
 import { until } from "./until.js";
 
@@ -97,6 +98,7 @@ async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace):
     pause: async () => {
       // Stopped, it accepts nothing: connections wait in the kernel.
       daemon.kill("SIGSTOP");
+      await isStopped(daemon.pid as number);
       await endConnections(daemon.pid as number);
     },
     resume: () => {
@@ -111,6 +113,14 @@ async function startIn(folder: string, keys: AuthorizedKey[], place: SshdPlace):
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Until it is, it may take one more connection. */
+async function isStopped(pid: number): Promise<void> {
+  await eventually(
+    async () => /^State:\tT/m.test(await readFile(`/proc/${pid}/status`, "utf8")),
+    () => "sshd does not stop",
+  );
 }
 
 /** sshd serves each connection in a child of its own; only those of this sshd are ended. */

@@ -17,7 +17,7 @@ const DBUSMOCK: Part = {
 const PARTS = [program("dbus-daemon", "dbus"), program("dbus-send", "dbus-bin"), program("gdbus", "libglib2.0-bin")];
 
 /** Far above what any step takes on a busy machine. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** Whether all that a test on a mocked service needs is on this machine; else the test is skipped. */
 export async function requireMocks(t: TestContext): Promise<boolean> {

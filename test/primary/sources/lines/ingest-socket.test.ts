@@ -162,6 +162,7 @@ describe("the ingest socket", () => {
       const client = await connected(path);
       client.pause();
       client.end(Array.from({ length: count }, (_, n) => event(n)).join(""));
+      await until(() => sink.events.length > 0);
       let before = -1;
       while (before !== sink.events.length) {
         before = sink.events.length;
@@ -186,17 +187,20 @@ describe("the ingest socket", () => {
     }));
 
   test("sends the outstanding acks before it stops", () =>
-    serving(async ({ path, sink, socket }) => {
-      sink.holdAcks();
-      const client = await connected(path);
-      client.write(event(1) + event(2));
-      await until(() => sink.events.length === 2);
-      const stopped = socket.stop();
-      setTimeout(() => sink.releaseAcks(), 20);
-      assert.equal(parseAcks(await text(client)).length, 2);
-      await stopped;
-      await assert.rejects(connected(path));
-    }));
+    serving(
+      async ({ path, sink, socket }) => {
+        sink.holdAcks();
+        const client = await connected(path);
+        client.write(event(1) + event(2));
+        await until(() => sink.events.length === 2);
+        const stopped = socket.stop();
+        setTimeout(() => sink.releaseAcks(), 20);
+        assert.equal(parseAcks(await text(client)).length, 2);
+        await stopped;
+        await assert.rejects(connected(path));
+      },
+      { stopGraceMs: 60_000 },
+    ));
 });
 
 const cloudEvent = (id: string) => ({ specversion: "1.0", source: "/s", type: "t.created", id });

@@ -159,7 +159,7 @@ test("a quiet link is probed; it stays as long as the peer answers, and is lost 
       assert.equal(code, "connection-lost");
       assert.match(message, /has not answered a probe/);
     },
-    { probeMs: 150 },
+    { probeMs: 500 },
   );
 });
 
@@ -180,7 +180,7 @@ test("a real server answers, is probed, and notices of its end come at once", as
     const ovs = new OpenVswitch(folder);
     try {
       await ovs.start();
-      const options = { signal: new AbortController().signal, onNotification: () => undefined, probeMs: 20 };
+      const options = { signal: new AbortController().signal, onNotification: () => undefined, probeMs: 500 };
       const connection = await OvsdbConnection.connect({ ...options, address: { path: ovs.socket } });
       assert.ok(((await connection.call("list_dbs", [])) as string[]).includes("Open_vSwitch"));
       await assert.rejects(connection.call("get_schema", ["nothing"]), { code: "refused-by-peer" });

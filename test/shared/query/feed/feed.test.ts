@@ -161,7 +161,7 @@ test("a service that hangs is given up, and the log says why", async () => {
     );
     assert.match(String(feed.state().problem), /has said nothing for/);
     assert.match(log.join(""), /no longer connected reason=".*said nothing/);
-  }, 50);
+  }, 200);
 });
 
 test("who sends what is not of the feed, or a line without an end, is cut off; of unknown stores nothing is heard", async () => {

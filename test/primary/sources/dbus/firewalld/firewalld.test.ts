@@ -123,7 +123,8 @@ test("a rule for some seconds is told when it comes and when firewalld takes it 
       const firewalld = await startFirewalld(bus);
       await withWatch(bus, ledger, [createFirewalld()], async (watch) => {
         await sighted(watch, SOURCE);
-        await firewalld.call("zone.addService", "public", "http", "1");
+        // So long that it is there when it is asked for.
+        await firewalld.call("zone.addService", "public", "http", "4");
         await until("both are told", () => ledger.events(PUBLIC).length === 3);
       });
       await firewalld.stop();

@@ -188,18 +188,18 @@ test("a failure between two connected states is an event, though it is over befo
     prepare,
     async ({ ledger, network, reasons }) => {
       const path = `${NM_PATH}/Devices/eth0`;
-      await network.stateChanged(path, FAILED, CONNECTED, 17);
-      await network.stateChanged(path, DISCONNECTED, FAILED, 39);
-      for (const [to, from] of [
-        [40, DISCONNECTED],
-        [50, 40],
-        [70, 50],
-        [80, 70],
-        [90, 80],
-      ] as const) {
-        await network.stateChanged(path, to, from, 0);
-      }
-      await network.stateChanged(path, CONNECTED, 90, 0);
+      const changes = [
+        [FAILED, CONNECTED, 17],
+        [DISCONNECTED, FAILED, 39],
+        [40, DISCONNECTED, 0],
+        [50, 40, 0],
+        [70, 50, 0],
+        [80, 70, 0],
+        [90, 80, 0],
+        [CONNECTED, 90, 0],
+      ] as const;
+      // In one go, and in this order.
+      await Promise.all(changes.map(([to, from, reason]) => network.stateChanged(path, to, from, reason)));
       const back = await eventOf(ledger, "interface:eth0", "connected");
       assert.deepEqual(actionsOf(ledger, "interface:eth0"), ["observed", "failed", "disconnected", "connected"]);
       const states = ledger.events("interface:eth0").map(({ state }) => state.state);
@@ -292,9 +292,10 @@ test("a list of active connections that was overtaken by the next one ends nothi
   };
   const body = async (all: Watched) => {
     const lists = [[], [`${NM_PATH}/ActiveConnection/0`]];
-    for (const list of lists) {
-      await all.network.mock("SetProperty", "sssv", [NM_PATH, NM, "ActiveConnections", variant("ao", list)]);
-    }
+    const set = (list: string[]) =>
+      all.network.mock("SetProperty", "sssv", [NM_PATH, NM, "ActiveConnections", variant("ao", list)]);
+    // In one go, and in this order.
+    await Promise.all(lists.map(set));
     await settled(all, "eth1");
     assert.deepEqual(actionsOf(all.ledger, PROFILE), ["observed"]);
   };
@@ -387,6 +388,8 @@ test("NetworkManager may come later, go, and come back another: gap, then what d
       withWatch(bus, ledger, [createNetworkManager()], async (watch) => {
         await until("the bus is watched", () => watch.state().connected === true);
         await withNetworkManager(bus, async (network) => {
+          // What is there before the first look is observed.
+          await sighted(watch, SOURCE);
           await network.ethernet("eth0", DISCONNECTED);
           await network.ethernet("eth1", DISCONNECTED);
           await eventOf(ledger, "interface:eth0", "added");

@@ -282,9 +282,10 @@ test("a reload of systemd in which nothing changed is no event, and its end is l
 
 test("what changed while systemd was reloaded is found, also when the end of the reload is not told", async (t) => {
   const seen = async ({ ledger, systemd }: Scene) => {
-    await systemd.reloading(true);
+    // Both without a signal, and before it is told of the reload: it waits only so long for the end.
     await systemd.setUnit(["nginx.service", "A high performance web server", "loaded", "inactive", "dead"]);
     await systemd.setFiles({ ...FILES, "/etc/systemd/system/new.service": "disabled" }, false);
+    await systemd.reloading(true);
     await eventOf(ledger, NGINX, "stopped");
     const { state } = await eventOf(ledger, "unit:new.service", "observed");
     assert.deepEqual(state, { active_state: "inactive", sub_state: "dead", unit_file_state: "disabled" });

@@ -1,7 +1,8 @@
 // Archives as the roles take them: what `npm run release` makes of this tree, the same under other version numbers, and this
 // machine's Node.js.
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cp, mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -21,12 +22,21 @@ export interface Release {
 
 const PROJECT = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The tree as it lies here. Packages are compiled if no release has kept them: some minutes, once. */
+const CACHE = join(PROJECT, "release/.cache");
+const IN_CI = process.env.CI === "true";
+
+/**
+ * The tree as it lies here. Packages are compiled if none are kept: some minutes, once. In CI they are compiled in any case, and
+ * must come out as they were kept by others: by the release's own tests, and by whatever compiled them for this checkout.
+ */
 export async function buildRelease(folder: string, say: (line: string) => void): Promise<Release> {
+  const before = await compiledModules();
   const [program, runtime] = await makeRelease({
-    ...{ project: PROJECT, tools: PROJECT, out: folder, cache: join(PROJECT, "release/.cache") },
-    ...{ dirty: true, fresh: false, runtime: true, signal: new AbortController().signal, say },
+    ...{ project: PROJECT, tools: PROJECT, out: folder, cache: CACHE },
+    ...{ dirty: true, fresh: IN_CI, runtime: true, signal: new AbortController().signal, say },
   });
+  const after = await compiledModules();
+  for (const [name, files] of before) assert.deepEqual(after.get(name) ?? files, files, name);
   if (!program || !runtime) throw new Error("the release is not two archives");
   const { version } = JSON.parse(await readInside(program.file, "release.json")) as { version: string };
   return {
@@ -70,6 +80,13 @@ export async function packNode(folder: string): Promise<Archive> {
   const archive = await pack(folder, "node");
   await rm(top, { recursive: true });
   return archive;
+}
+
+/** By the name of what they were made of; the names of the files are their hashes. */
+async function compiledModules(): Promise<Map<string, string[]>> {
+  const kept = await readdir(CACHE).catch(() => []);
+  const names = kept.filter((name) => name.startsWith("native-"));
+  return new Map(await Promise.all(names.map(async (name) => [name, await readdir(join(CACHE, name))] as const)));
 }
 
 async function readInside(archive: string, name: string): Promise<string> {

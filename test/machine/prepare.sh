@@ -11,7 +11,7 @@ LOGS="$(mktemp -d)"
 trap 'wait; rm -rf "$LOGS"' EXIT
 
 # The compiler of native modules has the machine's processors for a minute or two and needs neither the packages nor the network;
-# those are fetched meanwhile, and our own sources compiled.
+# those are fetched meanwhile. Our own sources come first: what has the modules compiled is among them.
 main() {
   if asked --ansible "$@"; then PROGRAMS="$PROGRAMS $OF_ANSIBLE"; fi
   if asked --fleet "$@"; then PROGRAMS="$PROGRAMS $OF_THE_FLEET"; fi
@@ -20,10 +20,10 @@ main() {
   install_packages "$PROGRAMS" "$FILES" &
   local packages=$! modules
   install_modules
+  build
   compile_modules &
   modules=$!
   if asked --models "$@"; then add_runtime; fi
-  build
   wait "$modules"
   wait "$packages"
 }
@@ -127,8 +127,8 @@ install_modules() {
 # Another Node than the one they were compiled with cannot load them; neither can it after an interrupted install.
 compile_modules() {
   if [ "${FRESH:-no}" = yes ] || ! native_modules_load >/dev/null 2>&1; then
-    compiler_settings
-    step "npm rebuild (native modules for Node $(node --version), some minutes)" "rm -r node_modules, then run this again" npm rebuild
+    step "native modules for Node $(node --version) (some minutes, if none are kept in release/.cache)" \
+      "rm -r node_modules, then run this again" node dist/test/machine/compile-checkout.js
     step "loading the native modules" "rm -r node_modules, then run this again" native_modules_load
   fi
 }
@@ -149,23 +149,6 @@ add_runtime() {
 same_versions() {
   node -e 'const [lock, there] = process.argv.slice(1).map((path) => JSON.parse(fs.readFileSync(path, "utf8")).packages);
     process.exit(Object.entries(there).every(([name, { version }]) => lock[name]?.version === version) ? 0 : 1)' "$@"
-}
-
-compiler_settings() {
-  # npm has one package compiled at a time where there are two processors.
-  JOBS="$(nproc)"
-  # SQLite, which takes longest, is made for -O2; node-gyp would have -O3, a third slower to compile.
-  export JOBS CFLAGS="-O2"
-  # The distance loops of hnswlib use AVX2 only when told to: 1.3 to 1.5 times the speed.
-  if grep -qw avx2 /proc/cpuinfo; then
-    export CXXFLAGS="-O3 -march=x86-64-v3"
-  fi
-  # With Node's headers beside Node nothing need be downloaded to compile against it.
-  local prefix
-  prefix="$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")"
-  if [ -e "$prefix/include/node/node_api.h" ]; then
-    export npm_config_nodedir="$prefix"
-  fi
 }
 
 build() {

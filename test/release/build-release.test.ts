@@ -1,6 +1,6 @@
 // A release, made twice from commits in two places, unpacked where nothing else of the project is, and used as an operator
-// uses it. Native modules are compiled once for both, which takes minutes: that two compilations give the same bytes is
-// seen by `npm run release -- --fresh`, twice.
+// uses it. Native modules that are kept are not compiled again, which takes minutes: that another compilation gives the same
+// bytes is seen by test:fleet, in CI.
 import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -2,9 +2,9 @@
 // anybody's server, and of each package only what is loaded. Compiled for every processor of the architecture, not for this
 // machine's: a release must not end with an illegal instruction on an older one.
 import { constants, copyFile, cp, mkdir, readdir, readFile, readlink, rm, symlink } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { compileModules } from "./compile-modules.js";
 import { keepFolder } from "./keep-folder.js";
 import { isKept, type LockFile, NATIVE_MODULES, runtimePackages } from "./plan-modules.js";
 import { ReleaseError } from "./release-error.js";
@@ -41,7 +41,8 @@ export async function installModules(options: InstallOptions): Promise<string> {
     // Not `npm ci`: it refuses a lock file that lacks another platform's optional packages.
     const install = ["install", "--omit=dev", "--no-save", "--ignore-scripts", "--prefer-offline"];
     await runStep("npm", install, { cwd: work, signal, hint: NETWORK_HINT });
-    await compile(work, signal);
+    await compileModules({ folder: work, names: Object.keys(NATIVE_MODULES), cache, fresh, signal });
+    await strip(work, signal);
     const packages = runtimePackages(JSON.parse(lockText) as LockFile);
     await copyPackages(packages, work, folder);
     await rm(work, { recursive: true });
@@ -67,43 +68,14 @@ export async function installRuntime(options: InstallOptions): Promise<string> {
 
 /** Another way of making them makes other packages. */
 async function ownText(): Promise<string[]> {
-  const files = ["./install-modules.js", "./plan-modules.js"];
+  const files = ["./install-modules.js", "./compile-modules.js", "./plan-modules.js"];
   return Promise.all(files.map((file) => readFile(fileURLToPath(new URL(file, import.meta.url)), "utf8")));
 }
 
-async function compile(work: string, signal: AbortSignal): Promise<void> {
-  // Else asserts and debug information would hold the folder's name, and each build be another.
-  const flags = `-g0 -ffile-prefix-map=${work}=.`;
-  const headers = dirname(dirname(process.execPath));
-  const env = {
-    // SQLite is all of the C, is made for -O2, and takes a third longer to compile with -O3.
-    CFLAGS: `-O2 ${flags}`,
-    CXXFLAGS: `-O3 ${flags}`,
-    JOBS: String(availableParallelism()),
-    npm_config_build_from_source: "true",
-    // With Node's headers beside Node nothing need be downloaded to compile against it.
-    ...((await isThere(join(headers, "include", "node", "node_api.h"))) ? { npm_config_nodedir: headers } : {}),
-  };
-  const hint = "apt-get install build-essential python3; check the network";
-  await runStep("npm", ["rebuild", ...Object.keys(NATIVE_MODULES)], { cwd: work, signal, env, hint });
-  for (const [name, file] of Object.entries(NATIVE_MODULES)) {
-    const path = join(work, "node_modules", name, file);
-    await runStep("strip", ["--strip-unneeded", path], { cwd: work, signal, hint: "apt-get install binutils" });
-    // ssh2 does without its own when it could not be compiled: slower, and nobody would know.
-    const load = ["-e", "process.dlopen({ exports: {} }, process.argv[1])", path];
-    await runStep(process.execPath, load, {
-      cwd: work,
-      signal,
-      hint: `${name} was not compiled: see that cc and make work`,
-    });
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return readFile(path).then(
-    () => true,
-    () => false,
-  );
+/** Symbols are of use to a debugger only. */
+async function strip(work: string, signal: AbortSignal): Promise<void> {
+  const files = Object.entries(NATIVE_MODULES).map(([name, file]) => join(work, "node_modules", name, file));
+  await runStep("strip", ["--strip-unneeded", ...files], { cwd: work, signal, hint: "apt-get install binutils" });
 }
 
 async function copyPackages(packages: readonly string[], from: string, to: string): Promise<void> {

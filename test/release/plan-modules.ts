@@ -19,6 +19,13 @@ export const NATIVE_MODULES: Readonly<Record<string, string>> = {
   ssh2: "lib/protocol/crypto/build/Release/sshcrypto.node",
 };
 
+/** Packages whose files are compiled into them, or decide how they are compiled. */
+export const COMPILED_WITH: Readonly<Record<string, readonly string[]>> = {
+  "cpu-features": ["buildcheck", "nan"],
+  "hnswlib-node": ["node-addon-api"],
+  ssh2: ["nan"],
+};
+
 /** Dependencies that are used while a package is installed, and never again. */
 const BUILD_ONLY = new Set(["buildcheck", "nan", "node-addon-api", "prebuild-install"]);
 
@@ -69,6 +76,11 @@ export function isKept(packageName: string, path: string): boolean {
   if (compiled !== undefined && (path.includes("build/") || NATIVE_SOURCES.has(top))) return false;
   const file = path.slice(path.lastIndexOf("/") + 1);
   return LICENSES.test(file) || !LEFT_OUT_FILES.test(file);
+}
+
+/** Whether it is no source of its package, but came of compiling it; `path` is below the package's folder. */
+export function isMadeByCompiling(path: string): boolean {
+  return /(^|\/)build\/|^buildcheck\.gypi$/.test(path);
 }
 
 /** As Node looks for it: in `node_modules` beside the package that asks, then in each above. */

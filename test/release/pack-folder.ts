@@ -28,7 +28,7 @@ export async function packFolder({ parent, top, seconds, file, signal }: PackOpt
   await mkdir(dirname(file), { recursive: true });
   try {
     await runStep("tar", ["--create", `--file=${partial}.tar`, ...SAME_BYTES, `--mtime=@${seconds}`, top], options);
-    await runStep("gzip", ["--no-name", "-9", "--force", `${partial}.tar`], options);
+    await runStep("gzip", ["--no-name", "--force", `${partial}.tar`], options);
     await rename(`${partial}.tar.gz`, file);
   } finally {
     for (const left of [`${partial}.tar`, `${partial}.tar.gz`]) await rm(left, { force: true });

@@ -1,12 +1,11 @@
 // One embedding process: forked when it is wanted, up once it has opened what it was told to, given one job at a time,
 // replaced when it dies or has grown too large. It says of each job only done, died or model failed; what follows from that
 // is decided by embed-jobs.ts.
-import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EmbedError } from "../../shared/embed/embed-error.js";
 import type { EmbedderSpec } from "../../shared/embed/embedder.js";
-import { forkChild } from "../../shared/fork-child.js";
+import { type ForkedChild, forkChild } from "../../shared/fork-child.js";
 import type { Logger } from "../../shared/log.js";
 import type { EmbedJob, EmbedReply, EmbedRequest, FromWorker, ModelFailed } from "./embed-protocol.js";
 
@@ -60,7 +59,7 @@ export class ModelFailure extends EmbedError {
 }
 
 interface Running {
-  child: ChildProcess;
+  child: ForkedChild;
   isUp: boolean;
   /** What it opens now. */
   opening: string | undefined;
@@ -276,7 +275,7 @@ function isReady(message: FromWorker): message is Extract<FromWorker, { ready: t
   return "ready" in message;
 }
 
-async function endProcess(child: ChildProcess): Promise<void> {
+async function endProcess(child: ForkedChild): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   if (child.connected) child.disconnect();

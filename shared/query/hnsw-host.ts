@@ -1,9 +1,8 @@
 // The engine's end of one HNSW child, which runs from its first segment or build on: batches the queries that wait, restarts a dead
 // child, and loads its segments again.
 // A query that a dead child held is rejected at once with HnswGone; the caller scans those rows exactly instead.
-import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { forkChild } from "../fork-child.js";
+import { type ForkedChild, forkChild } from "../fork-child.js";
 import type { Logger } from "../log.js";
 import type { BuildAnswer, BuildRequest, HnswReply, HnswRequest, LoadRequest, SearchAnswer } from "./hnsw-message.js";
 import type { RowHit } from "./nearest-rows.js";
@@ -34,7 +33,7 @@ const WELL_AFTER_MS = 60_000;
 
 export class HnswHost {
   readonly #log: Logger;
-  #child: ChildProcess | undefined;
+  #child: ForkedChild | undefined;
   #closed = false;
   #startedMs = 0;
   /** In a row. */
@@ -204,7 +203,7 @@ export class HnswHost {
     else waiting?.reject(new Error(error));
   }
 
-  #onExit(child: ChildProcess, code: number | null, signal: string | null): void {
+  #onExit(child: ForkedChild, code: number | null, signal: string | null): void {
     if (this.#child !== child) return;
     this.#ready.clear();
     for (const { reject } of this.#calls.values()) reject(new HnswGone(`the HNSW process ended (${signal ?? code})`));

@@ -1,11 +1,10 @@
 // The daemon's end of the query process: forks it, joins it with the news (tell-news.ts), and starts another when it dies.
 // What a dead one was told is told to the next, which has caught up with the disk by then. Queries never run in the daemon
 // itself.
-import type { ChildProcess } from "node:child_process";
 import { getPriority, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { forkChild } from "../fork-child.js";
+import { type ForkedChild, forkChild } from "../fork-child.js";
 import type { Logger } from "../log.js";
 import type { FromQueryProcess, QueryOptions, ToQueryProcess } from "./query-message.js";
 import type { NewsTeller } from "./tell-news.js";
@@ -48,7 +47,7 @@ const STOP_MS = 10_000;
 
 class QuerySupervisor implements QueryProcess {
   readonly #options: QueryProcessOptions;
-  #child: ChildProcess | undefined;
+  #child: ForkedChild | undefined;
   /** Whether `start` is over: until then a failure is its caller's affair. */
   #started = false;
   #stopped: Promise<void> | undefined;

@@ -1,11 +1,10 @@
 // Embeds questions for the query process, each with the very model that made the space's rows, in a child process that is
 // started at the first question and kept. Bounded: questions that wait, how long one may take, vectors that are remembered.
 // The query process itself never loads a model.
-import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { EmbedError } from "../../embed/embed-error.js";
 import { runtimeVersion } from "../../embed/onnx/load-runtime.js";
-import { forkChild } from "../../fork-child.js";
+import { type ForkedChild, forkChild } from "../../fork-child.js";
 import type { ModelSpace } from "../../format/space.js";
 import type { Logger } from "../../log.js";
 import { findModelByHashes } from "../../models/model-store.js";
@@ -48,7 +47,7 @@ const MOST_PAUSE_MS = 60_000;
 const CHILD_HEAP_MB = 256;
 
 interface Waiting {
-  child: ChildProcess;
+  child: ForkedChild;
   asked: AskVector;
   resolve(vector: Float32Array): void;
   reject(error: EmbedError): void;
@@ -61,7 +60,7 @@ export class QuestionHost implements Questions {
   readonly #waiting = new Map<number, Waiting>();
   /** By fingerprint and text, least recently used first. */
   readonly #remembered = new Map<string, Promise<Float32Array>>();
-  #child: ChildProcess | undefined;
+  #child: ForkedChild | undefined;
   #nextCall = 1;
   #crashes = 0;
   #pausedUntilMs = 0;
@@ -148,7 +147,7 @@ export class QuestionHost implements Questions {
     return waiting;
   }
 
-  #running(): ChildProcess {
+  #running(): ForkedChild {
     if (this.#child?.connected) return this.#child;
     const { mostGrowthBytes = MOST_GROWTH_BYTES } = this.#options;
     const child = forkChild(CHILD, {
@@ -169,7 +168,7 @@ export class QuestionHost implements Questions {
     else waiting?.reject(new EmbedError(reply.code, reply.message, { hint: reply.hint }));
   }
 
-  #onExit(child: ChildProcess, code: number | null, signal: string | null): void {
+  #onExit(child: ForkedChild, code: number | null, signal: string | null): void {
     if (this.#child === child) this.#child = undefined;
     const lost = [...this.#waiting.values()].filter((waiting) => waiting.child === child);
     for (const { asked } of lost) this.#settle(asked.call);

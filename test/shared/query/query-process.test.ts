@@ -1,18 +1,23 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { AskError, askSocket, pathWith } from "../../../shared/cli/ask-socket.js";
 import { createLogger } from "../../../shared/log.js";
 import { StoreBuilder, someEvents } from "../../support/build-store.js";
 import { type QueryChild, startQueryChild } from "../../support/query-child.js";
+import { program, requirePart } from "../../support/require-part.js";
+import { withFolder } from "../../support/with-folder.js";
 
 const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d03";
+const FAIL_FORK = fileURLToPath(new URL("../../../../test/support/fail-fork.c", import.meta.url));
+const WITHOUT_MEMORY = fileURLToPath(new URL("../../support/fork-without-memory.js", import.meta.url));
 const log = createLogger("error", () => true);
 let folder: string;
 let builder: StoreBuilder;
@@ -119,6 +124,20 @@ test("a process that dies is replaced by one that has caught up, and what was as
   });
   assert.equal(status.stores[0]?.size, next.size);
   assert.equal(status.stores[0]?.behind.known, true);
+});
+
+test("a process that dies while there is no memory for another is replaced once there is", async (t) => {
+  if (!(await requirePart(t, program("cc", "build-essential")))) return;
+  await withFolder(async (root) => {
+    const [library, noMemory] = [join(root, "fail-fork.so"), join(root, "no-memory")];
+    await promisify(execFile)("cc", ["-shared", "-fPIC", "-Wall", "-Werror", "-o", library, FAIL_FORK]);
+    await mkdir(join(root, "stores"));
+    const env = { ...process.env, LD_PRELOAD: library, FAIL_FORK: noMemory };
+    const { stdout } = await promisify(execFile)(process.execPath, [WITHOUT_MEMORY, root, noMemory], { env });
+    const never = stdout.match(/query process ended, starting another code=null signal=null/g) ?? [];
+    assert.ok(never.length >= 2, stdout);
+    assert.match(stdout, /ENOMEM/);
+  });
 });
 
 test("a process that dies in its first catch-up is replaced, and who asks meanwhile is told to wait", async () => {

@@ -84,6 +84,45 @@ test("where HEAD is closed, as to an address that is signed for GET, a file's fi
   }
 });
 
+/** As a bucket answers that anybody may read and nobody list. */
+const unlisted =
+  (files: Files, ...closed: string[]): HubHandler =>
+  (path, response) => {
+    if (path.slice(1) in files && !closed.some((end) => path.endsWith(end))) return false;
+    response.writeHead(403).end();
+    return true;
+  };
+
+test("a bucket that says 403 of what is not there gives the model that is", async () => {
+  const files = repository(without(modelFiles(), "config.json"));
+  await withRoot(files, unlisted(files), async (root, { origin }) => {
+    const { model } = await add(root, `${origin}/acme/mini`);
+    await checkModel(model);
+  });
+});
+
+test("a 403 for the model or for its tokenizer names the file, and what it may mean", async () => {
+  const files = repository(modelFiles());
+  for (const name of ["model.onnx", "tokenizer.json"]) {
+    await withRoot(files, unlisted(files, name), async (root, { origin }) => {
+      const message = new RegExp(`${name.replace(".", "\\.")} was answered with 403`);
+      await refused(root, `${origin}/acme/mini`, { code: "transfer-failed", message, hint: /not there .*buckets/ });
+    });
+  }
+});
+
+test("a 403 is a refusal where the server says 404 of what is not there, also for a file that could be missing", async () => {
+  const handler: HubHandler = (path, response) => {
+    if (!path.endsWith("/config.json")) return false;
+    response.writeHead(403).end();
+    return true;
+  };
+  await withRoot(repository(modelFiles()), handler, async (root, { origin }) => {
+    const message = /\/config\.json was answered with 403/;
+    await refused(root, `${origin}/acme/mini`, { code: "transfer-failed", message });
+  });
+});
+
 test("an archive is fetched whole", async () => {
   const archive = zipBytes(Object.entries(modelFiles()).map(([name, content]) => ({ name: `mini/${name}`, content })));
   await withRoot({ "p/models.whl": archive }, servesAsItIs, async (root, { origin }) => {

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { type NoteVerifier, openNote, shortKey } from "../shared/format/signed-note.js";
 import { RootLayout, type StoreLayout, TreeLayout } from "../shared/store/layout.js";
 import { StoreError } from "../shared/store/store-error.js";
-import { readStoreFile } from "../shared/store/store-file.js";
+import { readOriginIfThere } from "../shared/store/store-file.js";
 import { parseTrustedKey, readRetiredKeys, readTrustedKeys, retireKey } from "../shared/store/vkey-lists.js";
 
 export interface RetiredKey {
@@ -13,7 +13,7 @@ export interface RetiredKey {
   changed: boolean;
 }
 
-/** `wanted`: a vkey, or `<name>+<key id>`. @throws StoreError `missing`, `in-use` */
+/** `wanted`: a vkey, or `<name>+<key id>`. @throws StoreError `missing`, `in-use`, `unreadable` of a store whose origin cannot be read */
 export async function retireTrustedKey(
   root: string,
   configured: readonly string[],
@@ -44,10 +44,7 @@ async function requireSignedWithout(root: string, key: NoteVerifier, left: reado
   const layout = new RootLayout(root);
   for (const uuid of await readdir(layout.stores)) {
     const store = layout.store(uuid);
-    const origin = await readStoreFile(store.storeFile).then(
-      (file) => file.origin,
-      () => undefined,
-    );
+    const origin = await readOriginIfThere(store.storeFile);
     if (origin !== key.name || (await isSignedBy(store, left))) continue;
     throw new StoreError("in-use", `the newest generation of ${origin} here is signed by ${shortKey(key)} alone`, {
       hint: "once its primary has gone over to another key: `isochron-primary seal --force` there, then this again",

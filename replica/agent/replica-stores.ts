@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/log.js";
 import { RootLayout } from "../../shared/store/layout.js";
 import { describeKept, type KeepRule, type KeptGeneration } from "../../shared/store/select-kept.js";
 import type { SpareProcesses } from "../../shared/store/spare-processes.js";
-import { readStoreFile } from "../../shared/store/store-file.js";
+import { readOriginIfThere } from "../../shared/store/store-file.js";
 import { readPartial } from "../receive/keep-partial.js";
 import { ReceiveError } from "../receive/receive-error.js";
 import type { PartRule } from "../receive/receive-in-parts.js";
@@ -73,8 +73,8 @@ export class ReplicaStores {
       try {
         const store = layout.store(uuid);
         // The first push of a store may have been cut: then only what is kept of it names the origin.
-        const known = (await readStoreFile(store.storeFile).catch(() => undefined)) ?? (await readPartial(store));
-        if (known) await this.#add(uuid, known.origin);
+        const origin = (await readOriginIfThere(store.storeFile)) ?? (await readPartial(store))?.origin;
+        if (origin !== undefined) await this.#add(uuid, origin);
         else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
       } catch (error) {
         this.#parts.log.error("a store cannot be held", { store: uuid, error });

@@ -6,8 +6,7 @@ import { parseSpace, type Space } from "../format/space.js";
 import { currentGeneration } from "../store/generations.js";
 import { RootLayout, type StoreLayout, type TreeLayout } from "../store/layout.js";
 import { listSpaces } from "../store/list-spaces.js";
-import { StoreError } from "../store/store-error.js";
-import { readStoreFile } from "../store/store-file.js";
+import { readOriginIfThere } from "../store/store-file.js";
 import type { ModelHashes } from "./model-id.js";
 import type { StoredModel } from "./stored-model.js";
 
@@ -60,7 +59,7 @@ export async function readModelSpaces(root: string): Promise<NeededSpace[]> {
 }
 
 async function spacesOfStore(store: StoreLayout, uuid: string): Promise<NeededSpace[]> {
-  const origin = await originOf(store);
+  const origin = await readOriginIfThere(store.storeFile);
   // A store whose first generation is still coming in: it has promoted nothing that could need a model.
   if (origin === undefined) return [];
   const generation = await currentGeneration(store);
@@ -74,15 +73,6 @@ async function spacesOfStore(store: StoreLayout, uuid: string): Promise<NeededSp
     }
   }
   return [...found.values()];
-}
-
-async function originOf(store: StoreLayout): Promise<string | undefined> {
-  try {
-    return (await readStoreFile(store.storeFile)).origin;
-  } catch (error) {
-    if (error instanceof StoreError && error.code === "missing") return undefined;
-    throw error;
-  }
 }
 
 async function spacesOfTree(tree: TreeLayout): Promise<[string, Space][]> {

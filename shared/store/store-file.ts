@@ -40,3 +40,14 @@ export async function readStoreFile(path: string): Promise<StoreFile> {
   }
   return parsed.data;
 }
+
+/** Of one whose first generation is still coming in there is no file yet. @throws StoreError as `readStoreFile`, if it cannot be read */
+export async function readOriginIfThere(path: string): Promise<string | undefined> {
+  try {
+    return (await readStoreFile(path)).origin;
+  } catch (error) {
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause?.code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,7 +1,7 @@
 // What the primary tells of the keys that sign its checkpoints, as events of the ledger itself: a next key prepared, taken
 // back, or in force. The ledger is compared with what is on disk, so a crash between a step and its event loses no event.
-import type { Source, SourceParts, SourceState } from "../source.js";
-import { ElementWriter } from "../watch/element-writer.js";
+import type { SourceParts } from "../source.js";
+import { OwnSource } from "../watch/own-source.js";
 
 /** The keys, as far as this source looks at them. */
 export interface WatchedKeys {
@@ -18,41 +18,27 @@ export interface KeysSourceOptions extends SourceParts {
 
 const SOURCE = "keys";
 
-export class KeysSource implements Source {
-  readonly name = SOURCE;
+export class KeysSource extends OwnSource {
   readonly #keys: WatchedKeys;
-  readonly #writer: ElementWriter;
-  #unwatch: () => void = () => undefined;
 
   constructor(options: KeysSourceOptions) {
+    super(SOURCE, options);
     this.#keys = options.keys;
-    this.#writer = new ElementWriter({ source: SOURCE, ...options });
   }
 
-  async start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#writer.start();
-    this.#unwatch = this.#keys.onChange(() => this.#write());
+  protected watch(): () => void {
+    const unwatch = this.#keys.onChange(() => this.#write());
     this.#write();
-  }
-
-  async stop(): Promise<void> {
-    this.#unwatch();
-    await this.#writer.stop();
-  }
-
-  state(): SourceState {
-    // The keys are of this process: there is no time at which they are not seen.
-    return { ...this.#writer.state(), watching: true };
+    return unwatch;
   }
 
   #write(): void {
     const elementId = `key:${this.#keys.origin}`;
-    const before = signedBy(this.#writer.last(elementId));
+    const before = signedBy(this.writer.last(elementId));
     const now = this.#keys.signers.map(({ vkey }) => vkey);
     // A store whose key has never changed says nothing of it.
     if (String(before) === String(now) || (before.length === 0 && now.length === 1)) return;
-    this.#writer.write({
+    this.writer.write({
       elementId,
       elementType: "SigningKey",
       action: actionOf(before, now),

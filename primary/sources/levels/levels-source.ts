@@ -1,7 +1,7 @@
 // What the primary tells of its own vector levels, as events of the ledger: that one fell back to the heuristic and why, and
 // that it is in force again. Each change once, whatever number of restarts lies between.
-import type { Source, SourceParts, SourceState } from "../source.js";
-import { ElementWriter } from "../watch/element-writer.js";
+import type { SourceParts } from "../source.js";
+import { OwnSource } from "../watch/own-source.js";
 
 /** A level, as far as this source looks at it. */
 export interface WatchedLevel {
@@ -23,33 +23,19 @@ const SOURCE = "isochron";
 const LEVEL_TYPE = "VectorSpace";
 const ACTOR = "isochron-primary";
 
-export class LevelsSource implements Source {
-  readonly name = SOURCE;
+export class LevelsSource extends OwnSource {
   readonly #options: LevelsSourceOptions;
-  readonly #writer: ElementWriter;
-  #unwatch: () => void = () => undefined;
 
   constructor(options: LevelsSourceOptions) {
+    super(SOURCE, options);
     this.#options = options;
-    this.#writer = new ElementWriter({ source: SOURCE, ...options });
   }
 
-  async start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#writer.start();
-    this.#unwatch = this.#options.onChange(() => this.#write());
+  protected watch(): () => void {
+    const unwatch = this.#options.onChange(() => this.#write());
     this.#writeDropped();
     this.#write();
-  }
-
-  async stop(): Promise<void> {
-    this.#unwatch();
-    await this.#writer.stop();
-  }
-
-  state(): SourceState {
-    // Levels are of this process: there is no time at which they are not seen.
-    return { ...this.#writer.state(), watching: true };
+    return unwatch;
   }
 
   #write(): void {
@@ -60,7 +46,7 @@ export class LevelsSource implements Source {
   }
 
   #writeDegraded({ level, in_force, space }: WatchedLevel, { code, message, hint }: Fault): void {
-    this.#writer.writeIfChanged({
+    this.writer.writeIfChanged({
       elementId: idOf(level),
       elementType: LEVEL_TYPE,
       action: "level_degraded",
@@ -74,8 +60,8 @@ export class LevelsSource implements Source {
 
   /** Only after it fell back: that all is well from the start is no event. */
   #writeRestored({ level, in_force, space }: WatchedLevel): void {
-    if (this.#writer.last(idOf(level))?.code === undefined) return;
-    this.#writer.write({
+    if (this.writer.last(idOf(level))?.code === undefined) return;
+    this.writer.write({
       elementId: idOf(level),
       elementType: LEVEL_TYPE,
       action: "level_restored",
@@ -91,8 +77,8 @@ export class LevelsSource implements Source {
     const wanted = new Set(this.#options.levels().map(({ level }) => idOf(level)));
     for (const { elementId, elementType } of this.#options.known.list(SOURCE)) {
       if (elementType !== LEVEL_TYPE || wanted.has(elementId)) continue;
-      if (this.#writer.last(elementId)?.code === undefined) continue;
-      this.#writer.write({ elementId, elementType, action: "level_dropped", actor: ACTOR, state: {}, priority: "low" });
+      if (this.writer.last(elementId)?.code === undefined) continue;
+      this.writer.write({ elementId, elementType, action: "level_dropped", actor: ACTOR, state: {}, priority: "low" });
     }
   }
 }

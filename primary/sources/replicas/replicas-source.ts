@@ -2,8 +2,8 @@
 // moment; a link that changes often is written less and less often, because each such event is pushed to replicas in
 // its turn and must not keep the fleet busy by itself.
 import type { Priority } from "../../../shared/format/entry.js";
-import type { Source, SourceParts, SourceState } from "../source.js";
-import { ElementWriter } from "../watch/element-writer.js";
+import type { SourceParts } from "../source.js";
+import { OwnSource } from "../watch/own-source.js";
 
 /** A link, as far as this source looks at it. */
 export interface WatchedLink {
@@ -36,33 +36,22 @@ const URGENT: ReadonlySet<string> = new Set(["diverged", "foreign", "full", "nee
 const FREE_CHANGES = 6;
 const HOUR_MS = 3_600_000;
 
-export class ReplicasSource implements Source {
-  readonly name = SOURCE;
+export class ReplicasSource extends OwnSource {
   readonly #options: ReplicasSourceOptions;
-  readonly #writer: ElementWriter;
   readonly #watches: LinkWatch[];
 
   constructor(options: ReplicasSourceOptions) {
+    super(SOURCE, options);
     this.#options = options;
-    this.#writer = new ElementWriter({ source: SOURCE, ...options });
     this.#watches = options.links.map((link) => new LinkWatch(link, options.settleMs, () => this.#write(link)));
   }
 
-  async start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#writer.start();
+  protected watch(): () => void {
     this.#writeRemoved();
     for (const watch of this.#watches) watch.start();
-  }
-
-  async stop(): Promise<void> {
-    for (const watch of this.#watches) watch.stop();
-    await this.#writer.stop();
-  }
-
-  state(): SourceState {
-    // Links are of this process: there is no time at which they are not seen.
-    return { ...this.#writer.state(), watching: true };
+    return () => {
+      for (const watch of this.#watches) watch.stop();
+    };
   }
 
   /** True if it was written; false if the ledger knows it already. */
@@ -70,9 +59,9 @@ export class ReplicasSource implements Source {
     const { health, code, reason, hint, generation } = link.status();
     const elementId = idOf(link.name);
     const state = { health, ...(code === undefined ? {} : { code }) };
-    const before = this.#writer.last(elementId);
+    const before = this.writer.last(elementId);
     if (before?.health === health && before.code === code) return false;
-    return this.#writer.write({
+    return this.writer.write({
       elementId,
       elementType: REPLICA_TYPE,
       action: `replica_${health.replaceAll("-", "_")}`,
@@ -93,8 +82,8 @@ export class ReplicasSource implements Source {
     const configured = new Set(this.#options.links.map(({ name }) => idOf(name)));
     for (const { elementId, elementType } of this.#options.known.list(SOURCE)) {
       const isGone = elementType === REPLICA_TYPE && !configured.has(elementId);
-      if (!isGone || Object.keys(this.#writer.last(elementId) ?? {}).length === 0) continue;
-      this.#writer.write({ elementId, elementType, action: "replica_removed", actor: "isochron-primary", state: {} });
+      if (!isGone || Object.keys(this.writer.last(elementId) ?? {}).length === 0) continue;
+      this.writer.write({ elementId, elementType, action: "replica_removed", actor: "isochron-primary", state: {} });
     }
   }
 }

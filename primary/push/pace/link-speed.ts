@@ -35,14 +35,19 @@ const LEAST_SAMPLE_MS = 2;
 /** Above these shares of its time a push was bound by its sender or by its receiver, and not by the link. */
 const MOST_IDLE = 0.4;
 const MOST_BUSY = 0.25;
-/** Weight of a sample of half a second and more, and of the shortest. */
-const MOST_WEIGHT = 0.5;
-const LEAST_WEIGHT = 0.1;
-const FULL_WEIGHT_MS = 500;
+/** What a sample of half a second and more leaves of those before it, and what the shortest does. */
+const LEAST_KEPT = 0.35;
+const MOST_KEPT = 0.9;
+const FULL_SAMPLE_MS = 500;
 const ROUND_TRIPS = 8;
 
 export class LinkSpeed {
-  #bitsPerSecond: number | undefined;
+  /**
+   * Bytes of the last samples, and what they took without TCP's slow beginning, each sample fading with those that follow. The
+   * rate is the one over the other: a lost packet, which holds a push up for 200 ms whatever its size (RFC 6298, as Linux has it),
+   * then says little of the link if the push was a short one.
+   */
+  #seen: { bytes: number; ms: number } | undefined;
   #atLeast = true;
   #notedAtMs = 0;
   readonly #roundTripsMs: number[] = [];
@@ -61,37 +66,40 @@ export class LinkSpeed {
     if (bytes < LEAST_SAMPLE_BYTES || ms < LEAST_SAMPLE_MS) return;
     const heldUp = senderIdleMs > MOST_IDLE * ms || receiverBusyMs > MOST_BUSY * ms;
     const rate = heldUp ? undefined : rateOf(bytes, ms, this.#roundTripMs());
-    if (rate === undefined) this.#noteAtLeast((bytes * 8000) / ms, nowMs);
-    else this.#noteRate(rate, ms, nowMs);
+    if (rate === undefined) this.#noteAtLeast(sample, nowMs);
+    else this.#noteRate(rate, sample, nowMs);
   }
 
   reading(nowMs: number): SpeedReading {
     const roundTripMs = this.#roundTripMs();
-    if (this.#bitsPerSecond === undefined) return { state: "unknown", roundTripMs };
+    const bitsPerSecond = this.#bitsPerSecond;
+    if (bitsPerSecond === undefined) return { state: "unknown", roundTripMs };
     const ageMs = Math.max(0, nowMs - this.#notedAtMs);
     const state = ageMs > STALE_MS ? "stale" : "measured";
-    return { state, bitsPerSecond: this.#bitsPerSecond, atLeast: this.#atLeast, ageMs, roundTripMs };
+    return { state, bitsPerSecond, atLeast: this.#atLeast, ageMs, roundTripMs };
   }
 
   #roundTripMs(): number {
     return this.#roundTripsMs.length > 0 ? Math.min(...this.#roundTripsMs) : 0;
   }
 
-  #noteRate(rate: number, ms: number, nowMs: number): void {
-    const known = this.#bitsPerSecond;
-    const old = known === undefined || this.#atLeast || nowMs - this.#notedAtMs > STALE_MS;
-    const weight = LEAST_WEIGHT + (MOST_WEIGHT - LEAST_WEIGHT) * Math.min(1, ms / FULL_WEIGHT_MS);
-    // Times are averaged, not rates: times are what is foretold, and a burst out of a buffer weighs little in them.
-    this.#bitsPerSecond = old ? rate : 1 / ((1 - weight) / known + weight / rate);
+  get #bitsPerSecond(): number | undefined {
+    return this.#seen && (this.#seen.bytes * 8000) / this.#seen.ms;
+  }
+
+  #noteRate(rate: number, { bytes, ms }: LinkSample, nowMs: number): void {
+    const isOld = this.#atLeast || nowMs - this.#notedAtMs > STALE_MS;
+    const kept = isOld ? 0 : MOST_KEPT - (MOST_KEPT - LEAST_KEPT) * Math.min(1, ms / FULL_SAMPLE_MS);
+    const before = this.#seen ?? { bytes: 0, ms: 0 };
+    this.#seen = { bytes: kept * before.bytes + bytes, ms: kept * before.ms + (bytes * 8000) / rate };
     this.#atLeast = false;
     this.#notedAtMs = nowMs;
   }
 
-  #noteAtLeast(rate: number, nowMs: number): void {
-    const known = this.#bitsPerSecond ?? 0;
-    const old = nowMs - this.#notedAtMs > STALE_MS;
-    if (rate < known && !(old && this.#atLeast)) return;
-    this.#bitsPerSecond = rate;
+  #noteAtLeast({ bytes, ms }: LinkSample, nowMs: number): void {
+    const isOld = nowMs - this.#notedAtMs > STALE_MS;
+    if ((bytes * 8000) / ms < (this.#bitsPerSecond ?? 0) && !(isOld && this.#atLeast)) return;
+    this.#seen = { bytes, ms };
     this.#atLeast = true;
     this.#notedAtMs = nowMs;
   }

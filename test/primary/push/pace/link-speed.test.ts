@@ -31,15 +31,25 @@ describe("the speed of a link", () => {
     assert.equal(known(speed, 1001 + STALE_MS).state, "stale");
   });
 
-  test("follows a link that changes within a few pushes, and one odd push moves it by half at the most", () => {
+  test("follows a link that changes within a few pushes, and an odd push of the same size moves it by half at the most", () => {
     const speed = new LinkSpeed();
     for (let i = 0; i < 5; i += 1) speed.note(sampleOf(1e6, 10 * MBIT), i);
-    speed.note(sampleOf(8e6, 100 * MBIT), 6);
+    speed.note(sampleOf(1e6, 100 * MBIT), 6);
     assert.ok(known(speed, 6).bitsPerSecond < 20 * MBIT);
     for (let i = 0; i < 6; i += 1) speed.note(sampleOf(8e6, 100 * MBIT), 7 + i);
     isNear(known(speed, 20).bitsPerSecond, 100 * MBIT, 0.2);
     for (let i = 0; i < 6; i += 1) speed.note(sampleOf(1e6, 1 * MBIT), 20 + i);
     isNear(known(speed, 30).bitsPerSecond, 1 * MBIT, 0.1);
+  });
+
+  test("is not taken from a short push that lost a packet, while long ones are remembered", () => {
+    const speed = new LinkSpeed();
+    for (let i = 0; i < 3; i += 1) speed.note(sampleOf(2e6, 100 * MBIT), i);
+    speed.note({ ...sampleOf(16_384, 100 * MBIT), ms: 202 }, 4);
+    assert.ok(known(speed, 4).bitsPerSecond > 30 * MBIT, `${known(speed, 4).bitsPerSecond}`);
+    // If all are short, what they take is what is to be expected.
+    for (let i = 0; i < 20; i += 1) speed.note({ ...sampleOf(16_384, 100 * MBIT), ms: 202 }, 5 + i);
+    assert.ok(known(speed, 30).bitsPerSecond < 2 * MBIT, `${known(speed, 30).bitsPerSecond}`);
   });
 
   test("is at least what a push had that its sender or its receiver held up, and no lower than what was measured", () => {

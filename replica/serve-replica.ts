@@ -16,7 +16,7 @@ import { freeSpace } from "../shared/store/btrfs.js";
 import { loadReplicaIdentity, type ReplicaIdentity } from "../shared/store/identity.js";
 import { lockRoot } from "../shared/store/lock-root.js";
 import { SpareProcesses } from "../shared/store/spare-processes.js";
-import { readTrustedKeys } from "../shared/store/vkey-lists.js";
+import { TrustedKeysReader } from "../shared/store/vkey-lists.js";
 import { ensureMounted } from "../shared/store/volume.js";
 import { AgentServer } from "./agent/agent-server.js";
 import { ReplicaStores } from "./agent/replica-stores.js";
@@ -52,7 +52,8 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
   const registry = new Registry();
   const counted = new ReplicaMetrics(registry);
   const cosignKey = new CosignKey(config.root, identity);
-  const trustedKeys = () => readTrustedKeys(config.root, config.trust);
+  const trusted = new TrustedKeysReader(config.root, config.trust);
+  const trustedKeys = () => trusted.read();
   const stores = new ReplicaStores({
     root: config.root,
     signer: () => cosignKey.current,

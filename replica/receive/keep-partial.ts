@@ -7,7 +7,8 @@
 //   3. the folder of the one before is deleted   all done
 // Two folders of one generation hold subvolumes of the same received UUID, and `btrfs receive` finds parents by that: only
 // one may be left before the generation is promoted.
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Logger } from "../../shared/log.js";
@@ -99,7 +100,7 @@ export class PartialKeeper {
   /** Deletes everything in staging that the note does not name. Returns what. */
   async sweep(): Promise<string[]> {
     const swept: string[] = [];
-    for (const name of await readdir(this.#store.staging)) {
+    for (const name of readdirSync(this.#store.staging)) {
       if (name === this.#partial?.folder) continue;
       await deletePair(join(this.#store.staging, name));
       swept.push(join("staging", name));

@@ -12,10 +12,31 @@ import { replaceFile } from "./write-file.js";
  * @throws StoreError `unreadable`, naming the line
  */
 export async function readTrustedKeys(root: string, configured: readonly string[] = []): Promise<NoteVerifier[]> {
-  const [inFile, retired] = await Promise.all([readVkeys(new RootLayout(root).trustedKeys), readRetiredKeys(root)]);
-  const byVkey = new Map([...inFile, ...configured.map(parseTrustedKey)].map((key) => [key.vkey, key]));
-  for (const { vkey } of retired) byVkey.delete(vkey);
-  return [...byVkey.values()];
+  return new TrustedKeysReader(root, configured).read();
+}
+
+/** Reads them again and again; what is in the files is parsed when they have changed. */
+export class TrustedKeysReader {
+  readonly #layout: RootLayout;
+  readonly #configured: readonly string[];
+  #last: { trusted: string; retired: string; keys: NoteVerifier[] } | undefined;
+
+  constructor(root: string, configured: readonly string[] = []) {
+    this.#layout = new RootLayout(root);
+    this.#configured = configured;
+  }
+
+  /** @throws StoreError `unreadable`, naming the line */
+  async read(): Promise<NoteVerifier[]> {
+    const { trustedKeys, retiredKeys } = this.#layout;
+    const [trusted, retired] = [readIfThere(trustedKeys), readIfThere(retiredKeys)];
+    if (this.#last?.trusted === trusted && this.#last.retired === retired) return this.#last.keys;
+    const known = [...parseVkeys(trustedKeys, trusted), ...this.#configured.map(parseTrustedKey)];
+    const byVkey = new Map(known.map((key) => [key.vkey, key]));
+    for (const { vkey } of parseVkeys(retiredKeys, retired)) byVkey.delete(vkey);
+    this.#last = { trusted, retired, keys: [...byVkey.values()] };
+    return this.#last.keys;
+  }
 }
 
 /** @throws StoreError `unreadable`, naming the line */
@@ -53,9 +74,13 @@ export function parseTrustedKey(vkey: string): NoteVerifier {
   });
 }
 
-/** vkeys of a file; blank lines and lines that begin with `#` are passed over. A file that is not there has none. */
+/** vkeys of a file. A file that is not there has none. */
 async function readVkeys(path: string): Promise<NoteVerifier[]> {
-  const text = readIfThere(path);
+  return parseVkeys(path, readIfThere(path));
+}
+
+/** Blank lines and lines that begin with `#` are passed over. */
+function parseVkeys(path: string, text: string): NoteVerifier[] {
   const keys: NoteVerifier[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "" || line.startsWith("#")) continue;

@@ -28,8 +28,7 @@ export async function writeFileOnce(path: string, content: string | Uint8Array, 
 /** Points the symlink `path` at `target` in one step. Durable only after the next filesystem sync or `syncFolder`. */
 export async function swapSymlink(path: string, target: string): Promise<void> {
   const beside = `${path}.new`;
-  await unlink(beside).catch(ignoreMissing);
-  await symlink(target, beside);
+  await makeAnew(beside, () => symlink(target, beside));
   await rename(beside, path);
 }
 
@@ -44,8 +43,7 @@ export async function syncFolder(path: string): Promise<void> {
 
 async function writeBeside(path: string, content: string | Uint8Array, mode: number): Promise<string> {
   const beside = `${path}.new`;
-  await unlink(beside).catch(ignoreMissing);
-  const file = await open(beside, "wx", mode);
+  const file = await makeAnew(beside, () => open(beside, "wx", mode));
   try {
     await file.writeFile(content);
     await file.sync();
@@ -55,6 +53,13 @@ async function writeBeside(path: string, content: string | Uint8Array, mode: num
   return beside;
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+/** What a crash left there goes first. */
+async function makeAnew<T>(path: string, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    await unlink(path);
+    return make();
+  }
 }

@@ -2,6 +2,7 @@
 // to the replicas, of which one at least must answer each time.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "./ask-fleet.js";
 import type { HostFleet } from "./start-hosts.js";
 
 export interface Told {
@@ -50,12 +51,12 @@ export async function expectNoEventLost(fleet: HostFleet, told: Told): Promise<v
   assert.ok(told.acked.length > 20, `only ${told.acked.length} events were acked`);
   assert.equal(new Set(told.acked).size, told.acked.length, "one sequence number was acked twice");
   for (const replica of fleet.replicas) {
-    const seen = await sequenceNumbers(fleet, replica);
-    assert.deepEqual(
-      told.acked.filter((seq) => !seen.has(seq)),
-      [],
-      `${replica.name} lacks events that were acked`,
-    );
+    const missing = async () => {
+      const seen = await sequenceNumbers(fleet, replica);
+      return told.acked.filter((seq) => !seen.has(seq));
+    };
+    // What it holds it answers from a moment later.
+    await until(missing, ({ length }) => length === 0, `${replica.name} lacks events that were acked`);
   }
 }
 

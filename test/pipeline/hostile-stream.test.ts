@@ -335,7 +335,10 @@ describe("a replica that gets a hostile stream", () => {
       const first = await push(Buffer.alloc(0), {
         body: async (write: (chunk: Buffer) => Promise<void>) => {
           await write(good.subarray(0, 100));
-          await pause(200);
+          await eventually(
+            async () => (await readdir(replica.staging)).length > 0,
+            () => "the first is not taken",
+          );
           second = await push(good);
           await write(good.subarray(100));
         },

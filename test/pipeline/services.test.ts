@@ -23,23 +23,29 @@ test("in their units all of it works, and the watchdog ends what hangs and nothi
   if (!(await requireSystemd(t))) return;
   for (const part of SERVICE_HOST_PARTS) if (!(await requirePart(t, part))) return;
   await withServiceHost(async (host) => {
-    await t.test("every source is seen on the replica, and questions are answered without privileges", () =>
-      recordAll(host),
-    );
-    await t.test("nothing was refused by a unit, and nothing was started twice", () => expectUnhindered(host));
-    await t.test("the query services can neither write what is root's nor reach anything but sockets", () =>
-      expectConfined(host),
-    );
-    await t.test("a healthy daemon on a busy host is left alone; one that is stopped is started again", () =>
-      stopReplica(host),
-    );
-    await t.test("a frozen disk costs the primary nothing; a seal that hangs for no reason ends in a restart", () =>
-      hangPrimary(host),
-    );
-    await t.test("a configuration that is wrong is not tried again and again", () => breakConfiguration(host));
+    for (const [name, body] of STEPS) await t.test(name, () => withJournal(host, () => body(host)));
     await expectConverged(host);
   });
 });
+
+const STEPS: readonly [name: string, body: (host: ServiceHost) => Promise<void>][] = [
+  ["every source is seen on the replica, and questions are answered without privileges", recordAll],
+  ["nothing was refused by a unit, and nothing was started twice", expectUnhindered],
+  ["the query services can neither write what is root's nor reach anything but sockets", expectConfined],
+  ["a healthy daemon on a busy host is left alone; one that is stopped is started again", stopReplica],
+  ["a frozen disk costs the primary nothing; a seal that hangs for no reason ends in a restart", hangPrimary],
+  ["a configuration that is wrong is not tried again and again", breakConfiguration],
+];
+
+/** What fails there says what the host has said of it. */
+async function withJournal({ systemd }: ServiceHost, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (error) {
+    const { stdout } = await systemd.run("journalctl", "--no-pager", "--output=short-monotonic", "-n", "60");
+    throw new Error(`${(error as Error).message}\n${stdout}`, { cause: error });
+  }
+}
 
 async function recordAll({ must }: ServiceHost): Promise<void> {
   await eventually(() => sources(must), isSettled, "the sources do not watch");

@@ -27,7 +27,8 @@ const EXTENSION = "EXTEND_TIMEOUT_USEC=120000000";
 
 /**
  * Its arguments: the daemon, and the seconds that it waits for a beat. A beat is a line: the assignment to send, a tab, the
- * status. A wait may end in the middle of a line, and what was read of it is kept.
+ * status. A wait may end in the middle of a line, and what was read of it is kept. One in vain is longer than a beat and counts
+ * for two: signs for a loop that is held must not go out later than its own.
  */
 const SCRIPT = `line= sign= status= wait=0
 while :; do
@@ -37,6 +38,7 @@ while :; do
   if ((code == 0)); then sign=\${line%%$'\t'*} status=\${line#*$'\t'} line=
   elif ((code <= 128)); then exit 0
   else
+    ((wait -= 1))
     stat=
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null
     if [[ \${stat##*) } == D* ]]; then note="waits for a disk; before that: "; else alive=0; fi

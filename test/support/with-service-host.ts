@@ -39,7 +39,7 @@ const ETC = "/etc/isochron";
 const ROLES = ["primary", "replica"] as const;
 const ORIGIN = "host1/isochron";
 const PORT = 22;
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const ALONE = "[Unit]\nDefaultDependencies=no\n";
 
 /** Boots it, starts everything, and runs `body` once the replica is healthy. */

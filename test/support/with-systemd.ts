@@ -29,7 +29,7 @@ const INIT: Part = {
 };
 const PARTS = [...NSPAWN_PARTS, INIT, program("dbus-daemon", "dbus")];
 const TARGET = "isochron-test.target";
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** Whether a systemd can be booted here; else the test is skipped. */
 export async function requireSystemd(t: TestContext): Promise<boolean> {

@@ -201,7 +201,7 @@ test("a body that says it is larger than allowed is not begun", async () => {
   });
 });
 
-test("the connection of an archive that finds no room is closed at once", { timeout: 30_000 }, async () => {
+test("the connection of an archive that finds no room is closed at once", { timeout: 120_000 }, async () => {
   let closed: () => void = () => undefined;
   const isClosed = new Promise<void>((resolve) => {
     closed = resolve;

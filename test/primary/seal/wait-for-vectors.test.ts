@@ -57,14 +57,15 @@ describe("the wait before the ledger is held", () => {
   test("counts what was made, not by how much the backlog shrank: sources go on", async () => {
     // 1000 are made in a look while as many come: what is missing is made in a fraction of one.
     const pace = new Pace([100], 1000);
-    await waitForVectors(pace.parts(), LIMITS);
+    await waitForVectors(pace.parts(), { ...LIMITS, mostHeldMs: 1000 });
     assert.equal(pace.looks, 1);
   });
 
   test("goes on where nothing is made at all, up to its end", async () => {
     const pace = new Pace([100]);
-    await waitForVectors(pace.parts(), { ...LIMITS, mostMs: 100 });
-    assert.ok(pace.looks >= 3 && pace.looks <= 6, `${pace.looks} looks`);
+    await waitForVectors(pace.parts(), { ...LIMITS, mostMs: 1000 });
+    // No more than there is time for, and on a busy machine far fewer.
+    assert.ok(pace.looks >= 3 && pace.looks <= 51, `${pace.looks} looks`);
   });
 
   test("ends at once for a critical event, and throws when the daemon stops", async () => {

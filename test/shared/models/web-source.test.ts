@@ -247,7 +247,7 @@ test("a transfer that stands still is given up, and one that the operator ends i
   await withRoot({}, stalls, async (_, { origin }) => {
     const ending = new AbortController();
     const url = new URL(`${origin}/stalls`);
-    const { body } = await fetchUrl(url, { signal: ending.signal, idleMs: 50 });
+    const { body } = await fetchUrl(url, { signal: ending.signal, idleMs: 2000 });
     await assert.rejects(body.toArray(), { code: "transfer-failed", message: /nothing came/ });
     const second = await fetchUrl(url, { signal: ending.signal });
     ending.abort();

@@ -107,7 +107,7 @@ class BusFleet {
       env,
       reject: false,
       stdin: "ignore",
-      timeout: 30_000,
+      timeout: 150_000,
     });
     return { stdout, stderr, exitCode };
   }
@@ -120,7 +120,7 @@ interface Answer {
 }
 
 function gdbusCall(name: string, path: string, method: string, args: string[]): string[] {
-  return ["call", "--system", "--dest", name, "--object-path", path, "--method", method, ...args];
+  return ["call", "--system", "--timeout", "120", "--dest", name, "--object-path", path, "--method", method, ...args];
 }
 
 /** `('{"a":"it\\'s"}',)`: a tuple of one string in GVariant's text form, which holds JSON. */
@@ -429,10 +429,12 @@ async function operate(on: BusFleet): Promise<void> {
   );
   // One behind the other on one connection: the second is there before the first can have been answered.
   const client = await BusConnection.connect({ address: on.bus.address });
-  const verify = { destination: PRIMARY[0], path: PRIMARY[1], interface: `${PRIMARY[0]}.Admin`, member: "Verify" };
-  const [done, refused] = await Promise.allSettled([client.call(verify), client.call(verify)]);
+  const target = { destination: PRIMARY[0], path: PRIMARY[1], interface: `${PRIMARY[0]}.Admin`, member: "Verify" };
+  const verify = () => client.call({ ...target, timeoutMs: 300_000 });
+  const [done, refused] = await Promise.allSettled([verify(), verify()]);
   client.close();
-  assert.equal(done.status === "fulfilled" && JSON.parse(done.value[0] as string).verdict, "intact");
+  assert.equal(done.status, "fulfilled", String((done as PromiseRejectedResult).reason));
+  assert.equal(JSON.parse((done as PromiseFulfilledResult<unknown[]>).value[0] as string).verdict, "intact");
   assert.match(String((refused as PromiseRejectedResult).reason), /a verification is under way/);
   assert.equal((refused as PromiseRejectedResult).reason.errorName, "dev.isochron.Error.Busy");
   const found = await on.json(REPLICA, `${REPLICA[0]}.Admin.Verify`, "");

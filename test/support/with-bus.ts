@@ -112,7 +112,7 @@ class PrivateBus implements TestBus {
   }
 
   async gdbus(verb: string, ...args: string[]): Promise<string> {
-    return (await execa("gdbus", [verb, "--address", this.address, ...args], { stdin: "ignore", timeout: 30_000 }))
+    return (await execa("gdbus", [verb, "--address", this.address, ...args], { stdin: "ignore", timeout: 120_000 }))
       .stdout;
   }
 
@@ -121,7 +121,7 @@ class PrivateBus implements TestBus {
   }
 
   async send(...args: string[]): Promise<string> {
-    return (await execa("dbus-send", [`--bus=${this.address}`, ...args], { stdin: "ignore", timeout: 30_000 })).stdout;
+    return (await execa("dbus-send", [`--bus=${this.address}`, ...args], { stdin: "ignore", timeout: 120_000 })).stdout;
   }
 }
 

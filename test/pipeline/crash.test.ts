@@ -105,14 +105,20 @@ describe("a crash", () => {
     });
     after(() => fleet?.stop());
 
-    /** Leaves the replica killed at the newest generation, with the one before (and its accepted head) put back. */
-    async function afterLeaving(change: (newest: number, oldHead: Buffer) => Promise<unknown>): Promise<void> {
+    /** Kills the replica when it has taken another generation, and changes its disk; `oldHead` was accepted before. */
+    async function afterTaking(change: (oldHead: Buffer) => Promise<unknown>): Promise<void> {
       const oldHead = await readFile(store.acceptedHead);
       await ingest(fleet, someEvents(5));
-      const newest = await seal(fleet);
+      await seal(fleet);
       await expectConverged(fleet);
+      await afterLeaving(() => change(oldHead));
+    }
+
+    /** Kills the replica, changes its disk and starts it: it must stand where it stood, and take the next increment. */
+    async function afterLeaving(change: (newest: number) => Promise<unknown>): Promise<void> {
+      const newest = (await primaryStatus(fleet)).ledger.generation;
       await fleet.replica.daemon.kill();
-      await change(newest, oldHead);
+      await change(newest);
       await fleet.replica.daemon.start();
       assert.equal(await readlink(store.current), `generations/${newest}`);
       await ingest(fleet, someEvents(5));
@@ -124,14 +130,14 @@ describe("a crash", () => {
     }
 
     test("after the rename and before current is swapped: the start makes it current", async () => {
-      await afterLeaving(async (_newest, oldHead) => {
+      await afterTaking(async (oldHead) => {
         await unlink(store.current);
         await writeFile(store.acceptedHead, oldHead);
       });
     });
 
     test("after current is swapped and before the accepted head: the start accepts it", async () => {
-      await afterLeaving((_newest, oldHead) => writeFile(store.acceptedHead, oldHead));
+      await afterTaking((oldHead) => writeFile(store.acceptedHead, oldHead));
     });
 
     test("with leftovers of every kind in staging and beside the symlink: the start sweeps them", async () => {
@@ -206,27 +212,17 @@ describe("a crash", () => {
       await expectAnswered(fleet, acks);
     }
 
-    test("in a seal, with its first snapshot only: the start removes it and no number is left out", async () => {
-      await afterLeaving(async (newest) => {
-        await mkdir(store.generation(newest + 1).dir);
-        await snapshotReadOnly(store.live.timing, store.generation(newest + 1).timing);
-      });
-    });
-
     test("in a seal, with its folder only: the start removes it", async () => {
       await afterLeaving((newest) => mkdir(store.generation(newest + 1).dir));
     });
 
-    test("in a seal, with its files begun: they are written again", async () => {
-      await afterLeaving(async () => {
+    test("in a seal, with its first snapshot, its files begun and a torn line: none is left, and no number left out", async () => {
+      await afterLeaving(async (newest) => {
+        await mkdir(store.generation(newest + 1).dir);
+        await snapshotReadOnly(store.live.timing, store.generation(newest + 1).timing);
         await writeFile(`${store.live.checkpoint}.new`, "torn");
         await writeFile(`${store.live.vectorGeneration}.new`, "9");
         await writeFile(`${store.live.spaceFile(spaceName(heuristicSpace))}.new`, "{");
-      });
-    });
-
-    test("in a seal, with a torn line behind the ledger: it is cut off", async () => {
-      await afterLeaving(async () => {
         const last = (await readdir(store.live.entries)).sort().at(-1) as string;
         await writeFile(join(store.live.entries, last), '{"action":"sea', { flag: "a" });
       });

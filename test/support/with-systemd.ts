@@ -27,13 +27,13 @@ const INIT: Part = {
   howToGet: "apt-get install systemd dbus",
   isThere: () => ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].some((path) => existsSync(path)),
 };
-const PARTS = [...NSPAWN_PARTS, INIT, program("dbus-daemon", "dbus")];
+export const SYSTEMD_PARTS = [...NSPAWN_PARTS, INIT, program("dbus-daemon", "dbus")];
 const TARGET = "isochron-test.target";
 const PATIENCE_MS = 120_000;
 
 /** Whether a systemd can be booted here; else the test is skipped. */
 export async function requireSystemd(t: TestContext): Promise<boolean> {
-  for (const part of PARTS) if (!(await requirePart(t, part))) return false;
+  for (const part of SYSTEMD_PARTS) if (!(await requirePart(t, part))) return false;
   return true;
 }
 

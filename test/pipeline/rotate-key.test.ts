@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { openNote, parseVkey, shortKey } from "../../shared/format/signed-note.js";
 import { backUp, restore } from "../support/copy-volume.js";
@@ -17,10 +17,11 @@ import {
   QUIET,
   seal,
   someEvents,
+  startWithEvents,
   storeOf,
   wakeLink,
 } from "../support/drive-fleet.js";
-import { bothAnswer, type Fleet, fleetOf, withFleet } from "../support/start-fleet.js";
+import { bothAnswer, type Fleet, fleetOf, makeFleet, withFleet } from "../support/start-fleet.js";
 import { withMany } from "../support/start-many.js";
 
 const SMALL = { volume: "256M", primary: { ...QUIET, push: { hello_seconds: 1 } } };
@@ -113,61 +114,41 @@ describe("another signing key", () => {
       await wakeLink(fleet);
       await expectConverged(now);
     }));
-
-  test("cannot be the only one while a replica stands on the old one alone, and an old one counts again when it is added", () =>
-    withFleet(SMALL, async (fleet) => {
-      await sealSome(fleet);
-      await expectConverged(fleet);
-      const early = await fleet.replica.run("trust", "--retire", shortOf(fleet.vkey));
-      assert.equal(early.exitCode, 1);
-      assert.match(
-        early.stderr,
-        /newest generation of host1.test\/isochron here is signed by .* alone\nhint: .*seal --force/,
-      );
-      const stranger = await fleet.replica.run("trust", "--retire", "host1.test/isochron+00000000");
-      assert.match(stranger.stderr, /is no key that is trusted here/);
-      const next = await goOver(fleet);
-      // At once: the commit has seen to it that the replica stands on a generation of both.
-      await mustRun(fleet.replica, "trust", "--retire", fleet.vkey);
-      await fleet.replica.daemon.stop();
-      await fleet.replica.daemon.start();
-      await expectConverged({ ...fleet, vkey: next });
-      await mustRun(fleet.replica, "trust", fleet.vkey);
-      assert.deepEqual(trustedIn(await mustRun(fleet.replica, "trust", "--json")).sort(), [fleet.vkey, next].sort());
-      await expectConverged({ ...fleet, vkey: next });
-    }));
-
-  test("is prepared and taken back without a daemon too, and a daemon that finds one prepared signs with both", () =>
-    withFleet(SMALL, async (fleet) => {
-      await sealSome(fleet);
-      await expectConverged(fleet);
-      await fleet.primary.daemon.stop();
-      assert.match(await mustRun(fleet.primary, "key", "rotate", "--prepare", "--dry-run"), /would make the next key/);
-      await mustRun(fleet.primary, "key", "rotate", "--prepare");
-      await mustRun(fleet.primary, "key", "rotate", "--abort");
-      const { next } = JSON.parse(await mustRun(fleet.primary, "key", "rotate", "--prepare", "--json"));
-      const commit = await fleet.primary.run("key", "rotate", "--commit");
-      assert.match(commit.stderr, /nobody listens/);
-      await fleet.primary.daemon.start();
-      await sealSome(fleet);
-      await expectConverged(fleet);
-      assert.deepEqual(await signersOf(fleet, [fleet.vkey, next]), [fleet.vkey, next]);
-      assert.match(await mustRun(fleet.primary, "status"), /^key +the next one is prepared/m);
-      assert.match(await mustRun(fleet.primary, "key", "rotate", "--abort"), /taken back/);
-      await sealSome(fleet);
-      await expectConverged(fleet);
-      assert.deepEqual(await signersOf(fleet, [fleet.vkey, next]), [fleet.vkey]);
-      for (const step of [[], ["--prepare", "--abort"], ["--prepare", "--force"], ["--abort"]]) {
-        const { exitCode, stderr } = await fleet.primary.run("key", "rotate", ...step);
-        assert.deepEqual([exitCode, /^error: (give one|--force goes|no key was)/.test(stderr)], [1, true], stderr);
-      }
-    }));
 });
 
-test("another cosigning key is in the next acks without a restart, and none is refused for it", () =>
-  withFleet(SMALL, async (fleet) => {
+/** One after the other on one fleet: after the last one another key signs. */
+describe("a key of a fleet that runs", () => {
+  let fleet: Fleet;
+  before(async () => {
+    fleet = await makeFleet(SMALL);
+    await startWithEvents(fleet);
+  });
+  after(() => fleet?.stop());
+
+  test("another signing key is prepared and taken back without a daemon too, and a daemon that finds one prepared signs with both", async () => {
+    await fleet.primary.daemon.stop();
+    assert.match(await mustRun(fleet.primary, "key", "rotate", "--prepare", "--dry-run"), /would make the next key/);
+    await mustRun(fleet.primary, "key", "rotate", "--prepare");
+    await mustRun(fleet.primary, "key", "rotate", "--abort");
+    const { next } = JSON.parse(await mustRun(fleet.primary, "key", "rotate", "--prepare", "--json"));
+    const commit = await fleet.primary.run("key", "rotate", "--commit");
+    assert.match(commit.stderr, /nobody listens/);
+    await fleet.primary.daemon.start();
     await sealSome(fleet);
     await expectConverged(fleet);
+    assert.deepEqual(await signersOf(fleet, [fleet.vkey, next]), [fleet.vkey, next]);
+    assert.match(await mustRun(fleet.primary, "status"), /^key +the next one is prepared/m);
+    assert.match(await mustRun(fleet.primary, "key", "rotate", "--abort"), /taken back/);
+    await sealSome(fleet);
+    await expectConverged(fleet);
+    assert.deepEqual(await signersOf(fleet, [fleet.vkey, next]), [fleet.vkey]);
+    for (const step of [[], ["--prepare", "--abort"], ["--prepare", "--force"], ["--abort"]]) {
+      const { exitCode, stderr } = await fleet.primary.run("key", "rotate", ...step);
+      assert.deepEqual([exitCode, /^error: (give one|--force goes|no key was)/.test(stderr)], [1, true], stderr);
+    }
+  });
+
+  test("another cosigning key is in the next acks without a restart, and none is refused for it", async () => {
     const [old, planned] = [
       await cosignKeyOf(fleet),
       JSON.parse(await mustRun(fleet.replica, "key", "rotate", "--dry-run", "--json")),
@@ -208,7 +189,28 @@ test("another cosigning key is in the next acks without a restart, and none is r
     }
     await sealSome(fleet);
     await expectConverged(fleet);
-  }));
+  });
+
+  test("another signing key cannot be the only one while a replica stands on the old one alone, and an old one counts again when it is added", async () => {
+    const early = await fleet.replica.run("trust", "--retire", shortOf(fleet.vkey));
+    assert.equal(early.exitCode, 1);
+    assert.match(
+      early.stderr,
+      /newest generation of host1.test\/isochron here is signed by .* alone\nhint: .*seal --force/,
+    );
+    const stranger = await fleet.replica.run("trust", "--retire", "host1.test/isochron+00000000");
+    assert.match(stranger.stderr, /is no key that is trusted here/);
+    const next = await goOver(fleet);
+    // At once: the commit has seen to it that the replica stands on a generation of both.
+    await mustRun(fleet.replica, "trust", "--retire", fleet.vkey);
+    await fleet.replica.daemon.stop();
+    await fleet.replica.daemon.start();
+    await expectConverged({ ...fleet, vkey: next });
+    await mustRun(fleet.replica, "trust", fleet.vkey);
+    assert.deepEqual(trustedIn(await mustRun(fleet.replica, "trust", "--json")).sort(), [fleet.vkey, next].sort());
+    await expectConverged({ ...fleet, vkey: next });
+  });
+});
 
 async function cosignKeyOf(fleet: Fleet): Promise<string> {
   return (await mustRun(fleet.replica, "key")).trim();
@@ -232,11 +234,12 @@ async function sealSome(fleet: Fleet): Promise<number> {
 function keepWriting(fleet: Fleet): () => Promise<void> {
   let [isWanted, rounds] = [true, 0];
   const writing = (async () => {
+    const from = (await primaryStatus(fleet)).ledger.generation;
     while ((isWanted || rounds < 2) && rounds < 8) {
       await ingest(fleet, someEvents(3, `round ${rounds}`));
       await askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/seal", method: "POST", body: {} });
       rounds += 1;
-      await linkBecomes(fleet, ({ generation = 0 }) => generation >= rounds);
+      await linkBecomes(fleet, ({ generation = 0 }) => generation >= from + rounds);
     }
   })();
   return async () => {

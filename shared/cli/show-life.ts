@@ -30,7 +30,7 @@ const EXTENSION = "EXTEND_TIMEOUT_USEC=120000000";
  * status. A wait may end in the middle of a line, and what was read of it is kept. One in vain is longer than a beat and counts
  * for two: signs for a loop that is held must not go out later than its own.
  */
-const SCRIPT = `line= sign= status= wait=0
+export const LIFE_SCRIPT = `line= sign= status= wait=0
 while :; do
   alive=1 note=
   IFS= read -r -t "$2" more
@@ -58,7 +58,13 @@ export class LifeSigns {
   start(): void {
     if (process.env.NOTIFY_SOCKET === undefined) return;
     const everyMs = (watchdogTimeMs() ?? WITHOUT_WATCHDOG_MS) / (2 * BEATS);
-    const args = [...PLAIN_BASH, SCRIPT, "isochron-life", String(process.pid), ((1.5 * everyMs) / 1000).toFixed(3)];
+    const args = [
+      ...PLAIN_BASH,
+      LIFE_SCRIPT,
+      "isochron-life",
+      String(process.pid),
+      ((1.5 * everyMs) / 1000).toFixed(3),
+    ];
     this.#shell = spawn("bash", args, { stdio: ["pipe", "ignore", "ignore"] });
     // Without it the watchdog ends the daemon, as it should; an error that nobody hears would end it at once.
     this.#shell.on("error", () => undefined);

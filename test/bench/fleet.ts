@@ -16,7 +16,8 @@ import { percentile } from "./percentile.js";
 const REPLICAS = 20;
 const EVENTS = 100;
 const PAUSE_MS = 250;
-const ASK_PAUSE_MS = 2;
+/** Between two questions of one reader: at first, then half as long again each time, up to the most. */
+const ASK_PAUSE_MS = { first: 2, growth: 1.5, most: 20 };
 const GIVE_UP_MS = 30_000;
 const GOAL_RATIO = 3;
 
@@ -120,8 +121,8 @@ async function openReader(many: ManyFleet, index: number): Promise<Reader> {
 }
 
 /**
- * Hears from the kernel when `current` is swapped, and only then asks: twenty replicas asked all the time would have no
- * processor left for their work.
+ * Hears from the kernel when `current` is swapped, and only then asks, less often the longer it takes: twenty replicas asked all
+ * the time would have no processor left for their work.
  */
 class Reader {
   readonly #watcher: FSWatcher;
@@ -146,9 +147,11 @@ class Reader {
 
   async untilAnswered(seq: number): Promise<void> {
     const deadline = performance.now() + GIVE_UP_MS;
+    let pauseMs = ASK_PAUSE_MS.first;
     while (performance.now() < deadline) {
       if ((await this.#status(`/v1/event?seq=${seq}`)) === 200) return;
-      await sleep(ASK_PAUSE_MS);
+      await sleep(pauseMs);
+      pauseMs = Math.min(ASK_PAUSE_MS.most, pauseMs * ASK_PAUSE_MS.growth);
     }
     throw new Error(`${this.#socketPath} never answered with event ${seq}`);
   }

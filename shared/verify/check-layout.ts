@@ -34,12 +34,14 @@ export class GenerationFiles {
     return this.names("vector").filter((name) => this.#folders.has(`vector/${name}`));
   }
 
-  /** `dir`: the generation's own folder. */
+  /** `dir`: the generation's own folder. @throws VerifyError `incomplete` for a file that has gone since it was found */
   note(dir: string, folder: string, found: readonly Dirent[]): void {
     this.#folders.set(folder, found.map(({ name }) => name).sort());
-    for (const entry of found.filter((one) => one.isFile())) {
-      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      this.#sizes.set(path, statSync(join(dir, path)).size);
+    for (const { name } of found.filter((one) => one.isFile())) {
+      const path = pathOf(folder, name);
+      const info = statSync(join(dir, path), { throwIfNoEntry: false });
+      if (!info) throw missing(folder, name);
+      this.#sizes.set(path, info.size);
     }
   }
 }
@@ -100,11 +102,13 @@ function listFolder(dir: string, name: string): Dirent[] {
 }
 
 function outOfPlace(folder: string, name: string): VerifyError {
-  const file = folder === "" ? name : `${folder}/${name}`;
-  return new VerifyError("tampered", { file }, "this has no place in a generation");
+  return new VerifyError("tampered", { file: pathOf(folder, name) }, "this has no place in a generation");
 }
 
 function missing(folder: string, name: string): VerifyError {
-  const file = folder === "" ? name : `${folder}/${name}`;
-  return new VerifyError("incomplete", { file }, "this part of the generation is missing");
+  return new VerifyError("incomplete", { file: pathOf(folder, name) }, "this part of the generation is missing");
+}
+
+function pathOf(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
 }

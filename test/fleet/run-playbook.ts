@@ -56,7 +56,10 @@ export async function runPlaybook(controller: Controller, playbook: string, ...a
   });
   const seconds = Math.round((performance.now() - since) / 1000);
   controller.say(`${[playbook, ...args].join(" ")}: ${seconds} s`);
-  if (LOGS) await appendFile(join(LOGS, "playbooks.log"), `\n$ ${[playbook, ...args].join(" ")}\n${result.all}\n`);
+  if (LOGS) {
+    await mkdir(LOGS, { recursive: true });
+    await appendFile(join(LOGS, "playbooks.log"), `\n$ ${[playbook, ...args].join(" ")}\n${result.all}\n`);
+  }
   return { exitCode: result.exitCode, output: result.all, recap: readRecap(result.all) };
 }
 

@@ -5,7 +5,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 
 /** As much as is read in the turn. */
-export const SMALL_READ_BYTES = 64 * 1024;
+const SMALL_READ_BYTES = 64 * 1024;
 
 /** `lengthBytes` from `offset`, fewer where the file ends; `undefined` where it cannot be opened. */
 export async function readPart(path: string, offset: number, lengthBytes: number): Promise<Buffer | undefined> {

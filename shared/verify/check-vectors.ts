@@ -1,7 +1,6 @@
 // Vector rows against the seals that commit to them: each run where the last one ended, with its hash; no row and no
 // space that no seal names.
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { FormatError } from "../format/format-error.js";
 import { sha256Hex } from "../format/hash.js";
@@ -12,6 +11,7 @@ import type { TreeLayout } from "../store/layout.js";
 import { readPart } from "../store/read-part.js";
 import { checkLate, type LateBefore } from "./check-late.js";
 import type { GenerationFiles } from "./check-layout.js";
+import { readWhole } from "./read-whole.js";
 import { VerifyError } from "./verify-error.js";
 import type { FoundSeal } from "./walk-range.js";
 
@@ -59,13 +59,8 @@ function readWidth(tree: TreeLayout, space: string, definition: string): number 
 }
 
 function readDefinition(tree: TreeLayout, space: string): Buffer {
-  try {
-    return readFileSync(tree.spaceFile(space));
-  } catch (cause) {
-    throw new VerifyError("incomplete", { file: `vector/${space}/space.json` }, "the space has no definition", {
-      cause,
-    });
-  }
+  const file = `vector/${space}/space.json`;
+  return readWhole(tree.spaceFile(space), file, "incomplete", "the space has no definition");
 }
 
 function widthOf(text: string, space: string, file: string): number {

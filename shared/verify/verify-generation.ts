@@ -1,7 +1,6 @@
 // Verifies a generation: every new entry hashed as stored, chain links, payloads, tree, root, seals, vector rows. The
 // same walk serves `verify` (from nothing) and a replica's arrival (from the last accepted head). A generation that
 // passes is what the signer sealed, byte for byte, from `from.size` on; nothing that fails may be promoted.
-import { readFileSync } from "node:fs";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import type { SeqRanges } from "../format/seq-ranges.js";
 import { claimedSigners, type NoteVerifier, openNote, shortKey } from "../format/signed-note.js";
@@ -9,11 +8,11 @@ import { MerkleTree } from "../format/tree.js";
 import type { ElementHead } from "../store/element-heads.js";
 import type { TreeLayout } from "../store/layout.js";
 import type { EventPlace } from "../store/read-events.js";
-import { readPart, SMALL_READ_BYTES } from "../store/read-part.js";
 import { allInOrder } from "./all-in-order.js";
 import { checkLayout, GenerationFiles } from "./check-layout.js";
 import { checkTreeFiles } from "./check-tree-files.js";
 import { checkVectors, type RowCounts } from "./check-vectors.js";
+import { readWhole } from "./read-whole.js";
 import { VerifyError } from "./verify-error.js";
 import { type WalkThreads, walkEvents } from "./walk-events.js";
 
@@ -113,12 +112,7 @@ export async function verifyGeneration(options: GenerationToVerify): Promise<Ver
 
 function openCheckpoint(tree: TreeLayout, keys: readonly NoteVerifier[]): { note: string; checkpoint: Checkpoint } {
   const place = { file: "timing/checkpoint" };
-  let note: string;
-  try {
-    note = readFileSync(tree.checkpoint, "utf8");
-  } catch (cause) {
-    throw new VerifyError("unsigned", place, "there is no checkpoint", { cause });
-  }
+  const note = readWhole(tree.checkpoint, place.file, "unsigned", "there is no checkpoint").toString();
   try {
     const opened = openNote(note, keys);
     const checkpoint = parseCheckpoint(opened.text);
@@ -136,9 +130,8 @@ function openCheckpoint(tree: TreeLayout, keys: readonly NoteVerifier[]): { note
 /** The number stands in the seal entry (in `timing`) and beside the vectors: two snapshots of one moment say the same. */
 async function checkGenerationNumber(options: GenerationToVerify, sealed: number): Promise<void> {
   const place = { file: "vector/generation" };
-  const bytes = await readPart(options.tree.vectorGeneration, 0, SMALL_READ_BYTES);
-  if (!bytes) throw new VerifyError("incomplete", place, "the generation's number is missing");
-  const text = bytes.toString();
+  const missing = "the generation's number is missing";
+  const text = readWhole(options.tree.vectorGeneration, place.file, "incomplete", missing).toString();
   if (text !== `${sealed}\n`) {
     throw new VerifyError(
       "tampered",

@@ -6,7 +6,7 @@ import type { CodecExperience } from "./codec-experience.js";
 import type { LinkPath } from "./transfer-time.js";
 
 /** What the link used last stays while it takes at most so much longer than the best. */
-export const STAY_FACTOR = 1.1;
+export const STAY_FACTOR = 1.07;
 /** Times so near to each other are the same: then the codec with the least processor time is taken. */
 const SAME_FACTOR = 1.03;
 

@@ -1,10 +1,9 @@
 // The promoted layer: answers from the catalog, and from the stored bytes it points at. Every statement leaves out rows
 // at or above `below`, so rows of a catch-up under way are never seen.
-import type { Statement } from "better-sqlite3";
 import { segmentName } from "../format/segment-name.js";
 import type { Catalog } from "./catalog.js";
 import { listElements } from "./catalog-elements.js";
-import { readRows, SELECT_EVENTS as SELECT } from "./catalog-rows.js";
+import { type Prepare, readRows, SELECT_EVENTS as SELECT } from "./catalog-rows.js";
 import { WORD_WEIGHTS } from "./catalog-schema.js";
 import { countAhead, groupEvents } from "./catalog-spans.js";
 import { CatalogTallies } from "./catalog-tallies.js";
@@ -23,12 +22,11 @@ import type { StoredReader } from "./read-stored.js";
 import type { Tallies } from "./tallies.js";
 
 export class CatalogLayer implements EventLayer {
-  readonly #catalog: Catalog;
+  readonly #prepare: Prepare;
   readonly #reader: () => StoredReader;
-  readonly #statements = new Map<string, Statement>();
 
   constructor(catalog: Catalog, reader: () => StoredReader) {
-    this.#catalog = catalog;
+    this.#prepare = catalog.prepare;
     this.#reader = reader;
   }
 
@@ -188,14 +186,6 @@ export class CatalogLayer implements EventLayer {
   #idOf(table: "elements" | "names", name: string): number | undefined {
     return this.#prepare(`SELECT id FROM ${table} WHERE name = ?`).pluck().get(name) as number | undefined;
   }
-
-  readonly #prepare = (sql: string): Statement => {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const statement = this.#catalog.db.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  };
 }
 
 function anyOf(words: readonly string[]): string {

@@ -19,6 +19,9 @@ export interface CatalogMeta {
   filled: number;
 }
 
+/** The checkpoint that a catch-up ends at. */
+type Complete = Pick<CatalogMeta, "generation" | "size" | "root">;
+
 /** One event on its way into the catalog. */
 export interface CatalogRow {
   seq: number;
@@ -57,6 +60,8 @@ const MOST_INTERNED = 100_000;
 
 export class Catalog {
   readonly db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+  readonly #fill: Database.Transaction<(rows: readonly CatalogRow[], complete: Complete | undefined) => void>;
   readonly #insert: Database.Statement;
   readonly #insertWords: Database.Statement;
   readonly #interned = { elements: new Map<string, number>(), names: new Map<string, number>() };
@@ -79,6 +84,7 @@ export class Catalog {
     this.#lookUp = each((table) => `SELECT id FROM ${table} WHERE name = ?`);
     this.#add = each((table) => `INSERT INTO ${table} (name) VALUES (?)`);
     this.#tallies = new TallyWriter(db);
+    this.#fill = db.transaction((rows, complete) => this.#write(rows, complete));
   }
 
   /** Opens the catalog at `path`, or makes an empty one. @throws CatalogDamage */
@@ -100,14 +106,23 @@ export class Catalog {
     }
   }
 
+  /** The statement of an SQL text, which is parsed once: that costs more than most of them take to run. */
+  readonly prepare = (sql: string): Database.Statement => {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const statement = this.db.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  };
+
   meta(): CatalogMeta {
-    return this.db.prepare("SELECT store, generation, size, root, filled FROM meta").get() as CatalogMeta;
+    return this.prepare("SELECT store, generation, size, root, filled FROM meta").get() as CatalogMeta;
   }
 
   /** Adds rows in one transaction. `complete` ends a catch-up: from then on the catalog answers for that checkpoint. */
-  fill(rows: readonly CatalogRow[], complete?: Pick<CatalogMeta, "generation" | "size" | "root">): void {
+  fill(rows: readonly CatalogRow[], complete?: Complete): void {
     try {
-      this.db.transaction(() => this.#fill(rows, complete))();
+      this.#fill(rows, complete);
     } catch (error) {
       // Ids that the transaction gave out are gone with it; a next attempt must not write rows that name them.
       for (const memory of Object.values(this.#interned)) memory.clear();
@@ -136,14 +151,14 @@ export class Catalog {
     return this.#store;
   }
 
-  #fill(rows: readonly CatalogRow[], complete: Pick<CatalogMeta, "generation" | "size" | "root"> | undefined): void {
+  #write(rows: readonly CatalogRow[], complete: Complete | undefined): void {
     for (const row of rows) this.#insertRow(row);
     this.#tallies.flush();
     const last = rows.at(-1);
-    if (last) this.db.prepare("UPDATE meta SET filled = ?").run(last.seq + 1);
+    if (last) this.prepare("UPDATE meta SET filled = ?").run(last.seq + 1);
     if (!complete) return;
     const { generation, size, root } = complete;
-    this.db.prepare("UPDATE meta SET generation = ?, size = ?, root = ?").run(generation, size, root);
+    this.prepare("UPDATE meta SET generation = ?, size = ?, root = ?").run(generation, size, root);
   }
 
   #idsOf(row: CatalogRow): Named<number> {

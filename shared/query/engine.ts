@@ -121,7 +121,7 @@ export class QueryEngine {
     this.#lookedUp = true;
     for (const { uuid, store } of this.#stores.values()) {
       await this.#orLog(uuid, async () => {
-        const current = await store.currentGeneration();
+        const current = store.currentGeneration();
         if (current === undefined) return;
         const answered = await store.promote(current);
         onAnswered?.(uuid, answered);

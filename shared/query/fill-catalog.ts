@@ -59,7 +59,7 @@ export async function fillCatalog({ catalog, tree, generation, checkpoint, log, 
 
 /** Where the last filled event's lines start, so that reading resumes there. */
 export function lastPlaces(catalog: Catalog): { seq: number; entry: LinePlace; payload: LinePlace } | undefined {
-  const row = catalog.db
+  const row = catalog
     .prepare(
       "SELECT seq, entry_file, entry_offset, payload_file, payload_offset FROM entries ORDER BY seq DESC LIMIT 1",
     )

@@ -1,6 +1,7 @@
 // One store as the engine holds it: its catalog, its vector indexes, the generation it answers for. `promote` brings all
 // of them up to a generation and only then moves the answers on. An index that does not fit the store is deleted.
-import { access, constants, readdir, readFile, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { access, constants, readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { FormatError } from "../format/format-error.js";
@@ -62,9 +63,9 @@ export class QueryStore {
   }
 
   /** The number that `<store>/current` names, or undefined if nothing has been promoted yet. */
-  async currentGeneration(): Promise<number | undefined> {
+  currentGeneration(): number | undefined {
     try {
-      return Number(basename(await readlink(this.#options.layout.current)));
+      return Number(basename(readlinkSync(this.#options.layout.current)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;
@@ -99,7 +100,7 @@ export class QueryStore {
     this.#work = this.#work
       .then(async () => {
         await this.#discard();
-        const current = await this.currentGeneration();
+        const current = this.currentGeneration();
         if (current !== undefined) await this.#promoteOnce(current);
       })
       .catch((error) => this.#options.log.error("catalog cannot be built", { store: this.#options.uuid, error }))
@@ -135,8 +136,10 @@ export class QueryStore {
   async #promoteOnce(wanted: number): Promise<Promoted> {
     const { layout, signal, log } = this.#options;
     if (this.#answering && this.#answering.generation >= wanted) return this.#answered();
-    const generation = Math.max(wanted, (await this.currentGeneration()) ?? 0);
+    const generation = Math.max(wanted, this.currentGeneration() ?? 0);
     const tree = layout.generation(generation);
+    // The first look goes through the thread pool: where the disk does not answer, this waits and queries do not. What follows is
+    // small and beside it, and is read in the turn (`read-part.ts`).
     const checkpoint = parseCheckpoint(openNote(await readFile(tree.checkpoint, "utf8"), []).text);
     const reader = new StoredReader(tree, new TreeLayout(layout.current));
     try {
@@ -177,7 +180,7 @@ export class QueryStore {
 
   async #advanceSpaces(tree: TreeLayout, size: number): Promise<void> {
     const { layout, pool, log } = this.#options;
-    for (const folder of await readdir(tree.vector, { withFileTypes: true })) {
+    for (const folder of readdirSync(tree.vector, { withFileTypes: true })) {
       const { name } = folder;
       if (!folder.isDirectory() || !isSpaceName(name)) continue;
       const known = this.#spaces.get(name);
@@ -185,7 +188,7 @@ export class QueryStore {
         await known.advance(tree.space(name), size);
         continue;
       }
-      const space = await this.#readSpace(tree, name);
+      const space = this.#readSpace(tree, name);
       if (!space) continue;
       const currentDir = new TreeLayout(layout.current).space(name);
       const index = new VectorIndex({ dir: layout.segments(name), space, pool, log, currentDir });
@@ -196,9 +199,9 @@ export class QueryStore {
   }
 
   /** A space that a later version wrote answers nothing here, and keeps no other from answering. */
-  async #readSpace(tree: TreeLayout, name: string): Promise<Space | undefined> {
+  #readSpace(tree: TreeLayout, name: string): Space | undefined {
     try {
-      return parseSpace(await readFile(tree.spaceFile(name), "utf8"));
+      return parseSpace(readFileSync(tree.spaceFile(name), "utf8"));
     } catch (error) {
       if (!(error instanceof FormatError) || error.code !== "newer-space") throw error;
       this.#options.log.warn("a space is left out", { store: this.#options.uuid, space: name, error });
@@ -237,7 +240,7 @@ function checkSameLedger(catalog: Catalog, reader: StoredReader, checkpoint: Che
     throw new CatalogDamage("the catalog was built from a ledger with another root");
   }
   if (filled === 0) return;
-  const last = catalog.db
+  const last = catalog
     .prepare("SELECT hash FROM entries WHERE seq = ?")
     .pluck()
     .get(filled - 1) as Buffer;

@@ -1,11 +1,13 @@
 // A sealed HNSW segment on disk: `<first>-<rows>.hnsw`, its rows' sequence numbers beside it, and a sidecar that says what
 // hnswlib's own file does not. The sidecar is written last: without it there is no segment.
+import { closeSync } from "node:fs";
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { sha256Hex } from "../format/hash.js";
 import type { Space } from "../format/space.js";
 import { type RowShape, rowBytes } from "../format/vector-row.js";
+import { readInto } from "../store/read-part.js";
 import type { BuildAnswer, SegmentShape } from "./hnsw-message.js";
 import type { RowRange } from "./plan-segments.js";
 import { parseSeqs, type SegmentSeqs } from "./segment-seqs.js";
@@ -129,11 +131,11 @@ async function readRow(rows: RowFiles, shape: RowShape, position: number): Promi
   const file = rows.files.find(({ first, rows: length }) => position >= first && position < first + length);
   if (!file) throw new Error(`there is no row ${position}`);
   const bytes = Buffer.alloc(rowBytes(shape));
-  const handle = await openRows(rows, file.name);
+  const fd = openRows(rows, file.name);
   try {
-    await handle.read(bytes, 0, bytes.length, (position - file.first) * bytes.length);
+    await readInto(fd, bytes, (position - file.first) * bytes.length);
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
   return bytes;
 }

@@ -63,7 +63,7 @@ export class VectorIndex {
   async open(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
     const { dir, space, currentDir } = this.#options;
     await mkdir(dir, { recursive: true });
-    const files = await listRows(rowsDir, space, currentDir);
+    const files = listRows(rowsDir, space, currentDir);
     const found = await findSegments(dir, space, files);
     await this.#readSeqs(files, found, size);
     this.#files = files;
@@ -75,7 +75,7 @@ export class VectorIndex {
   /** Moves on to a later generation's rows. Once it resolves, answers hold them all. */
   async advance(rowsDir: string, size = Number.POSITIVE_INFINITY): Promise<void> {
     const { space, currentDir, log } = this.#options;
-    const files = await listRows(rowsDir, space, currentDir);
+    const files = listRows(rowsDir, space, currentDir);
     const filler = new RowTableFiller(this.#table, size);
     for await (const chunk of readRowChunks(files, space, this.#table.rows, files.rows)) {
       filler.addChunk(chunk);

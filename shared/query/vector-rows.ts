@@ -1,10 +1,12 @@
 // Reads the rows of one space in one generation by position: rows are numbered through all `.vec` files in name order.
 // Positions never change, because the files only grow at the end.
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { scaleToUnit } from "../embed/unit-vector.js";
 import { VALUE_FORMATS, type Words, wordsOf } from "../format/row-values.js";
 import { type RowShape, rowBytes, SEQ_BYTES, seqAt } from "../format/vector-row.js";
+import { listSegments } from "../store/read-lines.js";
+import { readInto } from "../store/read-part.js";
 import type { RowBlock } from "./nearest-rows.js";
 
 export interface RowFiles {
@@ -25,11 +27,10 @@ export interface RowChunk extends RowBlock {
 const CHUNK_BYTES = 1024 * 1024;
 const SEQ_WORDS = SEQ_BYTES / 4;
 
-export async function listRows(dir: string, shape: RowShape, laterDir: string): Promise<RowFiles> {
-  const names = (await readdir(dir)).filter((name) => /^\d{20}\.vec$/.test(name)).sort();
+export function listRows(dir: string, shape: RowShape, laterDir: string): RowFiles {
   const list: RowFiles = { dir, laterDir, files: [], rows: 0 };
-  for (const name of names) {
-    const rows = Math.floor((await stat(join(dir, name))).size / rowBytes(shape));
+  for (const name of listSegments(dir, "vec")) {
+    const rows = Math.floor(statSync(join(dir, name)).size / rowBytes(shape));
     list.files.push({ name, first: list.rows, rows });
     list.rows += rows;
   }
@@ -49,28 +50,29 @@ export async function* readRowChunks(
     const end = Math.min(to, file.first + file.rows);
     let at = Math.max(from, file.first);
     if (at >= end) continue;
-    const handle = await openRows(list, file.name);
+    const fd = openRows(list, file.name);
     try {
       while (at < end) {
         const rows = Math.min(most, end - at);
         const bytes = Buffer.from(new ArrayBuffer(rows * width));
-        const { bytesRead } = await handle.read(bytes, 0, bytes.length, (at - file.first) * width);
+        const bytesRead = await readInto(fd, bytes, (at - file.first) * width);
         if (bytesRead < bytes.length) throw new Error(`${file.name} is shorter than it was`);
         yield chunkOf(wordsOf(bytes), at, rows, shape);
         at += rows;
       }
     } finally {
-      await handle.close();
+      closeSync(fd);
     }
   }
 }
 
-export async function openRows({ dir, laterDir }: RowFiles, name: string): Promise<FileHandle> {
+/** A file descriptor, which is the caller's to close. */
+export function openRows({ dir, laterDir }: RowFiles, name: string): number {
   try {
-    return await open(join(dir, name), "r");
+    return openSync(join(dir, name), "r");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return open(join(laterDir, name), "r");
+    return openSync(join(laterDir, name), "r");
   }
 }
 

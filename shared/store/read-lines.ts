@@ -1,10 +1,10 @@
 // Reads the append-only line files (`entries/`, `payloads/`) in ledger order. Lines come as stored bytes, so that they
 // can be hashed as stored. A last line without its newline is reported, never passed off as a line.
-import { closeSync, openSync, readdirSync, read as readInPool, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { firstSeqOf } from "../format/segment-name.js";
+import { readInto } from "./read-part.js";
 
 export interface StoredLine {
   seq: number;
@@ -211,11 +211,6 @@ async function readOn(fd: number, rest: Buffer, offset: number, readBytes: numbe
   const moreBytes = Math.max(readBytes, rest.length);
   const chunk = Buffer.allocUnsafe(rest.length + moreBytes);
   rest.copy(chunk);
-  const [at, from] = [rest.length, offset + rest.length];
-  // A few lines are read in the turn: see `read-part.ts`.
-  const isLittle = moreBytes <= FIRST_READ_BYTES;
-  const bytesRead = isLittle
-    ? readSync(fd, chunk, at, moreBytes, from)
-    : (await promisify(readInPool)(fd, chunk, at, moreBytes, from)).bytesRead;
+  const bytesRead = await readInto(fd, chunk.subarray(rest.length), offset + rest.length);
   return chunk.subarray(0, rest.length + bytesRead);
 }

@@ -1,5 +1,6 @@
 // The `fleet` bench: from the ack of a critical event until replicas answer with it, for one replica and for twenty on this
-// machine. Of the twenty, the last one counts, and each by itself. The yardstick is the one replica, in the same run.
+// machine. Of the twenty, the last one counts, and each by itself. The yardstick is the one replica, in the same run. What twenty
+// receives at once cost this machine in any case is told by a second one: bare `btrfs receive`, for one and for twenty.
 import { existsSync, type FSWatcher, watch } from "node:fs";
 import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
@@ -12,14 +13,16 @@ import { eachOf, type ManyFleet, withMany } from "../support/start-many.js";
 import type { BenchRow } from "./bench-row.js";
 import { eventLine } from "./make-events.js";
 import { percentile } from "./percentile.js";
+import { type RawReceives, timeRawReceives } from "./raw-receives.js";
 
 const REPLICAS = 20;
 const EVENTS = 100;
 /** Daemons run for months: what they do for the first time, or compile while they do it, is not what is asked. */
 const WARM_UPS = 20;
 const PAUSE_MS = 250;
-/** Between two questions of one reader: at first, then half as long again each time, up to the most. */
-const ASK_PAUSE_MS = { first: 2, growth: 1.5, most: 20 };
+/** Between two questions of one reader: this share of the time that has gone since the event, so that all are off by the same share. */
+const ASK_SHARE = 0.05;
+const ASK_LEAST_MS = 2;
 const GIVE_UP_MS = 30_000;
 const GOAL_RATIO = 3;
 
@@ -32,7 +35,12 @@ interface Times {
 
 /** Two fleets, of one replica and of twenty, get an event in turns: what else the machine does falls on both alike. */
 export async function benchFleet(): Promise<BenchRow[]> {
-  const [one, many] = await withProbe(1, (one) => withProbe(REPLICAS, (many) => timeInTurns(one, many)));
+  const { one, many, raw } = await withProbe(1, (one) =>
+    withProbe(REPLICAS, async (many) => {
+      await timeInTurns(one, many);
+      return { one: one.times, many: many.times, raw: await many.timeRaw() };
+    }),
+  );
   const rows: BenchRow[] = [];
   for (const percent of [50, 99]) {
     const yardstick = percentile(one.last, percent);
@@ -40,10 +48,12 @@ export async function benchFleet(): Promise<BenchRow[]> {
     rows.push(row(`${REPLICAS} replicas, each, p${percent}`, percentile(many.each, percent), yardstick, undefined));
     rows.push(row(`${REPLICAS} replicas, the last, p${percent}`, percentile(many.last, percent), yardstick, goal));
   }
+  const metric = `raw btrfs receive, ${REPLICAS} at once, p50`;
+  rows.push(row(metric, percentile(raw.all, 50), percentile(raw.one, 50), undefined));
   return rows;
 }
 
-async function timeInTurns(one: FleetProbe, many: FleetProbe): Promise<[Times, Times]> {
+async function timeInTurns(one: FleetProbe, many: FleetProbe): Promise<void> {
   for (let i = 0; i < WARM_UPS + EVENTS; i += 1) {
     // Whoever comes first finds the processor's caches as the other has left them.
     for (const probe of i % 2 === 0 ? [one, many] : [many, one]) {
@@ -52,7 +62,6 @@ async function timeInTurns(one: FleetProbe, many: FleetProbe): Promise<[Times, T
     }
   }
   for (const { times } of [one, many]) for (const list of [times.each, times.last]) list.sort((a, b) => a - b);
-  return [one.times, many.times];
 }
 
 async function withProbe<T>(replicas: number, body: (probe: FleetProbe) => Promise<T>): Promise<T> {
@@ -67,7 +76,7 @@ async function withProbe<T>(replicas: number, body: (probe: FleetProbe) => Promi
     await eachOf([...many.replicas.keys()], (index) => replicaAnswers(fleetOf(many, index), 1));
     const readers = await Promise.all(many.replicas.map((_, index) => openReader(many, index)));
     try {
-      return await body(new FleetProbe(writer, readers));
+      return await body(new FleetProbe(many, writer, readers));
     } finally {
       writer.close();
       for (const reader of readers) reader.close();
@@ -78,10 +87,12 @@ async function withProbe<T>(replicas: number, body: (probe: FleetProbe) => Promi
 /** A fleet that is up, with a way in and a way to ask each of its replicas. */
 class FleetProbe {
   readonly times: Times = { each: [], last: [] };
+  readonly #many: ManyFleet;
   readonly #writer: Writer;
   readonly #readers: readonly Reader[];
 
-  constructor(writer: Writer, readers: readonly Reader[]) {
+  constructor(many: ManyFleet, writer: Writer, readers: readonly Reader[]) {
+    this.#many = many;
     this.#writer = writer;
     this.#readers = readers;
   }
@@ -92,13 +103,18 @@ class FleetProbe {
     const answered = await Promise.all(
       this.#readers.map(async (reader, i) => {
         await promotions[i];
-        await reader.untilAnswered(seq);
+        await reader.untilAnswered(seq, ackedAt);
         return performance.now() - ackedAt;
       }),
     );
     if (!counts) return;
     this.times.each.push(...answered);
     this.times.last.push(Math.max(...answered));
+  }
+
+  /** Ends the fleet's daemons. */
+  timeRaw(): Promise<RawReceives> {
+    return timeRawReceives(this.#many, () => this.#writer.send(eventLine(0, { priority: "critical" })));
   }
 }
 
@@ -166,13 +182,11 @@ class Reader {
     });
   }
 
-  async untilAnswered(seq: number): Promise<void> {
+  async untilAnswered(seq: number, sinceMs: number): Promise<void> {
     const deadline = performance.now() + GIVE_UP_MS;
-    let pauseMs = ASK_PAUSE_MS.first;
     while (performance.now() < deadline) {
       if ((await this.#status(`/v1/event?seq=${seq}`)) === 200) return;
-      await sleep(pauseMs);
-      pauseMs = Math.min(ASK_PAUSE_MS.most, pauseMs * ASK_PAUSE_MS.growth);
+      await sleep(Math.max(ASK_LEAST_MS, (performance.now() - sinceMs) * ASK_SHARE));
     }
     throw new Error(`${this.#socketPath} never answered with event ${seq}`);
   }

@@ -51,7 +51,7 @@ async function benchDtype(
     await mkdir(dir);
     const rows = vectors.map((vector, seq) => ({ seq, vector }));
     await writeFile(join(dir, FIRST_FILE), formatRows(rows, space));
-    const files = await listRows(dir, space, dir);
+    const files = listRows(dir, space, dir);
     const scanned = await answerAll(queries, (query) => scanAll(readRowChunks(files, space, 0, ROWS), query));
     const indexed = await answerFromIndex(root, dir, space, queries);
     return report(dtype, rowBytes(space), { scanned, indexed, brute });

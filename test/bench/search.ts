@@ -161,7 +161,7 @@ async function measureBare(dir: string, queries: Float32Array[]): Promise<Omit<M
 async function exactNeighbours(rowsDir: string, queries: Float32Array[]): Promise<number[][]> {
   const dimensions = (queries[0] as Float32Array).length;
   const best = queries.map(() => new BestHits(K));
-  const files = await listRows(rowsDir, testSpace(dimensions), rowsDir);
+  const files = listRows(rowsDir, testSpace(dimensions), rowsDir);
   for await (const block of readRowChunks(files, testSpace(dimensions), 0, files.rows)) {
     for (const [q, query] of queries.entries()) scanBlock(block, 0, files.rows, query, true, best[q] as BestHits);
   }

@@ -192,7 +192,7 @@ test("rows that cannot be read into memory after a build are told, and the segme
     },
   });
   await mkdir(join(dir, "..", "index"));
-  kept.follow(await listRows(dir, space, dir));
+  kept.follow(listRows(dir, space, dir));
   await kept.idle();
   assert.equal(kept.end, 1500);
   assert.deepEqual(told, ["newest rows cannot be brought into memory"]);
@@ -207,7 +207,7 @@ test("a build that nobody waits for any more ends, and writes nothing more", asy
   const request = {
     shape: segmentShape(space),
     ...{
-      rows: await listRows(dir, space, dir),
+      rows: listRows(dir, space, dir),
       rowShape: space,
       first: 0,
       count: 40_000,
@@ -305,7 +305,7 @@ test("a segment whose generation is deleted while it is taken up or sealed is st
   await index.open(dir);
   await index.idle();
   await index.close();
-  const files = await listRows(dir, space, current);
+  const files = listRows(dir, space, current);
   await rename(dir, current);
   const found = await findSegments(segments, space, files);
   assert.deepEqual(

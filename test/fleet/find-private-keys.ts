@@ -16,6 +16,9 @@ export interface PrivateKey {
 
 const OF_PRIMARY = ["signing-key.pem", "transport-key"];
 const OF_REPLICA = ["cosign-key.pem"];
+/** Made by sshd's own program, outside all volumes. */
+const OF_SSHD = "/etc/ssh/ssh_host_ed25519_key";
+const VOLUMES = "/var/lib/isochron";
 
 export async function readPrivateKeys({ primaries, replicas }: HostFleet): Promise<PrivateKey[]> {
   const of = (hosts: readonly NspawnHost[], root: string, names: readonly string[]) =>
@@ -30,10 +33,6 @@ async function readKey(host: NspawnHost, path: string): Promise<PrivateKey> {
   assert.ok(secrets.length > 0, `${path} on ${host.name} holds no key`);
   return { host: host.name, path, secrets };
 }
-
-const VOLUMES = "/var/lib/isochron";
-/** Made by sshd's own program, outside all volumes. */
-const OF_SSHD = "/etc/ssh/ssh_host_ed25519_key";
 
 /**
  * Looks through all files of the other hosts and of the machine that Ansible ran on. Volumes are looked through on their hosts: on

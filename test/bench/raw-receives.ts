@@ -1,13 +1,13 @@
 // What the machine itself takes to bring an increment to replicas: `btrfs receive` and a sync for each, on the replicas' own
 // volumes and of a real increment, while no daemon runs. Nobody verifies it, acks it or answers from it.
-import { appendFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { currentGeneration } from "../../shared/store/generations.js";
-import { SUBVOLUMES } from "../../shared/store/layout.js";
 import { storeOf } from "../support/drive-fleet.js";
 import { eventually } from "../support/eventually.js";
+import { sendPair } from "../support/send-by-hand.js";
 import { fleetOf } from "../support/start-fleet.js";
 import { eachOf, type ManyFleet } from "../support/start-many.js";
 
@@ -46,12 +46,9 @@ async function spoolIncrement(many: ManyFleet, sendEvent: () => Promise<unknown>
     async () => (await currentGeneration(store)) > base,
     () => "the event is not sealed",
   );
-  const [from, to] = [store.generation(base), store.generation(await currentGeneration(store))];
+  const newest = store.generation(await currentGeneration(store));
   const path = join(many.folder, "increment");
-  for (const name of SUBVOLUMES) {
-    const { stdout } = await execa("btrfs", ["-q", "send", "-p", from[name], to[name]], { encoding: "buffer" });
-    await appendFile(path, stdout);
-  }
+  await writeFile(path, await sendPair(newest, store.generation(base)));
   return path;
 }
 

@@ -146,7 +146,7 @@ export class Publisher implements EventSink, LinkSource {
     if (swept.length > 0) log.warn("swept what a stop left", { swept });
     const generations = await listGenerations(store);
     const newest = await readNewest(store, generations.at(-1));
-    if (newest && (await currentGeneration(store)) !== newest.generation) await swapCurrent(store, newest.generation);
+    if (newest && currentGeneration(store) !== newest.generation) await swapCurrent(store, newest.generation);
     const opened = await openStages(options, newest);
     const publisher = new Publisher(options, newest, opened);
     for (const generation of generations) publisher.#local.set(generation, unknownUuids(generation));

@@ -340,7 +340,7 @@ function watchPins(config: PrimaryConfig, publisher: Publisher, links: readonly 
 
 /** Of the current generation: its checkpoint was written by the seal, and the snapshot has it as it was. */
 async function sealTimeOf(store: StoreLayout): Promise<number | undefined> {
-  return stat(store.generation(await currentGeneration(store)).checkpoint).then(
+  return stat(store.generation(currentGeneration(store)).checkpoint).then(
     ({ mtimeMs }) => mtimeMs,
     () => undefined,
   );

@@ -33,7 +33,7 @@ export async function recoverStore(
   const swept = await sweepStore(store);
   const newest = (await listGenerations(store)).at(-1) ?? 0;
   // Only verified arrivals are ever renamed into `generations`, so the newest one may be made current unseen.
-  if (newest !== 0 && newest !== (await currentGeneration(store))) await swapCurrent(store, newest);
+  if (newest !== 0 && newest !== currentGeneration(store)) await swapCurrent(store, newest);
   await makeIndexFolder(store.index);
   const heads = ElementHeads.open(headsPath(store.index));
   if (newest === 0) heads.clear();

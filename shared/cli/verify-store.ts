@@ -108,11 +108,11 @@ async function findSubject(side: VerifySide, args: VerifyArguments): Promise<Sub
   }
   const { root, keys, retired } = await side.open(args);
   const { layout, uuid } = await findStore(root, args.store);
-  const current = await currentGeneration(layout);
+  const current = currentGeneration(layout);
   if (current === 0) {
     throw new StoreError("missing", `store ${uuid} has no generation yet`, { hint: "seal or push one first" });
   }
-  const isReplaced = async () => (await currentGeneration(layout)) !== current;
+  const isReplaced = async () => currentGeneration(layout) !== current;
   const trusted = [...keys, ...given];
   if (args.generation !== undefined && args.generation !== current) {
     const tree = await findEarlier(layout, args.generation);

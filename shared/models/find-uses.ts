@@ -62,7 +62,7 @@ async function spacesOfStore(store: StoreLayout, uuid: string): Promise<NeededSp
   const origin = await readOriginIfThere(store.storeFile);
   // A store whose first generation is still coming in: it has promoted nothing that could need a model.
   if (origin === undefined) return [];
-  const generation = await currentGeneration(store);
+  const generation = currentGeneration(store);
   const trees = [...(generation > 0 ? [store.generation(generation)] : []), store.live];
   const found = new Map<string, NeededSpace>();
   for (const tree of trees) {

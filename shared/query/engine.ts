@@ -122,7 +122,7 @@ export class QueryEngine {
     for (const { uuid, store } of this.#stores.values()) {
       await this.#orLog(uuid, async () => {
         const current = store.currentGeneration();
-        if (current === undefined) return;
+        if (current === 0) return;
         const answered = await store.promote(current);
         onAnswered?.(uuid, answered);
       });

@@ -1,13 +1,13 @@
 // One store as the engine holds it: its catalog, its vector indexes, the generation it answers for. `promote` brings all
 // of them up to a generation and only then moves the answers on. An index that does not fit the store is deleted.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { access, constants, readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "../format/checkpoint.js";
 import { FormatError } from "../format/format-error.js";
 import { openNote } from "../format/signed-note.js";
 import { isSpaceName, parseSpace, type Space } from "../format/space.js";
 import type { Logger } from "../log.js";
+import { currentGeneration } from "../store/generations.js";
 import { type StoreLayout, TreeLayout } from "../store/layout.js";
 import { clearQueryIndex, makeIndexFolder } from "../store/make-index-folder.js";
 import { Catalog, CatalogDamage } from "./catalog.js";
@@ -62,14 +62,9 @@ export class QueryStore {
     return done;
   }
 
-  /** The number that `<store>/current` names, or undefined if nothing has been promoted yet. */
-  currentGeneration(): number | undefined {
-    try {
-      return Number(basename(readlinkSync(this.#options.layout.current)));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
+  /** The generation that `<store>/current` names; 0 if nothing has been promoted yet. */
+  currentGeneration(): number {
+    return currentGeneration(this.#options.layout);
   }
 
   get answered(): Promoted | undefined {
@@ -101,7 +96,7 @@ export class QueryStore {
       .then(async () => {
         await this.#discard();
         const current = this.currentGeneration();
-        if (current !== undefined) await this.#promoteOnce(current);
+        if (current > 0) await this.#promoteOnce(current);
       })
       .catch((error) => this.#options.log.error("catalog cannot be built", { store: this.#options.uuid, error }))
       .finally(() => {
@@ -136,7 +131,7 @@ export class QueryStore {
   async #promoteOnce(wanted: number): Promise<Promoted> {
     const { layout, signal, log } = this.#options;
     if (this.#answering && this.#answering.generation >= wanted) return this.#answered();
-    const generation = Math.max(wanted, this.currentGeneration() ?? 0);
+    const generation = Math.max(wanted, this.currentGeneration());
     const tree = layout.generation(generation);
     // The first look goes through the thread pool: where the disk does not answer, this waits and queries do not. What follows is
     // small and beside it, and is read in the turn (`read-part.ts`).

@@ -1,6 +1,7 @@
 // The generations of a store on disk: which are whole, which one is current, and how one goes. The same on both sides.
 // A generation is whole when both its subvolumes are there, read-only; anything else in the folder is a crash's leavings.
-import { mkdir, readdir, readlink, rm, rmdir } from "node:fs/promises";
+import { readlinkSync } from "node:fs";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type CommandOptions, deleteSubvolume, isSubvolume } from "./btrfs.js";
 import { type StoreLayout, SUBVOLUMES } from "./layout.js";
@@ -28,9 +29,9 @@ export async function scanGenerations(store: StoreLayout): Promise<{ whole: numb
 }
 
 /** The generation that `current` points at; 0 when there is none. */
-export async function currentGeneration(store: StoreLayout): Promise<number> {
+export function currentGeneration(store: StoreLayout): number {
   try {
-    return Number(basename(await readlink(store.current)));
+    return Number(basename(readlinkSync(store.current)));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
     throw error;

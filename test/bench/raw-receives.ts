@@ -39,14 +39,14 @@ export async function timeRawReceives(many: ManyFleet, sendEvent: () => Promise<
 /** The streams of one event and its seal, on the generation that all replicas hold: in a file that memory has. */
 async function spoolIncrement(many: ManyFleet, sendEvent: () => Promise<unknown>): Promise<string> {
   const store = await storeOf(fleetOf(many, 0), "primary");
-  const base = await currentGeneration(store);
+  const base = currentGeneration(store);
   await eachOf(many.replicas, ({ sshd }) => sshd.pause());
   await sendEvent();
   await eventually(
-    async () => (await currentGeneration(store)) > base,
+    async () => currentGeneration(store) > base,
     () => "the event is not sealed",
   );
-  const newest = store.generation(await currentGeneration(store));
+  const newest = store.generation(currentGeneration(store));
   const path = join(many.folder, "increment");
   await writeFile(path, await sendPair(newest, store.generation(base)));
   return path;

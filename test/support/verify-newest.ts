@@ -9,7 +9,7 @@ import { NOTHING_VERIFIED, verifyGeneration } from "../../shared/verify/verify-g
 /** Size and root of what is there. @throws VerifyError with the verdict and the first bad place */
 export async function verifyNewest(store: StoreLayout, vkey: string): Promise<{ size: number; root: string }> {
   const { checkpoint } = await verifyGeneration({
-    tree: store.generation(await currentGeneration(store)),
+    tree: store.generation(currentGeneration(store)),
     storeUuid: basename(store.dir),
     keys: [parseVkey(vkey)],
     from: NOTHING_VERIFIED,

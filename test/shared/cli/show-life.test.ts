@@ -14,7 +14,6 @@ import { withFolder } from "../../support/with-folder.js";
 const [HELD, COMPUTES] = ["1 (node) D 1", "1 (node) R 1"];
 
 interface Shell {
-  beat(): void;
   /** Waits in vain for a beat, and finds the daemon so. Resolves when all that followed from the look before is done. */
   look(state: string): Promise<void>;
   /** Waits until so many signs have gone out. */
@@ -22,26 +21,26 @@ interface Shell {
   sent(): Promise<string[]>;
 }
 
+/** Its daemon has given one beat. */
 async function withShell(body: (shell: Shell) => Promise<void>): Promise<void> {
   await withFolder(async (folder) => {
-    const [log, notify, stat] = ["sent", "systemd-notify", "stat"].map((name) => join(folder, name)) as [
-      string,
-      string,
-      string,
-    ];
+    const names = ["sent", "systemd-notify", "stat", "beats"] as const;
+    const [log, notify, stat, beats] = names.map((name) => join(folder, name)) as [string, string, string, string];
     await writeFile(log, "");
     await writeFile(notify, `#!/bin/bash\necho "$*" >>'${log}'\n`);
     await chmod(notify, 0o755);
-    await execa("mkfifo", [stat]);
+    await execa("mkfifo", [stat, beats]);
+    // There before the shell: else it may look, and wait to be answered, before the beat has come.
+    const stdin = await open(beats, "r+");
+    await stdin.write("WATCHDOG=1\tserving\n");
     const sent = async () => (await readFile(log, "utf8")).split("\n").slice(0, -1);
     const shell = spawn("bash", [...PLAIN_BASH, LIFE_SCRIPT, "isochron-life", join("..", folder), "0.02"], {
-      stdio: ["pipe", "ignore", "inherit"],
+      stdio: [stdin.fd, "ignore", "inherit"],
       env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
     });
     const ended = once(shell, "exit");
     try {
       await body({
-        beat: () => void shell.stdin.write("WATCHDOG=1\tserving\n"),
         async look(state) {
           // Opens once the shell looks.
           const asked = await open(stat, "w");
@@ -61,13 +60,13 @@ async function withShell(body: (shell: Shell) => Promise<void>): Promise<void> {
     } finally {
       shell.kill("SIGKILL");
       await ended;
+      await stdin.close();
     }
   });
 }
 
 test("a sign for a loop that a disk holds goes out after two waits in vain, as long as three beats take, and names the disk", () =>
-  withShell(async ({ beat, look, signs, sent }) => {
-    beat();
+  withShell(async ({ look, signs, sent }) => {
     await signs(1);
     for (let sign = 2; sign <= 4; sign += 1) {
       await look(HELD);
@@ -81,8 +80,7 @@ test("a sign for a loop that a disk holds goes out after two waits in vain, as l
   }));
 
 test("for a loop that is held by no disk none goes out, however long", () =>
-  withShell(async ({ beat, look, signs, sent }) => {
-    beat();
+  withShell(async ({ look, signs, sent }) => {
     await signs(1);
     for (let looks = 0; looks < 20; looks += 1) await look(COMPUTES);
     assert.equal((await sent()).length, 1);

@@ -19,6 +19,10 @@ export interface DerivedFile {
   unchecked?: true;
 }
 
+/** As long as better-sqlite3 waits by itself where SQLite lets it. */
+const BUSY_MS = 5000;
+const LOOK_MS = 5;
+
 /**
  * What `use` makes of the open file. Several processes may open one file at once.
  *
@@ -50,7 +54,8 @@ function openOnce<T>(file: DerivedFile, use: Use<T>): T {
   prepare?.();
   const db = new Database(path);
   try {
-    for (const pragma of ["journal_mode = WAL", `synchronous = ${synchronous}`, ...pragmas]) db.pragma(pragma);
+    useWal(db);
+    for (const pragma of [`synchronous = ${synchronous}`, ...pragmas]) db.pragma(pragma);
     if (versionOf(db) === 0) createSchema(db, schema, version);
     if (versionOf(db) !== version) throw new Error(`${path} is of version ${versionOf(db)}`);
     if (!unchecked && db.pragma("quick_check(1)", { simple: true }) !== "ok") throw new Error(`${path} is damaged`);
@@ -58,6 +63,20 @@ function openOnce<T>(file: DerivedFile, use: Use<T>): T {
   } catch (cause) {
     db.close();
     throw cause;
+  }
+}
+
+/** SQLite itself does not wait here for others that do the same, or write to a new file: it would see a deadlock in it. */
+function useWal(db: Database.Database): void {
+  const endMs = performance.now() + BUSY_MS;
+  for (;;) {
+    try {
+      db.pragma("journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > endMs) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
   }
 }
 

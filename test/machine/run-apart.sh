@@ -10,6 +10,8 @@ if ! "${APART[@]}" true 2>/dev/null; then
 fi
 
 folder="$(mktemp -d "${TMPDIR:-/tmp}/iso-XXXX")"
+# As open to other users as the usual one.
+chmod 1777 "$folder"
 # Its first process collects those whose parents have ended; it must not become the command itself.
 TMPDIR="$folder" setpriv --pdeathsig KILL "${APART[@]}" --kill-child bash -c '"$@"; exit' apart "$@" <&0 &
 apart=$!

@@ -255,6 +255,8 @@ export class ReplicaLink {
       const onStop = () => ending.abort(signal.reason);
       signal.addEventListener("abort", onStop, { once: true });
       this.#ending = ending;
+      // What woke it is why it tries now: a replica that cannot be reached is not tried again for that without a pause.
+      this.#woken = false;
       try {
         await this.#connect(ending.signal, () => {
           failures = 0;

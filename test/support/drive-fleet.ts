@@ -1,7 +1,7 @@
 // What tests do to a fleet, and the invariant that every fleet test ends with. What every test does many times over asks the
 // daemons' sockets from here, as the commands do: a command is a process of its own, and costs a third of a second.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { execa } from "execa";
 import type { PrimaryStatus } from "../../primary/answer-operator.js";
@@ -105,7 +105,11 @@ export function jsonLines<T>(text: string): T[] {
 }
 
 /** Waits, generously, until the primary's link to the replica is as `wanted` says. */
-export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => boolean): Promise<LinkStatus> {
+export async function linkBecomes(
+  fleet: Fleet,
+  wanted: (link: LinkStatus) => boolean,
+  patience: { minutes?: number } = {},
+): Promise<LinkStatus> {
   let last: LinkStatus | undefined;
   await eventually(
     async () => {
@@ -113,6 +117,7 @@ export async function linkBecomes(fleet: Fleet, wanted: (link: LinkStatus) => bo
       return last !== undefined && wanted(last);
     },
     () => `the link stays as ${JSON.stringify(last)}`,
+    patience,
   );
   return last as LinkStatus;
 }
@@ -156,11 +161,17 @@ export async function expectConverged(
   let left: string[][] = [];
   await eventually(
     async () => {
-      left = [await listSubvolumes(fleet.primary.root), await listSubvolumes(fleet.replica.root)];
-      return left[0]?.length === 2 + 2 * kept && left[1]?.length === 2 * keptByReplica;
+      left = await Promise.all([leftOn(fleet, "primary"), leftOn(fleet, "replica")]);
+      return left[0]?.length === 2 + 3 * kept && left[1]?.length === 3 * keptByReplica;
     },
-    () => `subvolumes are left over: ${JSON.stringify(left)}`,
+    () => `subvolumes, or folders of generations, are left over: ${JSON.stringify(left)}`,
   );
+}
+
+/** Subvolumes, and the folders of generations: those go a moment after what was in them. */
+async function leftOn(fleet: Fleet, role: "primary" | "replica"): Promise<string[]> {
+  const { generations } = await storeOf(fleet, role);
+  return [...(await listSubvolumes(fleet[role].root)), ...(await readdir(generations))];
 }
 
 /** Both sides are intact and of one head; returns the generation, or −1 if the primary has sealed another meanwhile. */

@@ -63,9 +63,9 @@ describe("the wait before the ledger is held", () => {
 
   test("goes on where nothing is made at all, up to its end", async () => {
     const pace = new Pace([100]);
-    await waitForVectors(pace.parts(), { ...LIMITS, mostMs: 1000 });
-    // No more than there is time for, and on a busy machine far fewer.
-    assert.ok(pace.looks >= 3 && pace.looks <= 51, `${pace.looks} looks`);
+    await waitForVectors(pace.parts(), { ...LIMITS, mostMs: 2000 });
+    // No more than there is time for, with timers that may be a millisecond early, and on a busy machine far fewer.
+    assert.ok(pace.looks >= 2 && pace.looks <= 120, `${pace.looks} looks`);
   });
 
   test("ends at once for a critical event, and throws when the daemon stops", async () => {

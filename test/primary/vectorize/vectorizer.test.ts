@@ -255,7 +255,7 @@ describe("the vectorizer", () => {
       await promisify(execFile)("mkfifo", [pipe]);
       const model = { ...made, modelFile: pipe };
       const spec: EmbedderSpec = { kind: "model", model, space: spaceOfModel(model, "f32") };
-      const vectorizer = fixture.make({ openTimeoutMs: 200 });
+      const vectorizer = fixture.make({ openTimeoutMs: 2000 });
       await running(vectorizer, [0], async () => {
         vectorizer.appended(fixture.write(5));
         await vectorizer.drained(5);

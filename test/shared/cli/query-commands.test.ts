@@ -32,6 +32,8 @@ async function withQueries(events: TestEvent[], use: (given: Given) => Promise<v
       await queries.promoted(OTHER, generation);
     };
     try {
+      // On a busy disk a start does not wait for all of the first catch-up.
+      await queries.promoted(UUID, 1);
       await use({ run: (role, ...args) => runCli(role, [...args, "--root", root]), addStore });
     } finally {
       await queries.stop();

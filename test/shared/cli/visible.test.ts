@@ -38,6 +38,8 @@ test("no answer of a query sends what an event holds to the terminal as it is; J
     const log = createLogger("error", () => true);
     const queries = await startQueryChild({ root, socketPath, indexProcesses: 1, daemon: "replica", log });
     try {
+      // On a busy disk a start does not wait for all of the first catch-up.
+      await queries.promoted(UUID, 1);
       for (const args of [
         ["chain", names.element],
         ["timeline"],

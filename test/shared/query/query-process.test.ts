@@ -30,6 +30,8 @@ before(async () => {
   builder = await StoreBuilder.create({ root: folder, uuid: UUID, dimensions: 16 });
   await builder.seal(someEvents(40, 4, 16));
   queries = await startQueryChild({ root: folder, socketPath, indexProcesses: 1, daemon: "replica", log });
+  // On a busy disk a start does not wait for all of the first catch-up.
+  await queries.promoted(UUID, 1);
 });
 after(async () => {
   await queries.stop();

@@ -68,15 +68,31 @@ function exact(rows: readonly VectorRow[], query: Float32Array, k: number): numb
     .map(({ seq }) => seq);
 }
 
-async function recallAt10(index: VectorIndex, rows: readonly VectorRow[]): Promise<number> {
+async function recallAt10(
+  index: VectorIndex,
+  rows: readonly VectorRow[],
+  onAnswer: (right: number) => void = () => {},
+): Promise<number> {
   const random = seededRandom(99);
   let found = 0;
   for (let q = 0; q < 40; q += 1) {
     const query = groupVector(DIMENSIONS, q % 20, random, 0.8);
     const near = (await index.nearest(query, 10)).map(({ seq }) => seq);
-    found += exact(rows, query, 10).filter((seq) => near.includes(seq)).length;
+    const right = exact(rows, query, 10).filter((seq) => near.includes(seq)).length;
+    onAnswer(right);
+    found += right;
   }
   return found / 400;
+}
+
+/** Rows whose segment is being built are scanned. On a busy machine one may be finished before the last answer. */
+async function assertScanned(index: VectorIndex, rows: readonly VectorRow[]): Promise<void> {
+  const { segments } = index.status();
+  const recall = await recallAt10(index, rows, (right) => {
+    const now = index.status();
+    if (now.state === "building" && now.segments === segments) assert.equal(right, 10);
+  });
+  assert.ok(recall >= 0.98, `recall is ${recall}`);
 }
 
 test("answers agree with an exact search while segments are built, after it, and after a restart", async () => {
@@ -84,7 +100,7 @@ test("answers agree with an exact search while segments are built, after it, and
   const dir = await writeRows([rows.slice(0, 1200), rows.slice(1200)]);
   const index = indexOf(dir);
   await index.open(dir);
-  assert.equal(await recallAt10(index, rows), 1);
+  await assertScanned(index, rows);
   await index.idle();
   assert.deepEqual(index.status(), { state: "ready", rows: 3000, covered: 3000, segments: 2 });
   assert.ok((await recallAt10(index, rows)) >= 0.98);
@@ -151,7 +167,7 @@ test("a segment file that is cut short, changed, or without its parts is built a
     await harm();
     const index = indexOf(dir);
     await index.open(dir);
-    assert.equal(await recallAt10(index, rows), 1);
+    await assertScanned(index, rows);
     await index.idle();
     assert.equal(index.status().state, "ready");
     assert.ok((await recallAt10(index, rows)) >= 0.98);
@@ -328,7 +344,7 @@ test("a row that is not finite is nobody's neighbour and harms no other", async 
   const index = indexOf(dir);
   await index.open(dir);
   const others = rows.filter(({ seq }) => seq !== 9);
-  assert.equal(await recallAt10(index, others), 1);
+  await assertScanned(index, others);
   await index.idle();
   assert.equal(index.status().state, "ready");
   assert.ok((await recallAt10(index, others)) >= 0.98);
@@ -348,7 +364,7 @@ for (const dtype of DTYPES) {
     const scaled = stored.map(({ seq, vector }) => ({ seq, vector: unitVector(vector) }));
     const index = indexOf(dir, space);
     await index.open(dir);
-    assert.equal(await recallAt10(index, scaled), 1);
+    await assertScanned(index, scaled);
     await index.idle();
     assert.equal(index.status().state, "ready");
     assert.ok((await recallAt10(index, scaled)) >= 0.98);

@@ -62,7 +62,10 @@ async function helloTo(target: SshTarget, { afterMs = 0 } = {}): Promise<unknown
 describe("a host", () => {
   test("that lets in and then says nothing is left after a while", async () => {
     await withHost(undefined, async (target) => {
-      await assert.rejects(SshConnection.open(target, { readyMs: 3000 }), refusal("unreachable", /no channel within/));
+      await assert.rejects(
+        SshConnection.open(target, { readyMs: 10_000 }),
+        refusal("unreachable", /no channel within/),
+      );
     });
   });
 

@@ -49,6 +49,7 @@ async function withDaemon(use: (daemon: Daemon) => Promise<void>, pingMs = 60_00
 class Line {
   readonly socket: Socket;
   readonly heard: Record<string, unknown>[] = [];
+  answersPings = false;
   #closed = false;
 
   constructor(path: string) {
@@ -57,7 +58,12 @@ class Line {
     this.socket.on("close", () => {
       this.#closed = true;
     });
-    createInterface({ input: this.socket }).on("line", (line) => this.heard.push(JSON.parse(line)));
+    createInterface({ input: this.socket }).on("line", (line) => this.#hear(JSON.parse(line)));
+  }
+
+  #hear(line: Record<string, unknown>): void {
+    this.heard.push(line);
+    if (this.answersPings && line.op === "ping") this.say({ op: "pong" });
   }
 
   say(line: object): void {
@@ -119,13 +125,14 @@ test("a service of another version is told so in words, and is not connected", a
 test("a second service is refused while the first is alive, and takes its place once that says nothing", async () => {
   await withDaemon(async ({ socketPath, feed, log }) => {
     const first = new Line(socketPath);
+    first.answersPings = true;
     first.say(HELLO);
     await first.hears({ op: "ping" });
-    first.say({ op: "pong" });
     const second = new Line(socketPath);
     second.say({ ...HELLO, pid: 4343 });
     await second.isClosed();
     assert.match(String(second.heard[0]?.reason), /another query service \(pid 4242\) is connected/);
+    first.answersPings = false;
     await eventually(
       async () => log.some((line) => /refused.*pid 4242/.test(line)),
       () => log.join(""),
@@ -147,7 +154,7 @@ test("a second service is refused while the first is alive, and takes its place 
     );
     await first.isClosed();
     assert.equal(feed.state().pid, 4343);
-  }, 300);
+  }, 1000);
 });
 
 test("a service that hangs is given up, and the log says why", async () => {

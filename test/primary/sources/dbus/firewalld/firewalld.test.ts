@@ -124,7 +124,7 @@ test("a rule for some seconds is told when it comes and when firewalld takes it 
       await withWatch(bus, ledger, [createFirewalld()], async (watch) => {
         await sighted(watch, SOURCE);
         // So long that it is there when it is asked for.
-        await firewalld.call("zone.addService", "public", "http", "4");
+        await firewalld.call("zone.addService", "public", "http", "8");
         await until("both are told", () => ledger.events(PUBLIC).length === 3);
       });
       await firewalld.stop();

@@ -300,7 +300,7 @@ test("a list of active connections that was overtaken by the next one ends nothi
     assert.deepEqual(actionsOf(all.ledger, PROFILE), ["observed"]);
   };
   // So long that both lie within.
-  await watched(t, prepare, body, 1000);
+  await watched(t, prepare, body, 5000);
 });
 
 test("while NetworkManager starts, what it does to bring everything back is not taken for what happened", async (t) => {

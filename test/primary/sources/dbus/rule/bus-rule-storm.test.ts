@@ -6,9 +6,10 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Ack, AdmittedEvent, EventSink } from "../../../../../primary/event.js";
 import type { BusWatch } from "../../../../../primary/sources/dbus/bus-watch.js";
+import { until } from "../../../../support/until.js";
 import { type TestBus, withBus } from "../../../../support/with-bus.js";
 import { withLedger } from "../../../../support/with-ledger.js";
-import { requireMocks, serviceState, sighted, until, withWatch } from "../with-watch.js";
+import { requireMocks, serviceState, sighted, withWatch } from "../with-watch.js";
 import { NAME, PATH, ruleOf, SOURCE } from "./rule-of-things.js";
 
 const STORM = 50_000;
@@ -99,7 +100,7 @@ async function burst(bus: TestBus, watch: BusWatch, elements: number, isOver: ()
     await once(child.stdout, "data");
     await sighted(watch, SOURCE);
     child.stdin.write("go\n");
-    await until("all signals have come", isOver);
+    await until(isOver, { minutes: 3 });
   } finally {
     const ended = once(child, "exit");
     child.stdin.end();

@@ -22,7 +22,9 @@ const FILES = {
 };
 
 /** What stands between two signals of a burst must not be taken for where it ends, on a busy machine too. */
-const AS_IN_LIFE = { coalesceMs: 150 };
+const AS_IN_LIFE_MS = 150;
+/** For tests in which no event waits for its end. */
+const LONG_MS = 60_000;
 
 interface Scene {
   bus: TestBus;
@@ -37,7 +39,7 @@ interface Scene {
 async function withSystemd(
   t: TestContext,
   body: (scene: Scene) => Promise<void>,
-  { units = UNITS, files = FILES, reloadAtMostMs }: Partial<Setting> = {},
+  { units = UNITS, files = FILES, reloadAtMostMs, coalesceMs = AS_IN_LIFE_MS }: Partial<Setting> = {},
 ): Promise<void> {
   if (!(await requireMocks(t))) return;
   await withBus((bus) =>
@@ -52,7 +54,7 @@ async function withSystemd(
           await sighted(watch, SOURCE);
           await body({ bus, ledger, systemd, watch, reasons });
         },
-        AS_IN_LIFE,
+        { coalesceMs },
       );
     }),
   );
@@ -62,6 +64,7 @@ interface Setting {
   units: MockUnit[];
   files: Record<string, string>;
   reloadAtMostMs: number | undefined;
+  coalesceMs: number;
 }
 
 function service(reloadAtMostMs?: number) {
@@ -157,7 +160,7 @@ test("a restart of a service is three events, whatever systemd repeats", async (
 });
 
 test("a service that fails and is tried again is failed, then started", async (t) => {
-  await withSystemd(t, async ({ ledger, systemd, reasons }) => {
+  const seen = async ({ ledger, systemd, reasons }: Scene) => {
     for (const [result, status] of [["exit-code", 3] as const, ["signal", 9] as const]) {
       await systemd.say(
         ["nginx.service", "failed", "failed", result, status],
@@ -175,17 +178,19 @@ test("a service that fails and is tried again is failed, then started", async (t
       "exit-code: the main process exited with status 3",
       "signal: the main process was ended by SIGKILL",
     ]);
-  });
+  };
+  await withSystemd(t, seen, { coalesceMs: LONG_MS });
 });
 
 test("an older systemd says auto-restart without failed before it", async (t) => {
-  await withSystemd(t, async ({ ledger, systemd }) => {
+  const seen = async ({ ledger, systemd }: Scene) => {
     await systemd.say(["nginx.service", "activating", "auto-restart", "exit-code", 1]);
     await systemd.say(["nginx.service", "inactive", "dead"], ["nginx.service", "active", "running"]);
     await eventOf(ledger, NGINX, "started");
     assert.deepEqual(actionsOf(ledger, NGINX), ["observed", "failed", "started"]);
     assert.equal(ledger.events(NGINX)[1]?.state.result, "exit-code");
-  });
+  };
+  await withSystemd(t, seen, { coalesceMs: LONG_MS });
 });
 
 test("a reload is one event, and a reload that failed says so", async (t) => {

@@ -163,7 +163,7 @@ describe(`a fleet of Debian ${SUITE} hosts`, { concurrency: 1, skip: missing ?? 
       writeFile(join(top, "dist/replica/main.js"), "process.exit(1);\n"),
     );
     const result = await withRelease(sick, () =>
-      runPlaybook(fleet.controller, "upgrade.yml", "-e", "isochron_wait_seconds=10"),
+      runPlaybook(fleet.controller, "upgrade.yml", "-e", "isochron_wait_seconds=60"),
     );
     assert.notEqual(result.exitCode, 0);
     assert.equal(result.recap.replica1?.rescued, 1, result.output.slice(-3000));

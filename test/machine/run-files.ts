@@ -21,8 +21,8 @@ const CONCURRENCY = 3;
 export const WAITING = ["pipeline/services", "pipeline/network", "pipeline/slow-line"];
 /** Long ones, begun first: else the run would end with one of them alone, and a processor idle. */
 export const LONG = ["release/build-release", "pipeline/crash", "pipeline/hostile-stream", "pipeline/fleet-links"];
-/** A file that takes longer hangs: it is ended and counts as failed. The longest takes a third of it. */
-const FILE_TIMEOUT_MS = 10 * 60_000;
+/** A file that takes longer hangs: it is ended and counts as failed. The longest takes a sixth of it. */
+const FILE_TIMEOUT_MS = 20 * 60_000;
 
 /** Compiled test files whose path holds one of `words`, listed from the sources: one whose source is gone never runs. */
 export async function listTests(project: string, words: readonly string[]): Promise<string[]> {

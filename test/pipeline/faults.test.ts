@@ -2,9 +2,7 @@
 // nothing may be promoted that is not whole, and once the fault is gone the fleet must come back by itself.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { listReadOnly } from "../../shared/store/btrfs.js";
 import { currentGeneration } from "../../shared/store/generations.js";
 import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
 import {
@@ -107,12 +105,8 @@ describe("a btrfs command that fails", () => {
       await btrfs.hold("filesystem sync");
       await ingest(fleet, someEvents(5));
       const next = await seal(fleet);
-      await linkBecomes(fleet, ({ pushing }) => (pushing?.bytes ?? 0) > 1000);
-      const { staging } = await storeOf(fleet, "replica");
-      await eventually(
-        async () => (await listReadOnly(join(staging, (await readdir(staging))[0] ?? ""))).size === 2,
-        () => "the push did not arrive whole",
-      );
+      // The replica's, once all of a push is there.
+      await btrfs.waits();
       await lose();
       await btrfs.mend();
       await replicaAnswers(fleet, ledger.size + 6);

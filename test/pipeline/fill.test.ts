@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ReembedAnswer } from "../../primary/fill-orders.js";
 import { askSocket } from "../../shared/cli/ask-socket.js";
 import { heuristicSpace } from "../../shared/embed/heuristic.js";
@@ -120,13 +121,13 @@ describe("a space that is filled later", () => {
 
   test("goes on after the primary was killed in the middle of it, without a second row of any event", async () => {
     await ingest(fleet, someEvents(12_000, "many"));
+    for (const pid of (await primaryStatus(fleet)).vectorize.workers.pids) process.kill(pid, "SIGSTOP");
     await reembed(fleet);
-    const stopped = await stopWorkersAfter(fleet, 512);
+    const stopped = await letWorkersMake(fleet, 512);
     // Some of its rows are in a generation, some are in none.
     await seal(fleet, { force: true });
-    for (const pid of stopped) process.kill(pid, "SIGCONT");
     const { made = 0 } = (await fillOf(fleet)) ?? {};
-    await stopWorkersAfter(fleet, made + 512);
+    await letWorkersMake(fleet, made + 512);
     const before = await fillOf(fleet);
     assert.equal(before?.state, "filling");
     assert.ok(before.missing > 0);
@@ -182,16 +183,16 @@ describe("a space that is filled later", () => {
   });
 });
 
-/** Has the embedding workers stand still once so many rows were made; returns them. */
-async function stopWorkersAfter(fleet: Fleet, rows: number): Promise<number[]> {
+/** Lets stopped embedding workers go on for moments, until so many rows were made; returns them, stopped. */
+async function letWorkersMake(fleet: Fleet, rows: number): Promise<number[]> {
   let last: unknown;
-  // Without a pause: the fill is soon over.
   for (const endMs = performance.now() + 60_000; performance.now() < endMs; ) {
     const { fills, workers } = (await primaryStatus(fleet)).vectorize;
     last = fills[0];
-    if ((fills[0]?.made ?? 0) < rows) continue;
+    if ((fills[0]?.made ?? 0) >= rows) return workers.pids;
+    for (const pid of workers.pids) process.kill(pid, "SIGCONT");
+    await sleep(5);
     for (const pid of workers.pids) process.kill(pid, "SIGSTOP");
-    return workers.pids;
   }
   throw new Error(`the fill does not come to ${rows} rows: ${JSON.stringify(last)}`);
 }

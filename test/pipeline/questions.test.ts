@@ -5,14 +5,14 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { SearchResult } from "../../shared/query/query-search.js";
-import { expectConverged, ingest, jsonLines, mustRun, QUIET, seal } from "../support/drive-fleet.js";
+import { expectConverged, ingest, jsonLines, mustRun, primaryStatus, QUIET, seal } from "../support/drive-fleet.js";
 import { scrapeAll } from "../support/list-metrics.js";
 import { makeModel } from "../support/make-model.js";
 import { makeQueryService, QUERY_USER, READABLE_CHECKOUT } from "../support/query-service.js";
 import { MODEL_RUNTIME, ROOT, requirePart } from "../support/require-part.js";
 import { sharedModelFolder, testWithModel } from "../support/shared-model.js";
 import type { DaemonProcess } from "../support/start-daemon.js";
-import { type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
+import { bothAnswer, type Fleet, type FleetSide, makeFleet } from "../support/start-fleet.js";
 
 const MADE = "made-model";
 const REAL = "all-MiniLM-L6-v2";
@@ -111,6 +111,7 @@ test("a question in other words finds the event, and the replica embeds nothing 
       named.results.slice(0, 2).map(({ seq }) => seq),
       [3, 2],
     );
+    await bothAnswer(fleet, (await primaryStatus(fleet)).ledger.sealed);
     assert.equal((await search(fleet.primary, "credentials denied")).results[0]?.seq, 0);
     const shown = await mustRun(fleet.replica, "search", "eth1 uplink gone", "--explain");
     assert.match(shown, /^order +cosine \+ 0\.02 × words \+ 1 × names;.*"eth1" stand first/m);

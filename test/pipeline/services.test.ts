@@ -47,7 +47,7 @@ async function withJournal({ systemd }: ServiceHost, body: () => Promise<void>):
   }
 }
 
-async function recordAll({ must }: ServiceHost): Promise<void> {
+async function recordAll({ must, systemd }: ServiceHost): Promise<void> {
   await eventually(() => sources(must), isSettled, "the sources do not watch");
   // With it a shutdown waits for its event. There is no polkit here that would allow it to root as such.
   const delayed = () => must("systemd-inhibit", "--list", "--no-pager");
@@ -60,7 +60,8 @@ async function recordAll({ must }: ServiceHost): Promise<void> {
   await must("sh", "-c", `echo '{"element_id":"e:1","element_type":"T","action":"a"}' | isochron-primary ingest -`);
   for (const element of ["unit:demo.service", "file:/srv/watched/file", "package:sl:amd64", "ovs-bridge:br0", "e:1"]) {
     for (const role of ["replica", "primary"]) {
-      const asked = async () => (await must(`isochron-${role}`, "timeline", "--element", element, "--json")).trim();
+      const asked = async () =>
+        (await systemd.run(`isochron-${role}`, "timeline", "--element", element, "--json")).stdout;
       await eventually(asked, (answer) => answer.includes('"seq"'), `the ${role} knows nothing of ${element}`);
     }
   }

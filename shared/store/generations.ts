@@ -66,13 +66,19 @@ export async function removeGenerations(
   return failed;
 }
 
-/** Removes what crashes left of generations that are not whole. */
+/** Removes what crashes left of generations that are not whole. Half of a deletion may stay: it is tried again later. */
 export async function sweepStore(store: StoreLayout): Promise<string[]> {
   const swept: string[] = [];
+  const { whole, half } = await scanGenerations(store);
   for (const name of await readdir(store.generations).catch(emptyIfMissing)) {
-    if (/^[1-9]\d*$/.test(name) && (await isWhole(store, Number(name)))) continue;
-    await deletePair(join(store.generations, name));
-    swept.push(join("generations", name));
+    if (whole.includes(Number(name))) continue;
+    try {
+      await deletePair(join(store.generations, name));
+      swept.push(join("generations", name));
+    } catch (error) {
+      // Such as one that a backup's send reads: no daemon has to wait for that with its start.
+      if (!half.includes(name)) throw error;
+    }
   }
   return swept;
 }

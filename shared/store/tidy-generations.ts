@@ -38,6 +38,7 @@ export interface TidierOptions {
 /** A deletion that failed, until it goes well. */
 interface Stuck {
   failures: number;
+  /** By `performance.now()`, as all times here are: a clock that is set back must not put deletions off. */
   notBeforeMs: number;
 }
 
@@ -73,7 +74,7 @@ export class GenerationTidier {
 
   /** Something changed: a generation was sealed, promoted or acked. */
   notice(): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     this.#latestMs ??= nowMs + (MOST_MS / 2) * (1 + Math.random());
     this.#tidyIn(Math.max(0, Math.min(QUIET_MS, this.#latestMs - nowMs)));
   }
@@ -105,11 +106,14 @@ export class GenerationTidier {
     const kept = selectKept(dated, this.#keep);
     this.#kept = dated.filter(({ generation }) => kept.has(generation));
     this.#newestSeen = whole.at(-1) ?? 0;
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const isDue = (name: string) => (this.#stuck.get(name)?.notBeforeMs ?? 0) <= nowMs;
     const unneeded = whole.filter((generation) => !kept.has(generation) && !isNeeded(generation));
     for (const generation of unneeded) onDelete?.(generation);
-    const names = [...unneeded.map(String), ...half].filter(isDue);
+    const unwanted = [...unneeded.map(String), ...half];
+    // Somebody else deleted it.
+    for (const name of this.#stuck.keys()) if (!unwanted.includes(name)) this.#stuck.delete(name);
+    const names = unwanted.filter(isDue);
     const failed = await removeGenerations(store, names, { spares });
     for (const name of names) this.#note(name, failed.get(name));
     for (const generation of unneeded) this.#sealedMs.delete(generation);
@@ -135,13 +139,13 @@ export class GenerationTidier {
     }
     if (failures === 0) log.warn("a generation cannot be deleted yet", { generation: name, error });
     const delayMs = Math.min(RETRY_MOST_MS, retryFirstMs * 2 ** Math.min(failures, 10));
-    this.#stuck.set(name, { failures: failures + 1, notBeforeMs: Date.now() + delayMs });
+    this.#stuck.set(name, { failures: failures + 1, notBeforeMs: performance.now() + delayMs });
   }
 
   #planRetry(): void {
     if (this.#latestMs !== undefined || this.#stuck.size === 0) return;
     const nextMs = Math.min(...[...this.#stuck.values()].map(({ notBeforeMs }) => notBeforeMs));
-    this.#tidyIn(Math.max(0, nextMs - Date.now()));
+    this.#tidyIn(Math.max(0, nextMs - performance.now()));
   }
 
   #tidyIn(delayMs: number): void {

@@ -17,7 +17,7 @@ import {
   snapshotReadOnly,
   spawnSend,
 } from "../../../shared/store/btrfs.js";
-import { listGenerations } from "../../../shared/store/generations.js";
+import { deletePair, listGenerations, sweepStore } from "../../../shared/store/generations.js";
 import { StoreLayout as Store, type StoreLayout, SUBVOLUMES } from "../../../shared/store/layout.js";
 import { GenerationTidier, type TidierOptions } from "../../../shared/store/tidy-generations.js";
 import { ROOT, requirePart } from "../../support/require-part.js";
@@ -132,6 +132,59 @@ describe("tidying generations", () => {
       await until(() => records.length > 1);
       assert.deepEqual(records.slice(1), ["info a generation that could not go is deleted"]);
     });
+  });
+
+  test("one that somebody else deleted meanwhile is not looked for again and again", async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    const store = await makeStore(3);
+    const send = spawnSend({ path: store.generation(1).timing });
+    await once(send.stdout, "readable");
+    let looks = 0;
+    const isNeeded = (n: number) => {
+      looks += 1;
+      return n === 2;
+    };
+    await withTidier({ store, isNeeded, retryFirstMs: 20, log: recorder().log }, async (tidier) => {
+      await tidier.tidy();
+      send.stdout.resume();
+      requireSuccess(await send, "the generation");
+      await deletePair(store.generation(1).dir);
+      looks = 0;
+      await sleep(500);
+      assert.ok(looks <= 5, `${looks} looks`);
+    });
+  });
+
+  test("goes on with a clock that was set back while something came all the time", async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    const store = await makeStore(3);
+    const now = Date.now;
+    await withTidier({ store }, async (tidier) => {
+      tidier.notice();
+      Date.now = () => now() - HOUR_MS;
+      try {
+        for (let n = 0; n < 40 && (await listGenerations(store)).length > 1; n += 1) {
+          tidier.notice();
+          await sleep(500);
+        }
+      } finally {
+        Date.now = now;
+      }
+      assert.deepEqual(await listGenerations(store), [3]);
+    });
+  });
+
+  test("half of a deletion that a send holds keeps no daemon from its start", async (t) => {
+    if (!(await requirePart(t, ROOT))) return;
+    const store = await makeStore(3);
+    await deleteSubvolume(store.generation(1).vector);
+    const send = spawnSend({ path: store.generation(1).timing });
+    await once(send.stdout, "readable");
+    assert.deepEqual(await sweepStore(store), []);
+    assert.deepEqual(await listGenerations(store), [2, 3]);
+    send.stdout.resume();
+    requireSuccess(await send, "the generation");
+    assert.deepEqual(await sweepStore(store), ["generations/1"]);
   });
 
   test("half of a deletion is ended; half of a seal above the newest is left alone", async (t) => {

@@ -102,6 +102,7 @@ export class StoreReplica {
   #wire: "open" | "whole" | "cut" = "open";
   #arriving = 0;
   #halfPromoted = false;
+  readonly #stopping = new AbortController();
   #recovering: Promise<void> | undefined;
   /** Folders of the store, before the first promotion made it one. */
   #isNew = false;
@@ -160,14 +161,23 @@ export class StoreReplica {
   }
 
   /** Remembers what the primary says of itself. Nothing vouches for it. */
-  heard({ size, generation }: Head): void {
-    const told = Math.max(generation, this.#lag.told?.generation ?? 0);
-    this.#lag.heard({ size, generation: told }, this, Date.now());
+  heard(told: Head): void {
+    this.#lag.heard(told, this, Date.now());
+  }
+
+  /** As `heard`, with a push: it may be of an older generation than the primary's newest. */
+  heardInPush({ size, generation }: Head): void {
+    this.heard({ size, generation: Math.max(generation, this.told?.generation ?? 0) });
+  }
+
+  /** What the primary said last. */
+  get told(): (Head & { atMs: number }) | undefined {
+    return this.#lag.told;
   }
 
   /** What the primary said last, and how far behind it this replica is; undefined before it has said anything. */
   lag(nowMs: number): { told: Head & { atMs: number }; lag: Lag } | undefined {
-    const { told } = this.#lag;
+    const { told } = this;
     const lag = this.#lag.lag(this, nowMs);
     return told && lag ? { told, lag } : undefined;
   }
@@ -218,7 +228,9 @@ export class StoreReplica {
 
   async stop(): Promise<void> {
     this.#partial.stop();
-    if (this.#receiving && this.#wire === "cut") await this.#acceptedWithin(STOP_WAITS_MS);
+    // What is verified in vain stays, as after a crash.
+    this.#stopping.abort(new Error("the replica stops"));
+    if (this.#receiving && this.#wire !== "open") await this.#acceptedWithin(STOP_WAITS_MS);
     await this.#tidier.stop();
     this.#heads?.close();
   }
@@ -280,13 +292,14 @@ export class StoreReplica {
   async #accept(push: Push): Promise<string> {
     const timing = new StageTimes();
     let isClaimed = false;
+    let arrived: Arrived | undefined;
     let refusal: ReceiveError | undefined;
     try {
       await this.#recoverPromotion();
       await this.#checkPush(push);
       isClaimed = true;
       const from = await this.#partial.claim(push);
-      const arrived = await timing.stage("receive_ms", this.#receive(push, from));
+      arrived = await timing.stage("receive_ms", this.#receive(push, from));
       const verified = await timing.stage("verify_ms", this.#verify(push, arrived));
       const uuids = await timing.stage("settle_ms", arrived.settled);
       const note = await timing.stage("promote_ms", this.#promote(push, { ...arrived, uuids }, verified));
@@ -295,6 +308,8 @@ export class StoreReplica {
     } catch (error) {
       // Links that were followed into an arrival that is refused, and not those of what stands here.
       if (!this.#halfPromoted) this.#heads?.rollback();
+      // Else it is noted as kept after it was swept.
+      await arrived?.settled.catch(() => undefined);
       await this.#sweepAfter(error, isClaimed);
       refusal = refusalOf(error);
       throw refusal;
@@ -316,7 +331,7 @@ export class StoreReplica {
 
   /** What was cut can be gone on with. What was refused is of no use, nor is what it went on from; nor is it without room. */
   async #sweepAfter(error: unknown, isClaimed: boolean): Promise<void> {
-    const isCut = error instanceof CutShort || !isClaimed;
+    const isCut = error instanceof CutShort || !isClaimed || this.#stopping.signal.aborted;
     const noRoom = error instanceof ReceiveError && error.code === "no-space";
     const swept = isCut && !noRoom ? this.#partial.sweep() : this.#partial.drop((error as Error).message);
     await swept.catch((cause: unknown) => {
@@ -377,7 +392,8 @@ export class StoreReplica {
     const mustContain = this.#accepted?.checkpoint;
     const { tree, inspected } = arrived;
     const files = checkLayout(tree);
-    const common = { tree, files, storeUuid, keys: await keys(), generation, mustContain };
+    const { signal } = this.#stopping;
+    const common = { tree, files, storeUuid, keys: await keys(), generation, mustContain, signal };
     if (base === undefined) {
       const fresh = new MapHeads();
       return { ...(await verifyGeneration({ ...common, from: NOTHING_VERIFIED, heads: fresh })), fresh };

@@ -95,7 +95,7 @@ async function startReplica(config: ReplicaConfig, stops: StopStack): Promise<Da
     find: (storeUuid, origin) => stores.find(storeUuid, origin),
     open: (storeUuid) => stores.open(storeUuid),
     trusts: async (origin) => (await trustedKeys()).filter(({ name }) => name === origin).map(({ vkey }) => vkey),
-    heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, { ...head, atMs: Date.now() }),
+    heard: (storeUuid, head) => query.setPrimaryHead(storeUuid, head),
     want: (storeUuid, what) => stores.want(storeUuid, what),
     status: () => ({
       ...{ stores: stores.status(), queries: query.state() },

@@ -41,7 +41,7 @@ export interface AgentParts {
   /** vkeys of the origin whose checkpoints are accepted. */
   trusts(origin: string): Promise<string[]>;
   /** Remembers what a primary said of itself; only of stores that are held here. Nothing vouches for it. */
-  heard(storeUuid: string, head: { size: number; generation: number }): void;
+  heard(storeUuid: string, head: { size: number; generation: number; atMs: number }): void;
   /** Asks for a resync at the next hello. @throws ReceiveError `foreign-store` for a store that is not here */
   want(storeUuid: string | undefined, what: "push" | "full"): string[];
   status(): unknown;
@@ -115,10 +115,10 @@ export class AgentServer {
     const signer = await this.#parts.readSigner();
     store?.takeSigner();
     // Before what it holds is asked for: a damaged store has been in touch too.
-    store?.heard(hello);
+    store?.heard({ size: hello.size, generation: hello.generation });
     const held = (await store?.held()) ?? null;
     // Whoever can log in can say hello for any number of stores that are not here: those are not remembered.
-    if (held) this.#parts.heard(hello.store, { size: hello.size, generation: hello.generation });
+    if (held) this.#tellHeard(hello.store, store);
     const room = await this.#parts.room.describe();
     const trusts = await this.#parts.trusts(hello.origin);
     const { uuid, name } = this.#parts.replica;
@@ -148,7 +148,7 @@ export class AgentServer {
     const stream = parse(pushBody, request.body, "body");
     const meter = new ArrivalMeter(stream);
     const store = await this.#parts.open(storeUuid);
-    store.heard({ size: headers[PUSH_HEADERS.ledgerSize], generation });
+    store.heardInPush({ size: headers[PUSH_HEADERS.ledgerSize], generation });
     const atWork = setInterval(() => reply.raw.writeProcessing(), AT_WORK_MS);
     const { [PUSH_HEADERS.resumeBytes]: bytes, [PUSH_HEADERS.resumeDigest]: digest } = headers;
     const resume = bytes === undefined || digest === undefined ? undefined : { bytes, digest };
@@ -160,9 +160,14 @@ export class AgentServer {
       stream,
     };
     const note = await store.accept(push).finally(() => clearInterval(atWork));
-    this.#parts.heard(storeUuid, { size: headers[PUSH_HEADERS.ledgerSize], generation });
+    this.#tellHeard(storeUuid, store);
     void reply.type("text/plain; charset=utf-8").headers(meter.headers);
     return note;
+  }
+
+  /** As it was said, and when: at the begin of a push, which may have taken hours, or in a hello meanwhile. */
+  #tellHeard(storeUuid: string, store: StoreReplica | undefined): void {
+    if (store?.told) this.#parts.heard(storeUuid, store.told);
   }
 
   /** Throws a body away, and tells how long it took to arrive. */

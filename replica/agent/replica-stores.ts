@@ -1,5 +1,6 @@
 // The stores that a replica holds, and the rule by which a new one is let in: its origin's key is trusted, and no other
 // store of that origin is here. Anything else is refused and said aloud, never mended silently.
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import type { NoteSigner, NoteVerifier } from "../../shared/format/signed-note.js";
 import type { Logger } from "../../shared/log.js";
@@ -53,12 +54,20 @@ export interface HeldStatus {
   partial: { generation: number; bytes: number } | null;
 }
 
+/** Of a store that could not be recovered nothing is known. */
+const NOTHING_HELD = {
+  ...{ generation: 0, size: 0, receiving: false, wants: "nothing", kept: [] },
+  ...{ last_ack: null, last_promotion: null, primary: null, lag: null, partial: null },
+} satisfies Partial<HeldStatus>;
+
 /** Origins that said hello and have not pushed yet; more than this at once are not waited for. */
 const MAX_EXPECTED = 64;
 
 export class ReplicaStores {
   readonly #parts: ReplicaStoresParts;
   readonly #stores = new Map<string, StoreReplica>();
+  /** Stores that could not be recovered: it is tried again with each hello. */
+  readonly #failed = new Map<string, { origin: string | undefined; message: string }>();
   readonly #expected = new Map<string, string>();
   #opening: Promise<unknown> = Promise.resolve();
 
@@ -68,16 +77,19 @@ export class ReplicaStores {
 
   /** Recovers every store under the root. One that cannot be held is logged, and does not stand in the way of others. */
   async start(): Promise<void> {
-    const layout = new RootLayout(this.#parts.root);
+    const { root, log } = this.#parts;
+    const layout = new RootLayout(root);
     for (const uuid of await readdir(layout.stores)) {
+      const store = layout.store(uuid);
+      let origin: string | undefined;
       try {
-        const store = layout.store(uuid);
         // The first push of a store may have been cut: then only what is kept of it names the origin.
-        const origin = (await readOriginIfThere(store.storeFile)) ?? (await readPartial(store))?.origin;
-        if (origin !== undefined) await this.#add(uuid, origin);
-        else this.#parts.log.warn("a store that never had a generation is passed over", { store: uuid });
+        origin = (await readOriginIfThere(store.storeFile)) ?? (await readPartial(store))?.origin;
+        if (origin === undefined) log.warn("a store that never had a generation is passed over", { store: uuid });
+        else await this.#add(uuid, origin);
       } catch (error) {
-        this.#parts.log.error("a store cannot be held", { store: uuid, error });
+        log.error("a store cannot be held; it is tried again when its primary says hello", { store: uuid, error });
+        this.#failed.set(uuid, { origin, message: (error as Error).message });
       }
     }
   }
@@ -102,7 +114,13 @@ export class ReplicaStores {
   }
 
   status(nowMs = Date.now()): HeldStatus[] {
-    return [...this.#stores].map(([uuid, store]) => ({
+    const failed = [...this.#failed].map(([uuid, { origin, message }]) => ({
+      ...NOTHING_HELD,
+      store: uuid,
+      origin: origin ?? "",
+      damage: `it cannot be held: ${message}`,
+    }));
+    const held = [...this.#stores].map(([uuid, store]) => ({
       store: uuid,
       origin: store.origin,
       generation: store.generation,
@@ -116,15 +134,22 @@ export class ReplicaStores {
       kept: describeKept(store.kept),
       partial: store.partial ? { generation: store.partial.generation, bytes: store.partial.bytes } : null,
     }));
+    return [...held, ...failed];
   }
 
   /** @throws ReceiveError `foreign-store`, `untrusted-origin` */
   async find(storeUuid: string, origin: string): Promise<StoreReplica | undefined> {
+    const failed = this.#failed.get(storeUuid);
     const known = this.#stores.get(storeUuid);
-    if (known && known.origin !== origin) {
-      throw foreign(`store ${storeUuid} is of origin ${known.origin} here; the primary says ${origin}`);
+    const knownOrigin = known?.origin ?? failed?.origin;
+    if (knownOrigin !== undefined && knownOrigin !== origin) {
+      throw foreign(`store ${storeUuid} is of origin ${knownOrigin} here; the primary says ${origin}`);
     }
     if (known) return known;
+    if (failed) {
+      failed.origin = origin;
+      return this.open(storeUuid);
+    }
     await this.#requireTrusted(origin);
     this.#requireFree(origin, storeUuid);
     if (this.#expected.size >= MAX_EXPECTED) this.#expected.delete(this.#expected.keys().next().value as string);
@@ -137,6 +162,8 @@ export class ReplicaStores {
     const opened = this.#opening.then(async () => {
       const known = this.#stores.get(storeUuid);
       if (known) return known;
+      const failed = this.#failed.get(storeUuid);
+      if (failed?.origin !== undefined) return this.#addAgain(storeUuid, failed.origin);
       const origin = this.#expected.get(storeUuid);
       if (origin === undefined) throw new ReceiveError("bad-request", `store ${storeUuid} has not said hello`);
       this.#expected.delete(storeUuid);
@@ -154,6 +181,10 @@ export class ReplicaStores {
     for (const [uuid, store] of this.#stores) {
       if (uuid === storeUuid || store.origin !== origin || (store.generation === 0 && !store.receiving)) continue;
       throw foreign(`this replica holds store ${uuid} of origin ${origin}, not ${storeUuid}`);
+    }
+    for (const [uuid, failed] of this.#failed) {
+      if (failed.origin !== origin || !existsSync(new RootLayout(this.#parts.root).store(uuid).dir)) continue;
+      throw foreign(`this replica has store ${uuid} of origin ${origin}, not ${storeUuid}, and cannot hold it now`);
     }
   }
 
@@ -173,6 +204,21 @@ export class ReplicaStores {
       await store.stop();
       await store.dropPartial("another store of its origin is begun");
       await rm(new RootLayout(this.#parts.root).store(uuid).dir, { recursive: true, force: true });
+    }
+  }
+
+  /** A store that is on disk, and could not be held before. To call it unknown would have all of it sent again. @throws ReceiveError `internal-error` */
+  async #addAgain(storeUuid: string, origin: string): Promise<StoreReplica> {
+    try {
+      const store = await this.#add(storeUuid, origin);
+      this.#failed.delete(storeUuid);
+      this.#parts.log.info("a store is held again", { store: storeUuid });
+      return store;
+    } catch (cause) {
+      const { message, hint } = cause as Error & { hint?: string };
+      this.#failed.set(storeUuid, { origin, message });
+      const options = { cause, ...(hint === undefined ? {} : { hint }) };
+      throw new ReceiveError("internal-error", `store ${storeUuid} cannot be held: ${message}`, options);
     }
   }
 

@@ -177,7 +177,9 @@ export class PartialKeeper {
   #expireLater(): void {
     clearTimeout(this.#timer);
     const ageMs = Date.now() - Date.parse(this.#partial?.kept_at ?? "");
-    this.#timer = setTimeout(() => this.#expire(), Math.max(0, this.#maxAgeMs - ageMs));
+    // A clock that stands before the note, such as one that has not been set yet, makes it new, not old.
+    const leftMs = Math.min(this.#maxAgeMs, Math.max(0, this.#maxAgeMs - ageMs));
+    this.#timer = setTimeout(() => this.#expire(), leftMs);
     this.#timer.unref();
   }
 

@@ -11,6 +11,7 @@ import {
   expectConverged,
   ingest,
   linkBecomes,
+  mustRun,
   primaryStatus,
   QUIET,
   seal,
@@ -95,6 +96,24 @@ describe("a btrfs command that fails", () => {
       await expectConverged(fleet);
     });
   }
+
+  test("subvolume show, at the start of the replica: its store is not taken for a new one, and is held again by itself", async () => {
+    const { pushes } = await linkBecomes(fleet, ({ health }) => health === "healthy");
+    await btrfs.breakAt("subvolume show");
+    await fleet.replica.daemon.stop();
+    await fleet.replica.daemon.start();
+    await wakeLink(fleet);
+    const link = await linkBecomes(fleet, ({ reason }) => /cannot be held/.test(reason));
+    assert.deepEqual([link.health, link.code, link.pushes.acked], ["lagging", "internal-error", pushes.acked]);
+    assert.match(await mustRun(fleet.replica, "status"), /cannot be held: .*broken by the test/);
+    await btrfs.mend();
+    await ingest(fleet, someEvents(5));
+    const next = await seal(fleet);
+    await wakeLink(fleet);
+    const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === next);
+    assert.equal(last_push?.kind, "increment");
+    await expectConverged(fleet);
+  });
 
   for (const [how, lose] of [
     ["with the primary", () => fleet.primary.daemon.kill().then(() => fleet.primary.daemon.start())],

@@ -2,13 +2,28 @@
 // primary sends. Whoever can do this has the transport key; only the checks of the replica stand in the way.
 
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { execa } from "execa";
 import { PUSH_HEADERS, STREAM_TYPE } from "../../shared/protocol/protocol.js";
-import { deleteSubvolume, snapshotReadOnly } from "../../shared/store/btrfs.js";
+import { createSubvolume, deleteSubvolume, snapshotReadOnly } from "../../shared/store/btrfs.js";
 import { SUBVOLUMES, TreeLayout } from "../../shared/store/layout.js";
+
+/** A read-only pair of subvolumes on a volume, as a primary seals one, of what was built in plain folders. */
+export async function asSubvolumes(volume: string, source: TreeLayout): Promise<TreeLayout> {
+  const [open, closed] = ["open", "closed"].map((name) => new TreeLayout(join(volume, name))) as [
+    TreeLayout,
+    TreeLayout,
+  ];
+  for (const { dir } of [open, closed]) await mkdir(dir);
+  for (const name of SUBVOLUMES) {
+    await createSubvolume(open.subvolume(name));
+    await cp(source.subvolume(name), open.subvolume(name), { recursive: true });
+    await snapshotReadOnly(open.subvolume(name), closed.subvolume(name));
+  }
+  return closed;
+}
 
 export interface Refusal {
   status: number;

@@ -1,7 +1,7 @@
 // What reaches the agent's socket from whoever can log in: requests that no primary sends, beside a real push.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,13 +25,13 @@ import {
   PUSH_HEADERS,
   STREAM_TYPE,
 } from "../../../shared/protocol/protocol.js";
-import { createSubvolume, freeSpace, snapshotReadOnly } from "../../../shared/store/btrfs.js";
-import { RootLayout, SUBVOLUMES, TreeLayout } from "../../../shared/store/layout.js";
+import { freeSpace } from "../../../shared/store/btrfs.js";
+import { RootLayout } from "../../../shared/store/layout.js";
 import { KEEP_CURRENT } from "../../../shared/store/select-kept.js";
 import { SpareProcesses } from "../../../shared/store/spare-processes.js";
 import { StoreBuilder, someEvents } from "../../support/build-store.js";
 import { ROOT } from "../../support/require-part.js";
-import { pushByHand, sendPair } from "../../support/send-by-hand.js";
+import { asSubvolumes, type PushByHand, pushByHand, sendPair } from "../../support/send-by-hand.js";
 import { makeVolume } from "../../support/with-volume.js";
 
 const STALL_MS = 1000;
@@ -45,14 +45,14 @@ describe("the agent", { skip }, () => {
   let agent: AgentServer;
   let socketPath: string;
   let honest: Buffer;
-  const heard: { store: string; size: number }[] = [];
+  let heard: { store: string; size: number; atMs: number }[] = [];
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "isochron-agent-"));
     volume = await makeVolume();
     store = await StoreBuilder.create({ root: join(folder, "built"), uuid: randomUUID(), dimensions: 4 });
     await store.seal(someEvents(20, 3, 4));
-    honest = await sendPair(await asSubvolumes(store.layout.generation(1)));
+    honest = await sendPair(await asSubvolumes(volume.root, store.layout.generation(1)));
     await mkdir(new RootLayout(volume.root).stores);
     const log = createLogger("error");
     const signer = generateSigner("replica-1", KEY_TYPE.cosignature);
@@ -78,7 +78,7 @@ describe("the agent", { skip }, () => {
       find: (uuid, origin) => stores.find(uuid, origin),
       open: (uuid) => stores.open(uuid),
       trusts: async () => [store.signer.vkey],
-      heard: (uuid, { size }) => heard.push({ store: uuid, size }),
+      heard: (uuid, { size, atMs }) => heard.push({ store: uuid, size, atMs }),
       want: (uuid, what) => stores.want(uuid, what),
       status: () => ({ stores: stores.status() }),
       log,
@@ -93,29 +93,14 @@ describe("the agent", { skip }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** A read-only pair of subvolumes on the volume, as a primary seals one. */
-  async function asSubvolumes(source: TreeLayout): Promise<TreeLayout> {
-    const [open, closed] = ["open", "closed"].map((name) => new TreeLayout(join(volume.root, name))) as [
-      TreeLayout,
-      TreeLayout,
-    ];
-    for (const { dir } of [open, closed]) await mkdir(dir);
-    for (const name of SUBVOLUMES) {
-      await createSubvolume(open.subvolume(name));
-      await cp(source.subvolume(name), open.subvolume(name), { recursive: true });
-      await snapshotReadOnly(open.subvolume(name), closed.subvolume(name));
-    }
-    return closed;
-  }
-
-  const hello = (uuid: string) =>
+  const hello = (uuid: string, generation = 9) =>
     askSocket({
       socketPath,
       path: "/v1/hello",
       method: "POST",
-      body: { protocol: 1, store: uuid, origin: store.origin, size: 1_000_000, generation: 9 },
+      body: { protocol: 1, store: uuid, origin: store.origin, size: 1_000_000, generation },
     });
-  const push = (body: Buffer, more: { store?: string; headers?: Record<string, string> } = {}) =>
+  const push = (body: PushByHand["body"], more: { store?: string; headers?: Record<string, string> } = {}) =>
     pushByHand({ socketPath, store: store.uuid, generation: 1, body, ...more });
 
   test("refuses a push that is no stream, and neither stays busy nor falls when the stall is over", async () => {
@@ -149,19 +134,40 @@ describe("the agent", { skip }, () => {
   }
 
   test("remembers what a primary says of itself only for a store that it holds", async () => {
-    heard.length = 0;
+    heard = [];
     for (let i = 0; i < 5; i += 1) await hello(randomUUID());
     const refusal = await push(Buffer.from("rubbish"), { headers: { [PUSH_HEADERS.ledgerSize]: "777" } });
     assert.equal(refusal.code, "bad-stream", JSON.stringify(refusal));
-    assert.deepEqual(heard, []);
+    assert.equal(heard.length, 0);
     await hello(store.uuid);
-    const accepted = await push(honest, { headers: { [PUSH_HEADERS.ledgerSize]: "25" } });
+    const beganAtMs = Date.now();
+    let wholeAtMs = 0;
+    const slow = async (write: (chunk: Buffer) => Promise<void>) => {
+      await write(honest.subarray(0, 100));
+      await sleep(200);
+      wholeAtMs = Date.now();
+      await write(honest.subarray(100));
+    };
+    const accepted = await push(slow, { headers: { [PUSH_HEADERS.ledgerSize]: "25" } });
     assert.equal(accepted.code, "accepted", JSON.stringify(accepted));
     await hello(store.uuid);
-    assert.deepEqual(heard, [
-      { store: store.uuid, size: 25 },
-      { store: store.uuid, size: 1_000_000 },
-    ]);
+    assert.deepEqual(
+      heard.map((head) => [head.store, head.size]),
+      [
+        [store.uuid, 25],
+        [store.uuid, 1_000_000],
+      ],
+    );
+    const { atMs = 0 } = heard[0] ?? {};
+    assert.ok(atMs >= beganAtMs && atMs < wholeAtMs, "what a push said at its begin counts from then");
+  });
+
+  test("takes a primary's word for how far it is, also when that is less than before", async () => {
+    const told = () => stores.status().find((one) => one.store === store.uuid)?.primary?.generation;
+    await hello(store.uuid, 40);
+    assert.equal(told(), 40);
+    await hello(store.uuid, 36);
+    assert.equal(told(), 36);
   });
 
   /** A probe as a primary sends it; resolves with status, headers and text. */

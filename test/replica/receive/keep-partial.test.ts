@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { type AnnouncedPush, PartialKeeper } from "../../../replica/receive/keep-partial.js";
 import { type Arrival, type Arrived, receiveGeneration } from "../../../replica/receive/receive-generation.js";
@@ -23,6 +24,7 @@ import { makeVolume } from "../../support/with-volume.js";
 
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const ORIGIN = "host1.test/isochron";
 const skip = process.geteuid?.() === 0 || process.env.CI === "true" ? false : `root is missing; ${ROOT.howToGet}`;
 
@@ -235,6 +237,19 @@ describe("a push that is cut", { skip }, () => {
     await pushCutAt(3 * MIB);
     assert.equal((await restart(0)).partial, undefined);
     await assert.rejects(readFile(store.partial), { code: "ENOENT" });
+  });
+
+  test("is not too old for a clock that has not been set yet", async () => {
+    await pushCutAt(3 * MIB);
+    const note = JSON.parse(await readFile(store.partial, "utf8"));
+    await writeFile(
+      store.partial,
+      JSON.stringify({ ...note, kept_at: new Date(Date.now() + 60 * DAY_MS).toISOString() }),
+    );
+    await restart();
+    // Longer than a timer that has been set to nothing takes.
+    await sleep(50);
+    assert.equal(keeper.partial?.generation, 1);
   });
 
   test("of a generation that is held by now is let go at the start", async () => {

@@ -87,7 +87,7 @@ export class Catalog {
     this.#fill = db.transaction((rows, complete) => this.#write(rows, complete));
   }
 
-  /** Opens the catalog at `path`, or makes an empty one. @throws CatalogDamage */
+  /** Opens the catalog at `path`, or makes an empty one. @throws CatalogDamage, and what SQLite fails with: a full disk */
   static open(path: string, store: string): Catalog {
     let db: Database.Database | undefined;
     try {
@@ -101,7 +101,8 @@ export class Catalog {
       return new Catalog(db, store);
     } catch (cause) {
       db?.close();
-      if (cause instanceof CatalogDamage) throw cause;
+      // A table or a column that is not there: it is of another format.
+      if ((cause as { code?: unknown }).code !== "SQLITE_ERROR") throw cause;
       throw new CatalogDamage(`the catalog cannot be used: ${(cause as Error).message}`, { cause });
     }
   }

@@ -20,6 +20,7 @@ import { queryStats } from "./query-stats.js";
 import { isCatalogDamage, QueryStore } from "./query-store.js";
 import { queryTimeline, type TimelineQuery } from "./query-timeline.js";
 import { readResidentBytes } from "./read-resident-bytes.js";
+import { Retries } from "./retries.js";
 import { type Askable, tellAskable } from "./search/ask-spaces.js";
 import { type QuestionCounts, QuestionHost } from "./search/question-host.js";
 import type { VectorIndex } from "./vector-index.js";
@@ -70,10 +71,17 @@ export interface EngineOptions extends Pick<QueryOptions, "root" | "indexProcess
   /** Whether promotions and heads are told of; undefined where they always are. */
   feed?: () => FollowedFeed;
   log: Logger;
+  /** Pause before what failed is tried again for the first time. Default 1000. */
+  leastPauseMs?: number;
 }
+
+/** Hears that the store is answered from a generation. */
+export type OnAnswered = (store: string, answered: Promoted) => void;
 
 /** So long after the feed broke off, what the primary said last says nothing of how far behind an answer is. */
 const FEED_OLD_MS = 10_000;
+/** In the place of a store's UUID, where their folder cannot be read. */
+const ALL_STORES = "all";
 
 interface HeldStore {
   uuid: string;
@@ -89,18 +97,22 @@ export class QueryEngine {
   readonly #log: Logger;
   readonly #feed: (() => FollowedFeed) | undefined;
   readonly #stopping = new AbortController();
+  readonly #retries: Retries;
   readonly #stores = new Map<string, HeldStore>();
   readonly #opening = new Map<string, Promise<HeldStore>>();
   readonly #heads = new Map<string, PrimaryHead>();
+  /** Whoever listened last: hears of what a later try answers. */
+  #onAnswered: OnAnswered | undefined;
   /** Whether the stores on disk have been looked up, so that having none means that there are none. */
   #lookedUp = false;
 
-  constructor({ root, indexProcesses, feed, log }: EngineOptions) {
+  constructor({ root, indexProcesses, feed, log, leastPauseMs }: EngineOptions) {
     this.#layout = new RootLayout(root);
     this.#log = log;
     this.#feed = feed;
     this.#pool = new HnswPool(indexProcesses, log);
     this.#questions = new QuestionHost({ root, log });
+    this.#retries = new Retries({ signal: this.#stopping.signal, log, leastPauseMs });
   }
 
   /** Catches up with what is on disk. @throws what the folder of stores cannot be read for */
@@ -110,23 +122,17 @@ export class QueryEngine {
 
   /**
    * Opens every store with a current generation and catches up with it; `onAnswered` hears of each that is answered then.
-   * A store that cannot be read is logged and left. Cheap where nothing is new.
+   * A store that cannot be read is tried again later. Cheap where nothing is new.
    *
-   * @throws what the folder of stores cannot be read for
+   * @throws what the folder of stores cannot be read for; that is tried again later too
    */
-  async catchUp(onAnswered?: (store: string, answered: Promoted) => void): Promise<void> {
-    const uuids = await readdir(this.#layout.stores).catch(noneYet);
+  async catchUp(onAnswered = this.#onAnswered): Promise<void> {
+    this.#onAnswered = onAnswered;
+    const uuids = await this.#listStores();
     // All before the first of them catches up: until then they are answered as not ready, not as unknown.
-    for (const uuid of uuids) await this.#orLog(uuid, async () => void (await this.#hold(uuid)));
+    for (const uuid of uuids) await this.#hold(uuid).catch((error: Error) => this.#failed(uuid, error));
     this.#lookedUp = true;
-    for (const { uuid, store } of this.#stores.values()) {
-      await this.#orLog(uuid, async () => {
-        const current = store.currentGeneration();
-        if (current === 0) return;
-        const answered = await store.promote(current);
-        onAnswered?.(uuid, answered);
-      });
-    }
+    for (const uuid of this.#stores.keys()) await this.#catchUpStore(uuid);
   }
 
   async stop(): Promise<void> {
@@ -136,9 +142,20 @@ export class QueryEngine {
     await this.#pool.stop();
   }
 
-  /** Resolves when answers come from `generation` of the store, or from a later one. */
-  async promoted(uuid: string, generation: number): Promise<Promoted> {
-    return (await this.#hold(uuid)).store.promote(generation);
+  /**
+   * Resolves when answers come from `generation` of the store, or from a later one. Where it rejects, it is tried again later,
+   * and `onAnswered` hears of that.
+   */
+  async promoted(uuid: string, generation: number, onAnswered = this.#onAnswered): Promise<Promoted> {
+    this.#onAnswered = onAnswered;
+    this.#retries.begin(uuid);
+    try {
+      const { store } = await this.#hold(uuid);
+      return await this.#promote(uuid, store, generation);
+    } catch (error) {
+      this.#failed(uuid, error as Error);
+      throw error;
+    }
   }
 
   setPrimaryHead(uuid: string, head: PrimaryHead): void {
@@ -218,7 +235,7 @@ export class QueryEngine {
       return withSeq({ ...this.#envelope(held, answered), ...answer });
     } catch (error) {
       if (!isCatalogDamage(error)) throw error;
-      held.store.rebuild((error as Error).message);
+      held.store.rebuild((error as Error).message).catch((failure: Error) => this.#failed(held.uuid, failure));
       const hint = "ask again in a moment";
       throw new QueryError("not-ready", "the catalog was found damaged and is being built again", {
         cause: error,
@@ -259,12 +276,39 @@ export class QueryEngine {
     });
   }
 
-  async #orLog(uuid: string, work: () => Promise<void>): Promise<void> {
+  async #listStores(): Promise<string[]> {
     try {
-      if (!this.#stopping.signal.aborted) await work();
+      const uuids = await readdir(this.#layout.stores).catch(noneYet);
+      this.#retries.passed(ALL_STORES);
+      return uuids;
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#log.error("store cannot be queried", { store: uuid, error });
+      this.#retries.failed(ALL_STORES, error as Error, () => void this.catchUp().catch(() => undefined));
+      throw error;
     }
+  }
+
+  /** With the generation on disk. Never rejects: what fails is tried again later. */
+  async #catchUpStore(uuid: string): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    try {
+      const { store } = await this.#hold(uuid);
+      const current = store.currentGeneration();
+      if (current === 0) return;
+      const answered = await this.#promote(uuid, store, current);
+      this.#onAnswered?.(uuid, answered);
+    } catch (error) {
+      this.#failed(uuid, error as Error);
+    }
+  }
+
+  async #promote(uuid: string, store: QueryStore, generation: number): Promise<Promoted> {
+    const answered = await store.promote(generation);
+    this.#retries.passed(uuid);
+    return answered;
+  }
+
+  #failed(uuid: string, error: Error): void {
+    this.#retries.failed(uuid, error, () => void this.#catchUpStore(uuid));
   }
 
   /** Two promotions of a store that is new here open it once. */

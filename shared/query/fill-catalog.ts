@@ -50,10 +50,10 @@ export async function fillCatalog({ catalog, tree, generation, checkpoint, log, 
     }
     if (from === checkpoint.size) catalog.fill([], complete);
   } finally {
-    if (bulk) catalog.setBulk(false);
-    await entries.close();
-    await payloads.close();
+    await Promise.allSettled([entries.close(), payloads.close()]);
     if (partly.events > 0) log.warn("events are catalogued in part", { store: catalog.store, ...partly });
+    // Last, because it may fail: on a full disk it does.
+    if (bulk) catalog.setBulk(false);
   }
 }
 

@@ -87,21 +87,25 @@ export class QueryStore {
     return { store: uuid, layer, size, root, spaces: this.#spaces, questions };
   }
 
-  /** Starts over from the generation on disk: the catalog was found to be wrong while answering. */
-  rebuild(reason: string): void {
+  /**
+   * Starts over from the generation on disk: the catalog was found to be wrong while answering. Resolves at once where that is
+   * under way.
+   */
+  async rebuild(reason: string): Promise<void> {
     if (this.#rebuilding) return;
     this.#rebuilding = true;
     this.#options.log.warn("catalog is damaged, building it again", { store: this.#options.uuid, reason });
-    this.#work = this.#work
+    const done = this.#work
       .then(async () => {
         await this.#discard();
         const current = this.currentGeneration();
         if (current > 0) await this.#promoteOnce(current);
       })
-      .catch((error) => this.#options.log.error("catalog cannot be built", { store: this.#options.uuid, error }))
       .finally(() => {
         this.#rebuilding = false;
       });
+    this.#work = done.catch(() => {});
+    return done;
   }
 
   async close(): Promise<void> {
@@ -131,6 +135,8 @@ export class QueryStore {
   async #promoteOnce(wanted: number): Promise<Promoted> {
     const { layout, signal, log } = this.#options;
     if (this.#answering && this.#answering.generation >= wanted) return this.#answered();
+    // Closed, or about to be: nothing may be opened any more.
+    signal.throwIfAborted();
     const generation = Math.max(wanted, this.currentGeneration());
     const tree = layout.generation(generation);
     // The first look goes through the thread pool: where the disk does not answer, this waits and queries do not. What follows is

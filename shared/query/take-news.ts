@@ -1,8 +1,8 @@
 // What whoever answers queries does with what the daemon tells it.
-import type { QueryEngine } from "./engine.js";
+import type { OnAnswered, QueryEngine } from "./engine.js";
 import type { NewsAnswer, QueryNews } from "./query-message.js";
 
-/** Never rejects: what cannot be answered is said so. */
+/** Never rejects: what cannot be answered is said so, and once it can be after all, that too. */
 export async function takeNews(
   engine: Pick<QueryEngine, "promoted" | "setPrimaryHead">,
   news: QueryNews,
@@ -10,8 +10,9 @@ export async function takeNews(
 ): Promise<void> {
   if (news.op === "primary-head") return engine.setPrimaryHead(news.store, news.head);
   const { store, generation } = news;
+  const onAnswered: OnAnswered = (of, answered) => answer({ op: "answered", store: of, ...answered });
   try {
-    answer({ op: "answered", store, ...(await engine.promoted(store, generation)) });
+    onAnswered(store, await engine.promoted(store, generation, onAnswered));
   } catch (error) {
     answer({ op: "not-answered", store, generation, error: (error as Error).message });
   }

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { cp, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, open, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { leafHash, sha256Hex } from "../../../shared/format/hash.js";
 import { parseTimestamp } from "../../../shared/format/timestamp.js";
 import { createLogger, type LogFields, type Logger } from "../../../shared/log.js";
 import { QueryEngine } from "../../../shared/query/engine.js";
 import { QueryError, type QueryErrorCode } from "../../../shared/query/query-error.js";
+import type { NewsAnswer } from "../../../shared/query/query-message.js";
+import { takeNews } from "../../../shared/query/take-news.js";
 import {
   flipByte,
   groupVector,
@@ -17,6 +19,7 @@ import {
   type TestEvent,
   unitVector,
 } from "../../support/build-store.js";
+import { eventually } from "../../support/eventually.js";
 
 const UUID = "0b9c6c5e-52f0-4b62-9a55-1f6f6f3c9d01";
 const log = createLogger("error", () => true);
@@ -442,6 +445,10 @@ test("a catalog that is missing, damaged, of an older format or of another ledge
   old.exec("UPDATE meta SET format = 1; DROP TABLE tallies; DROP TABLE facets");
   old.close();
   assert.deepEqual(await answers(), wanted);
+  const foreign = new Database(catalog);
+  foreign.exec("DROP TABLE meta");
+  foreign.close();
+  assert.deepEqual(await answers(), wanted);
   const other = await newStore(someEvents(80, 5, 16, 77));
   await withEngine(other.root, async () => {});
   await rm(index, { recursive: true });
@@ -459,6 +466,111 @@ test("a catalog whose hash is not the tree's is noticed while answering, and bui
     await assert.rejects(engine.event(undefined, { seq: 8 }), refusal("not-ready"));
     await engine.promoted(UUID, 1);
     assert.equal((await engine.event(undefined, { seq: 8 })).results[0]?.seq, 8);
+  });
+});
+
+/** An engine whose pauses are short, and what it has told as a warning or worse. */
+async function withRetrying(root: string, use: (engine: QueryEngine, warned: LogFields[]) => Promise<void>) {
+  const warned: LogFields[] = [];
+  const warn: Logger["warn"] = (_, fields = {}) => void warned.push(fields);
+  const engine = new QueryEngine({ root, indexProcesses: 1, leastPauseMs: 10, log: { ...log, warn, error: warn } });
+  await engine.start().catch(() => undefined);
+  try {
+    await use(engine, warned);
+  } finally {
+    await engine.stop();
+  }
+}
+
+async function answersFrom(engine: QueryEngine, generation: number): Promise<void> {
+  const answered = async () => (await engine.status()).stores[0]?.generation;
+  await eventually(
+    async () => (await answered()) === generation,
+    () => `generation ${generation} is not answered`,
+  );
+}
+
+test("a start that fails for a passing reason is tried again without any news, and warned of once", async () => {
+  const { root, builder } = await newStore();
+  const { index, storeFile, dir } = builder.layout;
+  await writeFile(index, "in the way");
+  await withRetrying(root, async (engine, warned) => {
+    await assert.rejects(engine.event(undefined, { seq: 0 }), refusal("not-ready"));
+    await eventually(
+      async () => warned.length > 0,
+      () => "nothing is warned of",
+    );
+    await rm(index);
+    await answersFrom(engine, 1);
+    assert.deepEqual(
+      warned.map(({ store }) => store),
+      [UUID],
+    );
+  });
+  for (const path of [storeFile, dirname(dir)]) {
+    await rename(path, `${path}.away`);
+    if (path !== storeFile) await writeFile(path, "in the way");
+    await withRetrying(root, async (engine) => {
+      await assert.rejects(engine.event(undefined, { seq: 0 }), refusal("not-ready"));
+      await rm(path, { force: true });
+      await rename(`${path}.away`, path);
+      await answersFrom(engine, 1);
+    });
+  }
+});
+
+test("a promotion that fails for a passing reason is tried again, and its listener hears of it late", async () => {
+  const { root, builder } = await newStore();
+  await withRetrying(root, async (engine) => {
+    const { generation, size } = await builder.seal(someEvents(5, 5, 16));
+    const { checkpoint } = builder.layout.generation(generation);
+    await rename(checkpoint, `${checkpoint}.away`);
+    const heard: NewsAnswer[] = [];
+    await takeNews(engine, { op: "promoted", store: UUID, generation }, (answer) => heard.push(answer));
+    assert.equal(heard[0]?.op, "not-answered");
+    assert.equal((await engine.event(undefined, { seq: 3 })).generation, 1);
+    await rename(`${checkpoint}.away`, checkpoint);
+    await answersFrom(engine, generation);
+    await eventually(
+      async () => heard.length > 1,
+      () => "the listener does not hear of it",
+    );
+    assert.deepEqual(heard.slice(1), [{ op: "answered", store: UUID, generation, size }]);
+  });
+});
+
+test("a catalog found damaged that cannot be built at once is built later", async () => {
+  const { root, builder } = await newStore();
+  const { catalog, queryIndex } = builder.layout;
+  await withRetrying(root, async (engine, warned) => {
+    const { default: Database } = await import("better-sqlite3");
+    const db = new Database(catalog);
+    db.prepare("UPDATE entries SET hash = ? WHERE seq = 8").run(leafHash(Buffer.from(sha256Hex("x"))));
+    db.close();
+    await rename(queryIndex, `${queryIndex}.away`);
+    await writeFile(queryIndex, "in the way");
+    await assert.rejects(engine.event(undefined, { seq: 8 }), refusal("not-ready"));
+    await eventually(
+      async () => warned.length === 2,
+      () => "the failure is not told",
+    );
+    await rm(queryIndex);
+    await answersFrom(engine, 1);
+    assert.equal((await engine.event(undefined, { seq: 8 })).results[0]?.seq, 8);
+  });
+});
+
+test("a catalog that cannot be opened for now is kept, and answers once it can be", async () => {
+  const { root, builder } = await newStore();
+  await withEngine(root, async () => {});
+  const { catalog } = builder.layout;
+  const { ino } = await stat(catalog);
+  await mkdir(`${catalog}-wal`);
+  await withRetrying(root, async (engine, warned) => {
+    assert.equal((warned[0]?.error as { code?: unknown } | undefined)?.code, "SQLITE_CANTOPEN");
+    await rm(`${catalog}-wal`, { recursive: true });
+    await answersFrom(engine, 1);
+    assert.equal((await stat(catalog)).ino, ino);
   });
 });
 

@@ -91,16 +91,13 @@ export class LinkOrders {
     const before = link.status();
     // Asked for before the seal: an increment of the new generation would leave nothing to send in full.
     link.resync(full);
-    if (full) await publisher.seal({ force: true });
+    if (full) await takenBack(publisher.seal({ force: true }), () => link.withdraw());
     if (!follower) return answer;
     const wanted = publisher.newest()?.generation ?? 0;
-    const holds = (now: LinkStatus) =>
-      (now.generation ?? 0) >= wanted &&
-      (!full || (now.last_push?.kind === "full" && now.last_push.generation >= wanted));
-    await this.#until(link, before, holds, follower, () => {
-      if (full) link.withdraw();
-    });
-    return { ...answer, done: link.status().last_push };
+    const holds = (now: LinkStatus) => ((full ? link.lastFull?.generation : now.generation) ?? 0) >= wanted;
+    const waited = this.#until(link, before, holds, follower);
+    await (full ? takenBack(waited, () => link.withdraw()) : waited);
+    return { ...answer, done: full ? (link.lastFull ?? null) : link.status().last_push };
   }
 
   /** Pushes nothing to it until `resume`, restarts of the primary included. @throws ControlError `unknown-replica` */
@@ -138,7 +135,7 @@ export class LinkOrders {
     if (dryRun) return { replica, dry_run: true, size, missing, paused: false };
     this.#requireUnpaused(link);
     if (size > (publisher.newest()?.size ?? 0)) await publisher.seal();
-    link.wake();
+    link.askAnew();
     await this.#until(link, before, (now) => (now.size ?? 0) >= size, follower);
     await this.pause({ replica, reason: "drained", dryRun: false });
     return { replica, dry_run: false, size, missing, paused: true };
@@ -179,22 +176,24 @@ export class LinkOrders {
     before: LinkStatus,
     holds: (now: LinkStatus) => boolean,
     { signal, tell }: Follower,
-    takeBack: () => void = () => undefined,
   ): Promise<void> {
-    try {
-      for (let now = link.status(); !holds(now); now = link.status()) {
-        const { health, reason, hint, pushing } = now;
-        if (health === "paused" || (now.failures > before.failures && STANDS.includes(health))) {
-          throw new ControlError("not-delivered", `${link.name} is ${health}: ${reason}`, hint);
-        }
-        tell({ replica: link.name, health, reason, pushing });
-        await sleep(LOOK_MS, undefined, { signal });
+    for (let now = link.status(); !holds(now); now = link.status()) {
+      const { health, reason, hint, pushing } = now;
+      if (health === "paused" || (now.failures > before.failures && STANDS.includes(health))) {
+        throw new ControlError("not-delivered", `${link.name} is ${health}: ${reason}`, hint);
       }
-    } catch (error) {
-      takeBack();
-      throw error;
+      tell({ replica: link.name, health, reason, pushing });
+      await sleep(LOOK_MS, undefined, { signal });
     }
   }
+}
+
+/** What could not be done, or is not waited for, must not come later by itself. */
+async function takenBack<T>(done: Promise<T>, takeBack: () => void): Promise<T> {
+  return done.catch((error: unknown) => {
+    takeBack();
+    throw error;
+  });
 }
 
 async function measurePlan(publisher: Publisher, plan: ResyncAnswer["plan"]): Promise<number | null> {

@@ -10,7 +10,7 @@ import { LinkBase, type LinkBaseOptions } from "./base/link-base.js";
 import type { LinkPins } from "./base/link-pins.js";
 import { needsFull } from "./base/needs-full.js";
 import type { Assessment } from "./health/assess-health.js";
-import { lacksRoom } from "./health/lacks-room.js";
+import { lacksAsBefore, lacksRoom, type Offered } from "./health/lacks-room.js";
 import { LinkCondition } from "./health/link-condition.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
 import type { SendSizes } from "./pace/estimate-size.js";
@@ -81,6 +81,8 @@ export interface LinkOptions extends LinkBaseOptions {
   onPushEnded: (outcome: PushOutcome) => void;
 }
 
+/** A replica that has no more room than when it refused a push is offered it again after so long. */
+const NO_ROOM_PAUSE_MS = 3_600_000;
 /** A push of less is sooner made anew than gone on with: its generation need not outlive a restart. */
 const NOTED_FROM_BYTES = 256 * 1024;
 const BACKOFF_FIRST_MS = 500;
@@ -109,9 +111,16 @@ export class ReplicaLink {
   #partial: PartialPush | undefined;
   #answer: HelloAnswer | undefined;
   #told: ToldTrust | undefined;
-  #fullWanted = false;
-  #wake: () => void = () => undefined;
+  /** All is wanted of this generation or a later one. */
+  #fullFrom: number | undefined;
+  #lastFull: PushRecord | undefined;
+  /** Of the plan that was looked at last. */
+  #offered: Offered = { rawBytes: 0, freeBytes: 0 };
+  /** What was refused for want of room, and by `performance.now()` when. */
+  #noRoomFor: (Offered & { sinceMs: number }) | undefined;
+  #wake: (isOrder: boolean) => void = () => undefined;
   #woken = false;
+  #ordered = false;
   #running: Promise<void> | undefined;
 
   constructor(source: LinkSource, options: LinkOptions) {
@@ -176,17 +185,28 @@ export class ReplicaLink {
     this.#condition.stop();
   }
 
-  /** There is a new generation, or something to look at. */
+  /** There is a new generation. It does not end the pause after a failure: that would be one attempt for each seal. */
   wake(): void {
     this.#noteBehind();
     this.#woken = true;
-    this.#wake();
+    this.#wake(false);
   }
 
-  /** Pushes now; with `full`, the whole of the newest generation. */
+  /** Pushes now; with `full`, the whole of the next generation that is sealed. */
   resync(full: boolean): void {
-    this.#fullWanted ||= full;
+    if (full) this.#wantFull(1);
+    this.#noRoomFor = undefined;
     this.askAnew();
+  }
+
+  /** What was pushed in full last, since the start. */
+  get lastFull(): PushRecord | undefined {
+    return this.#lastFull;
+  }
+
+  /** Of the newest generation, or so many later. */
+  #wantFull(later: number): void {
+    this.#fullFrom = Math.max(this.#fullFrom ?? 0, (this.#source.newest()?.generation ?? 0) + later);
   }
 
   /** Which keys the replica trusts, by its last hello; undefined before the first. */
@@ -197,12 +217,20 @@ export class ReplicaLink {
   /** Says hello again as soon as nothing else is under way. */
   askAnew(): void {
     this.#answer = undefined;
-    this.wake();
+    this.#order();
+  }
+
+  /** Somebody waits for what this link does next. */
+  #order(): void {
+    this.#noteBehind();
+    this.#woken = true;
+    this.#ordered = true;
+    this.#wake(true);
   }
 
   /** Takes a full resync back. What of it is under way is ended; the replica sweeps what has arrived. */
   withdraw(): void {
-    this.#fullWanted = false;
+    this.#fullFrom = undefined;
     if (this.#progress?.at(Date.now()).kind === "full") this.#end("the full resync was withdrawn");
   }
 
@@ -210,23 +238,25 @@ export class ReplicaLink {
   pause(reason: string): void {
     this.#condition.pause(reason);
     this.#end(reason);
-    this.wake();
+    this.#order();
   }
 
   resume(): void {
     this.#condition.pause(undefined);
-    this.wake();
+    this.#order();
   }
 
   /** What would be pushed now and why, from what the replica last said. */
   plan(full: boolean): PushPlan | undefined {
     if (this.#held === undefined) return undefined;
+    const { generation = 0 } = this.#partial ?? {};
     return planPush({
       local: this.#source.local(),
       held: this.#held,
       size: this.#source.newest()?.size ?? 0,
-      full: full || this.#fullWanted,
-      partial: this.#partial,
+      full: full || this.#fullFrom !== undefined,
+      // What is left of an earlier one is not what was asked for.
+      partial: generation < (this.#fullFrom ?? 0) ? undefined : this.#partial,
       workingOn: this.#answer?.working_on,
     });
   }
@@ -247,7 +277,7 @@ export class ReplicaLink {
     let failures = 0;
     while (!signal.aborted) {
       if (this.#condition.paused !== undefined) {
-        this.#woken = false;
+        this.#nothingIsWanted();
         await this.#pause(this.#options.helloMs, signal);
         continue;
       }
@@ -256,7 +286,7 @@ export class ReplicaLink {
       signal.addEventListener("abort", onStop, { once: true });
       this.#ending = ending;
       // What woke it is why it tries now: a replica that cannot be reached is not tried again for that without a pause.
-      this.#woken = false;
+      this.#nothingIsWanted();
       try {
         await this.#connect(ending.signal, () => {
           failures = 0;
@@ -266,7 +296,7 @@ export class ReplicaLink {
         if (ending.signal.aborted) continue;
         this.#condition.failed(error);
         failures += 1;
-        await this.#pause(backoffMs(failures), signal);
+        await this.#pause(backoffMs(failures), signal, { onlyOrders: true });
       } finally {
         signal.removeEventListener("abort", onStop);
       }
@@ -293,19 +323,20 @@ export class ReplicaLink {
   async #serve(connection: SshConnection, signal: AbortSignal, onHealthy: () => void): Promise<void> {
     this.#answer = undefined;
     while (!signal.aborted) {
-      this.#woken = false;
+      this.#nothingIsWanted();
       const answer: HelloAnswer = this.#answer ?? (await connection.unlessLost(this.#hello(connection)));
       this.#answer = answer;
-      if (answer.wants === "full" && !this.#fullWanted) {
+      if (answer.wants === "full" && this.#fullFrom === undefined) {
         await this.#options.onFullWanted();
         // Not before: without the seal there is nothing to send, and nobody would ask for it again.
-        this.#fullWanted = true;
+        this.#wantFull(0);
       }
       const plan = this.plan(false) as PushPlan;
-      this.#fullPlanned = plan.kind === "full" && this.#held && !this.#fullWanted ? plan.reason : undefined;
+      this.#fullPlanned = plan.kind === "full" && this.#held && this.#fullFrom === undefined ? plan.reason : undefined;
       this.#noteNeedsFull();
       if (plan.kind === "refuse") throw new PushError("conflict", plan.code, plan.reason, { hint: REGRESSED_HINT });
-      const noRoom = lacksRoom(answer.room, await this.#rawBytes(plan));
+      this.#offered = { rawBytes: await this.#rawBytes(plan), freeBytes: answer.free_bytes };
+      const noRoom = lacksRoom(answer.room, this.#offered.rawBytes) ?? this.#lacksAsBefore();
       this.#condition.note({ lacksRoom: noRoom });
       this.#condition.assess();
       const waits = this.#awaitsSeal(plan) || this.#awaitsLeave() || this.#isSpared() || noRoom !== undefined;
@@ -326,6 +357,14 @@ export class ReplicaLink {
   /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
   #awaitsSeal(plan: PushPlan): boolean {
     return plan.kind === "full" && this.#held?.generation === plan.generation;
+  }
+
+  /** What a replica had no room for is not sent to it again and again: it has to have more, or some time has to pass. */
+  #lacksAsBefore(): string | undefined {
+    const refused = this.#noRoomFor;
+    const { rawBytes, freeBytes } = this.#offered;
+    if (!refused || performance.now() - refused.sinceMs > NO_ROOM_PAUSE_MS) return undefined;
+    return lacksAsBefore({ rawBytes, freeBytes }, refused);
   }
 
   /** About how much would be sent. A generation that goes while it is looked at is found out by the push. */
@@ -372,18 +411,19 @@ export class ReplicaLink {
     const most = this.#options.mostLoad * (this.#condition.noted.overload === undefined ? 1 : RELIEVED);
     this.#condition.note({ overload: load > most ? load : undefined });
     this.#condition.heard();
-    this.#base.said(answer.replica, this.#basesHeld());
+    this.#base.said(answer.replica, this.#basesHeld(answer.working_on));
     this.#noteBehind();
     return answer;
   }
 
-  /** Generations here that the replica holds, or keeps a part of. */
-  #basesHeld(): number[] {
+  /** Generations here that the replica holds, keeps a part of, or is about to hold. */
+  #basesHeld(workingOn: number | undefined): number[] {
     const held = this.#held;
     return this.#source
       .local()
       .filter(({ timing, generation }) => {
-        return (held && timing === held.timingReceivedUuid) || generation === this.#partial?.generation;
+        const isHeld = held && timing === held.timingReceivedUuid;
+        return isHeld || generation === this.#partial?.generation || generation === workingOn;
       })
       .map(({ generation }) => generation);
   }
@@ -393,6 +433,8 @@ export class ReplicaLink {
     const newest = source.newest();
     // A seal in between made a newer one: plan again.
     if (!newest || (newest.generation !== plan.generation && !plan.resume)) return;
+    // Asked for, or taken back, while this waited for its turn.
+    if (this.plan(false)?.kind !== plan.kind) return;
     // One that was cut is pinned since the hello.
     const sealed = plan.resume ? await source.sealed(plan.generation) : newest;
     // At once: from the next seal on, only the pin keeps it.
@@ -448,6 +490,9 @@ export class ReplicaLink {
     } catch (error) {
       const result = signal.aborted ? "ended" : error instanceof PushError ? error.code : "internal";
       if (result !== "ended") this.#counts.failed += 1;
+      if (result === "no-space") this.#noRoomFor = { ...this.#offered, sinceMs: performance.now() };
+      // It may have arrived whole: then it is the next base, after a restart too.
+      if (progress.bytes > 0) this.#base.noteSending(answer.replica.uuid, plan.generation);
       this.#options.onPushEnded({ kind, ms: performance.now() - began, result });
       throw error;
     } finally {
@@ -460,8 +505,10 @@ export class ReplicaLink {
   async #acked(sealed: SealedGeneration, answer: HelloAnswer, note: string, push: PushRecord): Promise<void> {
     const { generation, size } = sealed;
     this.#held = { generation, size, timingReceivedUuid: null, vectorReceivedUuid: null, acked: true };
-    // An increment that was on its way when all was asked for does not answer that.
-    if (push.kind === "full") this.#fullWanted = false;
+    // What was on its way when all was asked for does not answer that.
+    if (push.kind === "full") this.#lastFull = push;
+    if (push.kind === "full" && generation >= (this.#fullFrom ?? 0)) this.#fullFrom = undefined;
+    this.#noRoomFor = undefined;
     if (this.#answer) this.#answer = { ...this.#answer, wants: "nothing" };
     this.#fullPlanned = undefined;
     this.#partial = undefined;
@@ -478,24 +525,33 @@ export class ReplicaLink {
     await noted;
   }
 
+  /** Whatever woke it is looked at from here on. */
+  #nothingIsWanted(): void {
+    this.#woken = false;
+    this.#ordered = false;
+  }
+
   /** Resolves true when woken, false when `helloMs` have passed in quiet. */
   #quiet(signal: AbortSignal): Promise<boolean> {
     return this.#pause(this.#options.helloMs, signal);
   }
 
-  #pause(delayMs: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#woken || signal.aborted) return Promise.resolve(true);
+  #pause(delayMs: number, signal: AbortSignal, { onlyOrders = false } = {}): Promise<boolean> {
+    if (this.#ordered || (this.#woken && !onlyOrders) || signal.aborted) return Promise.resolve(true);
     return new Promise((resolve) => {
       const end = (woken: boolean) => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
+        signal.removeEventListener("abort", stop);
         // A pause that was given up when the link broke must not undo the one that came after it.
         if (this.#wake === wake) this.#wake = () => undefined;
         resolve(woken);
       };
-      const wake = () => end(true);
+      const wake = (isOrder: boolean) => {
+        if (isOrder || !onlyOrders) end(true);
+      };
+      const stop = () => end(true);
       const timer = setTimeout(() => end(false), delayMs);
-      signal.addEventListener("abort", wake, { once: true });
+      signal.addEventListener("abort", stop, { once: true });
       this.#wake = wake;
     });
   }
@@ -503,7 +559,9 @@ export class ReplicaLink {
   /** Remembers since when there is something that the replica lacks. */
   #noteBehind(sinceMs = Date.now()): void {
     const newest = this.#source.newest()?.generation ?? 0;
-    const isBehind = newest > (this.#held?.generation ?? this.#base.acked ?? 0);
+    // One that says that it holds nothing lacks all, whatever it acked before.
+    const held = this.#held === undefined ? this.#base.acked : this.#held?.generation;
+    const isBehind = newest > (held ?? 0);
     this.#condition.behind(isBehind ? (this.#condition.behindSinceMs ?? sinceMs) : undefined);
   }
 

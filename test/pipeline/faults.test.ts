@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import type { LinkStatus } from "../../primary/push/link-status.js";
 import { currentGeneration } from "../../shared/store/generations.js";
 import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
 import {
@@ -133,4 +134,31 @@ describe("a btrfs command that fails", () => {
       assert.notEqual((await primaryStatus(fleet)).replicas[0]?.last_push?.generation, next);
     });
   }
+
+  test("a link that is lost while what arrived is synced: what the replica may come to hold stays, over a restart too", async () => {
+    await btrfs.hold("filesystem sync");
+    await ingest(fleet, someEvents(5));
+    const arrived = await seal(fleet);
+    await btrfs.waits();
+    const { last_contact: before } = await linkBecomes(fleet, () => true);
+    await fleet.sshd.cut();
+    await ingest(fleet, someEvents(5));
+    await seal(fleet);
+    const isPinned = ({ pins }: LinkStatus) => pins.some(({ generation }) => generation === arrived);
+    const heard = await linkBecomes(fleet, ({ last_contact }) => last_contact !== before);
+    assert.ok(isPinned(heard), JSON.stringify(heard.pins));
+    await fleet.sshd.pause();
+    await ingest(fleet, someEvents(5));
+    const newest = await seal(fleet);
+    await fleet.primary.daemon.stop();
+    await fleet.primary.daemon.start();
+    const again = await linkBecomes(fleet, () => true);
+    assert.ok(isPinned(again), JSON.stringify(again.pins));
+    await btrfs.mend();
+    fleet.sshd.resume();
+    await wakeLink(fleet);
+    const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === newest);
+    assert.equal(last_push?.kind, "increment");
+    await expectConverged(fleet);
+  });
 });

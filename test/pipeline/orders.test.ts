@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PushRecord } from "../../primary/push/link-status.js";
+import { type BreakableBtrfs, makeBreakableBtrfs } from "../support/break-btrfs.js";
 import {
   eventually,
   expectConverged,
@@ -34,8 +37,11 @@ const start = (fleet: Fleet, ...args: string[]) =>
 
 describe("orders to one replica", () => {
   let fleet: Fleet;
+  let btrfs: BreakableBtrfs;
   before(async () => {
     fleet = await makeFleet(OPTIONS);
+    btrfs = await makeBreakableBtrfs(fleet.folder);
+    fleet.replica.daemon.env.PATH = btrfs.path;
     await startWithEvents(fleet);
   });
   after(() => fleet.stop());
@@ -120,6 +126,24 @@ describe("orders to one replica", () => {
     const answer = JSON.parse(await mustRun(fleet.primary, "resync", REPLICA_NAME, "--full", "--wait", "--json"));
     assert.equal(answer.done.kind, "full");
     assert.ok(answer.done.bytes > 0);
+    await expectConverged(fleet);
+  });
+
+  test("a full resync that is waited for ends with it, whatever is sealed and pushed after it", async () => {
+    await btrfs.hold("filesystem sync");
+    const resync = start(fleet, "resync", REPLICA_NAME, "--full", "--wait", "--json");
+    await btrfs.waits();
+    const { pushing } = await linkBecomes(fleet, (link) => link.pushing?.kind === "full");
+    await ingest(fleet, someEvents(2));
+    const next = await seal(fleet);
+    await btrfs.mend();
+    const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === next);
+    assert.equal(last_push?.kind, "increment");
+    const code = await Promise.race([resync.ended, sleep(20_000)]);
+    await resync.interrupt();
+    assert.equal(code, 0, "it goes on");
+    const { done } = jsonLines<{ done?: PushRecord }>(resync.stdout).at(-1) ?? {};
+    assert.deepEqual([done?.kind, done?.generation], ["full", pushing?.generation]);
     await expectConverged(fleet);
   });
 

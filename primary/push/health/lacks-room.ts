@@ -22,6 +22,20 @@ export function lacksRoom(room: HelloRoom | undefined, rawBytes: number): string
   return `a push of about ${mebibytes(rawBytes)} does not fit into the ${usable} that the replica may use`;
 }
 
+/** A push, and what was free when it was offered. */
+export interface Offered {
+  rawBytes: number;
+  freeBytes: number;
+}
+
+/** As `lacksRoom`, for a push after one that the replica had no room for: until there is so much more that it could count. */
+export function lacksAsBefore(now: Offered, refused: Offered): string | undefined {
+  const atLeast = refused.rawBytes / BEST_COMPRESSION;
+  if (now.freeBytes > refused.freeBytes + atLeast || now.rawBytes < refused.rawBytes - atLeast) return undefined;
+  const [free, freeThen] = [mebibytes(now.freeBytes), mebibytes(refused.freeBytes)];
+  return `${free} are free on the replica; a push of about ${mebibytes(refused.rawBytes)} did not fit when ${freeThen} were`;
+}
+
 function mebibytes(bytes: number): string {
   const mib = bytes / 2 ** 20;
   return mib < 10 ? `${mib.toFixed(1)}MiB` : formatSize(Math.round(mib) * 2 ** 20);

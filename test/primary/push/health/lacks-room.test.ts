@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { lacksRoom } from "../../../../primary/push/health/lacks-room.js";
+import { lacksAsBefore, lacksRoom } from "../../../../primary/push/health/lacks-room.js";
 import type { HelloRoom } from "../../../../shared/protocol/protocol.js";
 
 const MIB = 2 ** 20;
@@ -44,6 +44,24 @@ describe("room for a push", () => {
       const lacking = lacksRoom(said, rawMib * MIB);
       if (reason) assert.match(lacking ?? "", reason);
       else assert.equal(lacking, undefined);
+    });
+  }
+});
+
+describe("room for a push after one that did not fit", () => {
+  const refused = { rawBytes: 100 * MIB, freeBytes: 50 * MIB };
+  const cases: [name: string, rawMib: number, freeMib: number, lacks: boolean][] = [
+    ["the same again", 100, 50, true],
+    ["a larger one", 200, 50, true],
+    ["a little more is free", 100, 59, true],
+    ["so much more is free that it may fit, compressed", 100, 61, false],
+    ["a smaller one", 89, 50, false],
+  ];
+  for (const [name, rawMib, freeMib, lacks] of cases) {
+    test(name, () => {
+      const reason = lacksAsBefore({ rawBytes: rawMib * MIB, freeBytes: freeMib * MIB }, refused);
+      assert.equal(reason !== undefined, lacks, reason);
+      if (lacks) assert.match(reason ?? "", /^\d+MiB are free .*; a push of about 100MiB did not fit when 50MiB were$/);
     });
   }
 });

@@ -1,7 +1,7 @@
 // The `.vec` files of one space on the primary: rows are appended in whole batches and counted towards the next seal.
 // No fsync: the snapshot flushes them, and rows that a power cut takes are missed at the next start and made again.
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rm, rmdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { SealedRows } from "../../shared/format/seal.js";
 import { firstSeqOf, SEGMENT_BYTES, segmentName } from "../../shared/format/segment-name.js";
@@ -61,7 +61,10 @@ export class RowFiles {
     try {
       await writeFileOnce(path, formatSpace(space));
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== "exists") throw error;
+      if (!(error instanceof StoreError) || error.code !== "exists") {
+        await removeHalfMade(tree, this.name);
+        throw error;
+      }
       if ((await readFile(path, "utf8")) === formatSpace(space)) return;
       throw new VectorizeError("space-differs", `${path} describes another space of the same name`, {
         hint: "restore space.json from a generation; vectors of two spaces must never share a folder",
@@ -84,12 +87,13 @@ export class RowFiles {
   append(rows: Uint8Array, firstSeq: number): Promise<void> {
     return this.#inTurn(async () => {
       try {
+        await this.#cutTorn();
         const handle = await this.#fileWithRoom(rows.length, firstSeq);
-        await this.#cutTorn(handle);
         this.#torn = true;
         await handle.appendFile(rows);
         this.#torn = false;
       } catch (cause) {
+        await this.#cutTorn().catch(() => undefined);
         throw new VectorizeError("write-failed", `rows of ${this.name} cannot be written`, { cause });
       }
       this.#countRows(rows);
@@ -107,6 +111,13 @@ export class RowFiles {
       this.#reading = undefined;
     });
     return this.#reading;
+  }
+
+  /** To be called before a take: a snapshot may hold nothing that no seal names. @throws VectorizeError `write-failed` */
+  cutTorn(): Promise<void> {
+    return this.#inTurn(() => this.#cutTorn()).catch((cause: unknown) => {
+      throw new VectorizeError("write-failed", `half-written rows of ${this.name} cannot be cut off`, { cause });
+    });
   }
 
   /** The runs since the last take, with the SHA-256 of each. */
@@ -172,15 +183,15 @@ export class RowFiles {
       this.#handle = handle;
       this.#file = file;
       this.#rows = 0;
-      this.#torn = false;
     }
     this.#handle ??= await open(join(folder, this.#file), "a");
     return this.#handle;
   }
 
   /** A write that stopped half-way is cut off, so that the next one starts on a whole row. */
-  async #cutTorn(handle: FileHandle): Promise<void> {
-    if (this.#torn) await handle.truncate(this.#rows * this.#rowBytes);
+  async #cutTorn(): Promise<void> {
+    if (!this.#torn) return;
+    await truncate(join(this.#options.tree.space(this.name), this.#file as string), this.#rows * this.#rowBytes);
     this.#torn = false;
   }
 
@@ -198,5 +209,16 @@ export class RowFiles {
     const begun = { file, first: this.#rows, rows: 0, hash: createHash("sha256") };
     this.#runs.push(begun);
     return begun;
+  }
+}
+
+/** Removes a space's folder that has neither `space.json` nor rows, as a making that failed leaves it; whether it did. */
+export async function removeHalfMade(tree: TreeLayout, space: string): Promise<boolean> {
+  try {
+    await rm(`${tree.spaceFile(space)}.new`, { force: true });
+    await rmdir(tree.space(space));
+    return true;
+  } catch {
+    return false;
   }
 }

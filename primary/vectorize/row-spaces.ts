@@ -9,7 +9,7 @@ import type { Logger } from "../../shared/log.js";
 import type { TreeLayout } from "../../shared/store/layout.js";
 import type { RowsOfSpace } from "./embed-protocol.js";
 import { recoverRows } from "./recover-rows.js";
-import { RowFiles } from "./row-files.js";
+import { RowFiles, removeHalfMade } from "./row-files.js";
 import { SeqSet } from "./seq-set.js";
 import { VectorizeError } from "./vectorize-error.js";
 
@@ -79,11 +79,16 @@ export class RowSpaces {
     return this.#byName.get(space)?.seqs(size) ?? new SeqSet(0);
   }
 
-  /** The runs of rows since the last take, by space name. From now on none is written until `stands` is settled. */
+  /**
+   * The runs of rows since the last take, by space name. From now on none is written until `stands` is settled.
+   *
+   * @throws VectorizeError `write-failed` when a file cannot be rid of what was written half: then nothing is taken
+   */
   async take(stands?: Promise<unknown>): Promise<SealedSpace[]> {
     if (stands) this.#holdUntil(stands);
     await this.#begunAreMade();
     // Before any is taken: taken rows that no seal then names would make every later generation a bad one.
+    for (const files of this.#byName.values()) await files.cutTorn();
     const definitions = await this.#readDefinitions();
     const taken: SealedSpace[] = [];
     for (const [space, definition] of definitions) {
@@ -121,13 +126,14 @@ export class RowSpaces {
   }
 
   async #othersOnDisk(active: readonly string[]): Promise<Space[]> {
-    const { tree } = this.#options;
+    const { tree, log } = this.#options;
     const spaces: Space[] = [];
     for (const entry of await readdir(tree.vector, { withFileTypes: true })) {
       const { name } = entry;
       if (!entry.isDirectory() || !isSpaceName(name) || active.includes(name)) continue;
       const text = await readFile(tree.spaceFile(name), "utf8").catch(() => undefined);
       if (text !== undefined) spaces.push(parseSpaceOf(tree.spaceFile(name), text));
+      else if (await removeHalfMade(tree, name)) log.warn("removed a half-made space", { space: name });
     }
     return spaces;
   }

@@ -4,11 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** ssh, TCP and IP headers of full packets, which the line carries too. */
 const LINE_BYTES_PER_BYTE = 1.05;
+/** Of each slice besides: node's HTTP client writes a chunk's length, data and ends of lines as four packets of ssh. */
+const SLICE_BYTES = 150;
 /** What a bucket holds at the most: this much time of its rate. It also makes good a timer that rings late. */
 const BURST_MS = 50;
 /** Turns are short, so that links change often and a waiting replica sees bytes well within its stall time. */
 const TURN_MS = 20;
-const LEAST_TURN_BYTES = 1024;
+const LEAST_TURN_BYTES = 4096;
 const MOST_TURN_BYTES = 64 * 1024;
 const SIGN_OF_LIFE_MS = 250;
 
@@ -87,9 +89,9 @@ export class Allowance {
     if (this.#limits.length === 0) yield chunk;
     else
       for (let at = 0; at < chunk.length; ) {
-        if (this.#leftBytes === 0) await this.#takeTurn();
-        const slice = chunk.subarray(at, at + this.#leftBytes);
-        this.#leftBytes -= slice.length;
+        while (this.#leftBytes <= SLICE_BYTES) await this.#takeTurn();
+        const slice = chunk.subarray(at, at + this.#leftBytes - SLICE_BYTES);
+        this.#leftBytes -= slice.length + SLICE_BYTES;
         at += slice.length;
         yield slice;
       }
@@ -98,6 +100,6 @@ export class Allowance {
   async #takeTurn(): Promise<void> {
     const turnBytes = Math.min(...this.#limits.map((limit) => limit.turnBytes));
     for (const limit of this.#limits) await limit.take(turnBytes, this.#wait);
-    this.#leftBytes = turnBytes;
+    this.#leftBytes += turnBytes;
   }
 }

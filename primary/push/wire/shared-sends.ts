@@ -1,10 +1,12 @@
 // One `btrfs send` for all replicas that want the same small increment: its bytes are kept in memory for a moment, and each link
 // reads them at its own pace. Large ones are not shared: each link then has a send of its own, held back by its own
-// replica. What is kept is bounded; no reader ever holds up another.
+// replica. What is kept is bounded; no reader ever holds up another, or makes it fail.
+import { createHash } from "node:crypto";
+import type { StreamPlace } from "../../../shared/store/walk-commands.js";
 import { PushError } from "../push-error.js";
 
 export interface SharedSendsOptions {
-  /** Bytes kept of one send. One that turns out larger stays with its first reader, unkept. */
+  /** Bytes kept of one send. One that turns out larger stays with its first reader, unkept; others go on with their own. */
   mostBytes: number;
   /** Bytes kept of all. Past it, sends are not shared. */
   mostBytesInAll: number;
@@ -46,7 +48,7 @@ export class SharedSends {
     }
     send.readers += 1;
     try {
-      yield* send.read();
+      yield* send.read(() => start(this.#stopping.signal));
     } finally {
       send.readers -= 1;
       if (send.readers === 0) this.#dropLater(key, send);
@@ -91,6 +93,8 @@ class SharedSend {
   readonly #mostBytes: number;
   readonly #forget: () => void;
   readonly #chunks: Buffer[] = [];
+  /** Where each chunk ends. */
+  readonly #places: StreamPlace[] = [];
   #state: "filling" | "whole" | "failed" | "too-large" = "filling";
   #failure: unknown;
   #isOwned = false;
@@ -104,8 +108,10 @@ class SharedSend {
     void this.#fill();
   }
 
-  async *read(): AsyncGenerator<Buffer> {
-    for (let at = 0; ; at += 1) {
+  /** `again` begins the same send anew. */
+  async *read(again: () => AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+    let at = 0;
+    for (; ; at += 1) {
       while (at === this.#chunks.length && this.#state === "filling") {
         await new Promise<void>((resolve) => this.#wake.push(resolve));
       }
@@ -114,7 +120,8 @@ class SharedSend {
       else break;
     }
     if (this.#state === "failed") throw this.#failure;
-    if (this.#state === "too-large") yield* this.#rest();
+    // The first to come here goes on with the send itself.
+    if (this.#state === "too-large") yield* this.#isOwned ? behind(this.#places[at - 1], again()) : this.#rest();
   }
 
   async end(): Promise<void> {
@@ -127,6 +134,7 @@ class SharedSend {
 
   /** What is kept is in order and whole, so that a reader can come at any time. */
   async #fill(): Promise<void> {
+    const digest = createHash("sha256");
     try {
       while (this.bytes < this.#mostBytes) {
         const { value, done } = await this.#source.next();
@@ -138,6 +146,7 @@ class SharedSend {
         }
         this.#chunks.push(value);
         this.bytes += value.length;
+        this.#places.push({ bytes: this.bytes, digest: digest.update(value).copy().digest("hex") });
         this.#wakeAll();
       }
       this.#become("too-large");
@@ -159,13 +168,24 @@ class SharedSend {
     for (const wake of this.#wake.splice(0)) wake();
   }
 
-  /** The first to come here goes on with the send itself; others must begin with one of their own. */
   async *#rest(): AsyncGenerator<Buffer> {
-    if (this.#isOwned) {
-      throw new PushError("retryable", "send-failed", "this increment is too large to be sent from memory");
-    }
     this.#isOwned = true;
     this.#chunks.length = 0;
     yield* this.#source;
   }
+}
+
+/** What of `source` comes behind `passed`. For the same read-only snapshots `btrfs send` writes the same bytes. */
+async function* behind(passed: StreamPlace | undefined, source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const digest = createHash("sha256");
+  let leftBytes = passed?.bytes ?? 0;
+  for await (const chunk of source) {
+    if (leftBytes > 0) {
+      digest.update(chunk.subarray(0, leftBytes));
+      if (chunk.length >= leftBytes && digest.digest("hex") !== passed?.digest) break;
+    }
+    if (chunk.length > leftBytes) yield chunk.subarray(leftBytes);
+    leftBytes = Math.max(0, leftBytes - chunk.length);
+  }
+  if (leftBytes > 0) throw new PushError("retryable", "send-failed", "btrfs sent other bytes than a moment ago");
 }

@@ -1,7 +1,16 @@
 // Limits on what leaves: how much they let through, and to whom.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
+import ssh2 from "ssh2";
+import { codecOf } from "../../../../primary/push/pace/codec.js";
 import { Allowance, type LimitClock, RateLimit } from "../../../../primary/push/pace/limit-rate.js";
+import { WireMeter } from "../../../../primary/push/pace/meter-wire.js";
+import { pushGeneration } from "../../../../primary/push/wire/replica-client.js";
+import { SshConnection } from "../../../../primary/push/wire/ssh-connection.js";
+import { generateSshKey } from "../../../../shared/store/key-files.js";
 
 /** Time that passes when everyone waits. */
 class TestClock implements LimitClock {
@@ -32,24 +41,77 @@ class TestClock implements LimitClock {
 
 interface Sender {
   bytes: number;
+  slices: number;
   ended: Promise<void>;
 }
 
 /** Sends chunks without end through `limits`. */
 function send(limits: RateLimit[], chunkBytes: number, signal: AbortSignal): Sender {
-  const sender: Sender = { bytes: 0, ended: Promise.resolve() };
+  const sender: Sender = { bytes: 0, slices: 0, ended: Promise.resolve() };
   const allowance = new Allowance(limits, { signal });
   sender.ended = (async () => {
     while (!signal.aborted) {
-      for await (const slice of allowance.spend(Buffer.alloc(chunkBytes))) sender.bytes += slice.length;
+      for await (const slice of allowance.spend(Buffer.alloc(chunkBytes))) {
+        sender.bytes += slice.length;
+        sender.slices += 1;
+      }
     }
   })();
   sender.ended.catch(() => undefined);
   return sender;
 }
 
-/** Bits a second on the line, headers of packets included. */
-const lineRate = (bytes: number, seconds: number) => (bytes * 8 * 1.05) / seconds;
+/** Bits a second on the line: with headers of packets, and what each slice costs besides, of HTTP and ssh. */
+const lineRate = ({ bytes, slices }: Sender, seconds: number) => ((bytes * 1.05 + slices * 165) * 8) / seconds;
+
+/** Of TCP and IP. */
+const HEADER_BYTES = 52;
+
+/** Pushes `bytes` to a host on loopback under a limit; gives bits a second that arrived there, by packet. */
+async function pushedRate(bitsPerSecond: number, bytes: number): Promise<number> {
+  const privateKey = generateSshKey(ssh2);
+  const hostKey = `ssh-ed25519 ${(ssh2.utils.parseKey(privateKey) as ssh2.ParsedKey).getPublicSSH().toString("base64")}`;
+  const agent = createHttpServer((request, response) => void request.resume().on("end", () => response.end("note")));
+  const host = new ssh2.Server({ hostKeys: [privateKey] }, (client) => {
+    client.on("authentication", (login) => login.accept());
+    client.on("error", () => undefined);
+    client.on("session", (accept) => accept().on("exec", (start) => agent.emit("connection", start())));
+  });
+  let arrived = 0;
+  const line = createServer((socket) => {
+    socket.on("data", (packet) => {
+      arrived += packet.length + HEADER_BYTES;
+    });
+    host.injectSocket(socket);
+  });
+  await new Promise<void>((resolve) => line.listen(0, "127.0.0.1", resolve));
+  const { port } = line.address() as AddressInfo;
+  const connection = await SshConnection.open({ host: "127.0.0.1", port, user: "isochron", hostKey, privateKey });
+  async function* source(): AsyncGenerator<Buffer> {
+    for (let left = bytes; left > 0; left -= 16_384) yield randomBytes(Math.min(left, 16_384));
+  }
+  try {
+    const [before, beganMs] = [arrived, performance.now()];
+    await pushGeneration(connection, {
+      store: "4297169d-9b1b-4d5a-816e-047f33abb86a",
+      sealed: { generation: 2, size: 1, root: Buffer.alloc(32) } as never,
+      base: 1,
+      source: source(),
+      resume: undefined,
+      codec: codecOf(false, undefined),
+      meter: new WireMeter(),
+      limits: [new RateLimit(bitsPerSecond)],
+      ledgerSize: 1,
+      stallMs: 60_000,
+      signal: new AbortController().signal,
+      onBytes: () => undefined,
+    });
+    return ((arrived - before) * 8000) / (performance.now() - beganMs);
+  } finally {
+    connection.destroy();
+    line.close();
+  }
+}
 
 describe("a limit", () => {
   for (const [name, bitsPerSecond] of [
@@ -64,13 +126,19 @@ describe("a limit", () => {
         const sender = send([new RateLimit(bitsPerSecond, clock)], chunkBytes, ending.signal);
         const seconds = bitsPerSecond > 1e8 ? 1 : 20;
         await clock.pass(seconds * 1000);
-        const found = lineRate(sender.bytes, seconds);
+        const found = lineRate(sender, seconds);
         assert.ok(found <= 1.1 * bitsPerSecond && found >= 0.9 * bitsPerSecond, `${chunkBytes}: ${found}`);
         ending.abort();
         await clock.pass(1000);
       }
     });
   }
+
+  test("holds on the line, with all that HTTP and ssh add to a push", async () => {
+    const limits = [64e3, 128e3, 400e3, 1e6, 2e6];
+    const found = await Promise.all(limits.map((limit) => pushedRate(limit, (limit / 8) * 4)));
+    for (const [i, limit] of limits.entries()) assert.ok((found[i] ?? 0) <= 1.1 * limit, `${limit}: ${found[i]}`);
+  });
 
   test("gives a link that was quiet no more than a short burst", async () => {
     const clock = new TestClock();
@@ -91,7 +159,7 @@ describe("a limit", () => {
     const shared = new RateLimit(10e6, clock);
     const senders = [256 * 1024, 16 * 1024, 64 * 1024].map((bytes) => send([shared], bytes, ending.signal));
     await clock.pass(20_000);
-    const found = senders.map(({ bytes }) => lineRate(bytes, 20));
+    const found = senders.map((sender) => lineRate(sender, 20));
     const sum = found.reduce((a, b) => a + b, 0);
     assert.ok(sum <= 11e6 && sum >= 9e6, String(sum));
     for (const rate of found) assert.ok(Math.abs(rate - sum / 3) < 0.02 * (sum / 3), String(found));
@@ -106,7 +174,7 @@ describe("a limit", () => {
     const slow = send([new RateLimit(1e6, clock), shared], 64 * 1024, ending.signal);
     const fast = send([shared], 64 * 1024, ending.signal);
     await clock.pass(20_000);
-    const [slowRate, fastRate] = [lineRate(slow.bytes, 20), lineRate(fast.bytes, 20)];
+    const [slowRate, fastRate] = [lineRate(slow, 20), lineRate(fast, 20)];
     assert.ok(slowRate <= 1.1e6 && slowRate >= 0.8e6, String(slowRate));
     assert.ok(fastRate >= 8e6 && slowRate + fastRate <= 11e6, String(fastRate));
     ending.abort();

@@ -75,13 +75,34 @@ describe("shared sends", () => {
     assert.deepEqual(counts, { started: 1, ended: 1 });
   });
 
-  test("two that read one that turns out too large: one gets all of it, the other is told to begin again", async () => {
-    const sends = new SharedSends({ mostBytes: 5 });
-    const { start } = source(["abc", "def", "ghi"]);
-    const both = await Promise.allSettled([readAll(sends.read("key", start)), readAll(sends.read("key", start))]);
-    assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
-    const failed = both.find(({ status }) => status === "rejected") as PromiseRejectedResult;
-    assert.equal(failed.reason.kind, "retryable");
+  test("all that read one that turns out too large get all of it, each at its own pace", async () => {
+    const sends = new SharedSends({ mostBytes: 7 });
+    // A send begun anew need not come in the same chunks.
+    const sources = [source(["abc", "def", "ghi", "jkl"]), source(["a", "bcdefgh", "ijkl"]), source(["abcdefghijkl"])];
+    let started = 0;
+    const start = () => (sources[started++] as ReturnType<typeof source>).start();
+    const hanging = sends.read("key", start);
+    const gone = sends.read("key", start);
+    const [first, , whole] = await Promise.all([hanging.next(), gone.next(), readAll(sends.read("key", start))]);
+    assert.equal(whole, "abcdefghijkl");
+    assert.equal((await gone.next()).value?.toString(), "defgh");
+    await gone.return(undefined);
+    assert.equal(`${first.value}${await readAll(hanging)}`, "abcdefghijkl");
+    assert.equal(sends.bytes, 0);
+    for (const { counts } of sources) assert.deepEqual(counts, { started: 1, ended: 1 });
+  });
+
+  test("one begun anew that sends other bytes, or ends before, is not spliced to what went before", async () => {
+    for (const other of [["abX", "def"], ["ab"]]) {
+      const sends = new SharedSends({ mostBytes: 5 });
+      const again = source(other);
+      const quick = readAll(sends.read("key", source(["abc", "def"]).start));
+      const late = sends.read("key", again.start);
+      await late.next();
+      assert.equal(await quick, "abcdef");
+      await assert.rejects(readAll(late), { kind: "retryable", code: "send-failed" });
+      assert.deepEqual(again.counts, { started: 1, ended: 1 });
+    }
   });
 
   test("whoever reads one that is stopped in the middle is told, and does not take it for the whole", async () => {

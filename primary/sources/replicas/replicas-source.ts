@@ -30,7 +30,7 @@ export interface ReplicasSourceOptions extends SourceParts {
 export const REPLICA_TYPE = "Replica";
 const SOURCE = "replicas";
 
-/** What needs someone at once is written at once. */
+/** What needs someone at once is written at once, however often the link changed, unless it is what was written last. */
 const URGENT: ReadonlySet<string> = new Set(["diverged", "foreign", "full", "needs-full", "version-mismatch"]);
 /** Changes of one link within an hour that are written without further delay. */
 const FREE_CHANGES = 6;
@@ -43,7 +43,7 @@ export class ReplicasSource extends OwnSource {
   constructor(options: ReplicasSourceOptions) {
     super(SOURCE, options);
     this.#options = options;
-    this.#watches = options.links.map((link) => new LinkWatch(link, options.settleMs, () => this.#write(link)));
+    this.#watches = options.links.map((link) => this.#watchOf(link));
   }
 
   protected watch(): () => void {
@@ -52,6 +52,11 @@ export class ReplicasSource extends OwnSource {
     return () => {
       for (const watch of this.#watches) watch.stop();
     };
+  }
+
+  #watchOf(link: WatchedLink): LinkWatch {
+    const written = () => this.writer.last(idOf(link.name))?.health;
+    return new LinkWatch(link, this.#options.settleMs, { write: () => this.#write(link), written });
   }
 
   /** True if it was written; false if the ledger knows it already. */
@@ -97,20 +102,27 @@ function priorityOf(health: string): Priority {
   return health === "healthy" || health === "paused" ? "low" : "medium";
 }
 
+interface LinkEvents {
+  /** True if there was something to write. */
+  write(): boolean;
+  /** The health that was written last. */
+  written(): unknown;
+}
+
 /** Decides when a link's state is written. */
 class LinkWatch {
   readonly #link: WatchedLink;
   readonly #settleMs: number;
-  readonly #write: () => boolean;
+  readonly #events: LinkEvents;
   /** Times of what was written within the last hour. */
   #writtenMs: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #unwatch: () => void = () => undefined;
 
-  constructor(link: WatchedLink, settleMs: number, write: () => boolean) {
+  constructor(link: WatchedLink, settleMs: number, events: LinkEvents) {
     this.#link = link;
     this.#settleMs = settleMs;
-    this.#write = write;
+    this.#events = events;
   }
 
   start(): void {
@@ -133,10 +145,11 @@ class LinkWatch {
   }
 
   #settled(): void {
-    if (this.#write()) this.#writtenMs.push(Date.now());
+    if (this.#events.write()) this.#writtenMs.push(Date.now());
   }
 
   #delayMs(health: string): number {
+    if (URGENT.has(health) && health !== this.#events.written()) return 0;
     const since = Date.now() - HOUR_MS;
     this.#writtenMs = this.#writtenMs.filter((timeMs) => timeMs > since);
     const tooMany = this.#writtenMs.length - FREE_CHANGES;

@@ -28,11 +28,25 @@ const SCHEMA_VERSION = 1;
 /** Events that are of no watched source, after which the place in the ledger is noted all the same. */
 const NOTE_EVERY = 4096;
 const PAGE = 1000;
+/** How long after a failed write the next one is tried. */
+const RETRY_MS = 1000;
+/** As long as a write waits for another process: this one does nothing else meanwhile. */
+const LIVE_BUSY_MS = 100;
+/** What could not be written may take up this much memory; an element costs some besides its state. */
+const MAX_UNWRITTEN_BYTES = 64 * 1024 * 1024;
+const ELEMENT_BYTES = 512;
 
 interface Place {
   size: number;
   /** Payload hash of entry `size − 1`: salted, so no other ledger has it. */
   last: string;
+}
+
+/** What the file has not yet of one source. */
+interface Unwritten {
+  elements: Map<string, KnownElement>;
+  /** When the last of their events was recorded. */
+  recorded: string;
 }
 
 export class KnownElements {
@@ -42,10 +56,18 @@ export class KnownElements {
   readonly #selectPage: Database.Statement<[string, string], KnownElement>;
   readonly #selectSeen: Database.Statement<[string], { seen: string }>;
   readonly #putSeen: Database.Statement<[string, string]>;
-  readonly #write: (events: readonly AppendedEvent[], place: Place) => void;
+  readonly #write: (seen?: [source: string, timestamp: string]) => void;
+  /** By source, newer than the file. Only a write that failed leaves something here. */
+  readonly #unwritten = new Map<string, Unwritten>();
+  #unwrittenBytes = 0;
+  /** Up to where the file and `#unwritten` together have the ledger; the file's own place is moved with its elements. */
   #place: Place;
   #unnoted = 0;
   #isLive = false;
+  /** When to write next; undefined as long as writes succeed. */
+  #retryAtMs: number | undefined;
+  /** More could not be written than may be kept, so that the file can only be caught up by the next start. */
+  #isFull = false;
 
   private constructor(db: Database.Database, options: KnownElementsOptions) {
     this.#db = db;
@@ -81,35 +103,46 @@ export class KnownElements {
     while (this.#place.size < ledgerSize()) {
       const events = await read(this.#place.size, NOTE_EVERY);
       if (events.length === 0) throw new Error(`the ledger ends before entry ${this.#place.size}`);
-      this.#take(events, true);
+      if (this.#take(events)) this.#writeAll();
     }
+    this.#db.pragma(`busy_timeout = ${LIVE_BUSY_MS}`);
     this.#isLive = true;
   }
 
-  /** Takes in a batch of durable events, in order. Never throws: what it misses is read again at the next start. */
+  /** Takes in a batch of durable events, in order. Never throws: what cannot be written is kept, and written first later. */
   appended(events: readonly AppendedEvent[]): void {
     if (!this.#isLive) return;
-    try {
-      this.#take(events, false);
-    } catch (error) {
-      // A hole in the middle would never be noticed, so nothing more is taken in.
-      this.#isLive = false;
-      this.#options.log.error("known elements cannot be written: until a restart, snapshots may repeat what is known", {
-        error,
-      });
-    }
+    const isDue = this.#take(events) && (this.#unwritten.size > 0 || this.#unnoted >= NOTE_EVERY);
+    if (!isDue || this.#tryWrite() || this.#unwrittenBytes <= MAX_UNWRITTEN_BYTES || this.#isFull) return;
+    this.#isFull = true;
+    this.#options.log.error(
+      "too much of known elements cannot be written: until a restart, events may repeat what is known",
+    );
   }
 
   get(source: string, elementId: string): KnownElement | undefined {
-    return this.#select.get(source, elementId);
+    const unwritten = this.#unwrittenOf(source, elementId);
+    // The file may be behind: a state that is told twice is better than one that is taken for known.
+    return unwritten || this.#isFull ? unwritten : this.#select.get(source, elementId);
   }
 
   /** All elements of a source that are there: of what is gone there is ever more, such as closed sessions. Writing meanwhile is allowed. */
   *list(source: string): Generator<KnownElement> {
+    const listed = new Set<string>();
+    for (const elementId of [...(this.#unwritten.get(source)?.elements.keys() ?? [])]) {
+      const element = this.get(source, elementId);
+      if (!element || element.stateJson === "{}") continue;
+      listed.add(elementId);
+      yield element;
+    }
     let after = "";
     for (;;) {
       const page = this.#selectPage.all(source, after);
-      yield* page;
+      for (const element of page) {
+        const { elementId } = element;
+        const newest = this.#unwrittenOf(source, elementId) ?? element;
+        if (newest.stateJson !== "{}" && !listed.has(elementId)) yield newest;
+      }
       if (page.length < PAGE) return;
       after = (page.at(-1) as KnownElement).elementId;
     }
@@ -120,32 +153,73 @@ export class KnownElements {
     return this.#selectSeen.get(source)?.seen;
   }
 
-  /** Never goes back, and never throws: a time that could not be noted makes the next gap longer, and nothing worse. */
+  /**
+   * Never goes back, and never ahead of the elements in the file. Never throws: a time that could not be noted makes the
+   * next gap longer, and nothing worse.
+   */
   setSeenUntil(source: string, timestamp: string): void {
-    try {
-      this.#putSeen.run(source, timestamp);
-    } catch (error) {
-      this.#options.log.warn("how far a source has seen cannot be noted", { source, error });
-    }
+    if (this.#isLive) this.#tryWrite([source, timestamp]);
   }
 
   close(): void {
-    if (this.#isLive && this.#unnoted > 0) this.#write([], this.#place);
+    this.#retryAtMs &&= 0;
+    // What cannot be written now is read again at the next start.
+    if (this.#isLive && (this.#unnoted > 0 || this.#unwritten.size > 0)) this.#tryWrite();
+    this.#isLive = false;
     this.#db.close();
   }
 
-  #take(events: readonly AppendedEvent[], note: boolean): void {
+  /** False: there is nothing new in it. */
+  #take(events: readonly AppendedEvent[]): boolean {
     const fresh = events.filter(({ seq }) => seq >= this.#place.size);
     const last = fresh.at(-1);
-    if (!last) return;
-    const place = { size: last.seq + 1, last: last.entry.payload_hash };
-    const watched = fresh.filter(({ entry }) => this.#options.isWatched(entry.source));
+    if (!last) return false;
+    for (const event of fresh) if (this.#options.isWatched(event.entry.source)) this.#keep(event);
     this.#unnoted += fresh.length;
-    if (watched.length > 0 || note || this.#unnoted >= NOTE_EVERY) {
-      this.#write(watched, place);
-      this.#unnoted = 0;
+    this.#place = { size: last.seq + 1, last: last.entry.payload_hash };
+    return true;
+  }
+
+  #keep({ entry, stateJson }: AppendedEvent): void {
+    const { source, element_id: elementId, element_type: elementType, recorded } = entry;
+    const before = this.#unwrittenOf(source, elementId);
+    if (this.#isFull && !before) return;
+    const element = { elementId, elementType, stateJson: comparableState(stateJson) };
+    const ofSource = this.#unwritten.get(source) ?? { elements: new Map(), recorded };
+    if (recorded > ofSource.recorded) ofSource.recorded = recorded;
+    this.#unwritten.set(source, ofSource);
+    ofSource.elements.set(elementId, element);
+    this.#unwrittenBytes += element.stateJson.length + ELEMENT_BYTES;
+    if (before) this.#unwrittenBytes -= before.stateJson.length + ELEMENT_BYTES;
+  }
+
+  #unwrittenOf(source: string, elementId: string): KnownElement | undefined {
+    return this.#unwritten.get(source)?.elements.get(elementId);
+  }
+
+  /** Writes all that waits. False: that failed, or has just failed. */
+  #tryWrite(seen?: [source: string, timestamp: string]): boolean {
+    const { log } = this.#options;
+    const isRetry = this.#retryAtMs !== undefined;
+    const mayWait = this.#unwrittenBytes <= MAX_UNWRITTEN_BYTES;
+    if (this.#isFull || (mayWait && performance.now() < (this.#retryAtMs ?? 0))) return false;
+    try {
+      this.#writeAll(seen);
+    } catch (error) {
+      this.#retryAtMs = performance.now() + RETRY_MS;
+      if (!isRetry) log.error("known elements cannot be written: they are kept in memory until they can", { error });
+      return false;
     }
-    this.#place = place;
+    this.#retryAtMs = undefined;
+    if (isRetry) log.info("known elements are written again");
+    return true;
+  }
+
+  #writeAll(seen?: [source: string, timestamp: string]): void {
+    this.#write(seen);
+    this.#unwritten.clear();
+    this.#unwrittenBytes = 0;
+    this.#unnoted = 0;
   }
 
   async #isOfThisLedger(read: ReadAppended, ledgerSize: number): Promise<boolean> {
@@ -160,18 +234,20 @@ export class KnownElements {
     this.#place = { size: 0, last: "" };
   }
 
-  #prepareWrite(): (events: readonly AppendedEvent[], place: Place) => void {
+  #prepareWrite(): (seen?: [source: string, timestamp: string]) => void {
     const put = this.#db.prepare(
       "INSERT INTO elements VALUES (?, ?, ?, ?) ON CONFLICT (source, element_id) DO UPDATE SET element_type = excluded.element_type, state = excluded.state",
     );
     const putPlace = this.#db.prepare("UPDATE meta SET size = ?, last = ?");
-    return this.#db.transaction((events: readonly AppendedEvent[], { size, last }: Place) => {
-      for (const { entry, stateJson } of events) {
-        put.run(entry.source, entry.element_id, entry.element_type, comparableState(stateJson));
+    return this.#db.transaction((seen?: [source: string, timestamp: string]) => {
+      for (const [source, { elements, recorded }] of this.#unwritten) {
+        for (const element of elements.values())
+          put.run(source, element.elementId, element.elementType, element.stateJson);
         // While events are live their source says itself how far it has seen: an entry is no sign that all before it is.
-        if (!this.#isLive) this.#putSeen.run(entry.source, entry.recorded);
+        if (!this.#isLive) this.#putSeen.run(source, recorded);
       }
-      putPlace.run(size, last);
+      putPlace.run(this.#place.size, this.#place.last);
+      if (seen) this.#putSeen.run(...seen);
     });
   }
 }

@@ -135,3 +135,30 @@ test("a link that flaps is written less and less often", async () => {
     assert.equal(ledger.events().length, 6);
   });
 });
+
+test("what needs someone is written at once though the link flapped, and its repeats are not", async () => {
+  await withLedger(async (ledger) => {
+    const link = new Link("replica-1");
+    await watching(ledger, [link], async () => {
+      for (let i = 0; i < 6; i += 1) {
+        link.become(i % 2 === 0 ? "healthy" : "unreachable");
+        await until(() => ledger.events().length === i + 1);
+      }
+      // Delayed as others are, the third would come after 8 s and the last after 16 s.
+      for (const [i, health] of ["diverged", "foreign", "needs-full", "full"].entries()) {
+        link.become(health, { code: health });
+        await until(() => ledger.events().length === 7 + i, { minutes: 0.1 });
+      }
+      for (let i = 0; i < 50; i += 1) {
+        link.become(i % 2 === 0 ? "healthy" : "full", { code: `${i}` });
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    });
+    assert.deepEqual(actions(ledger, "replica:replica-1").slice(6), [
+      "replica_diverged",
+      "replica_foreign",
+      "replica_needs_full",
+      "replica_full",
+    ]);
+  });
+});

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import Database from "better-sqlite3";
 import type { Ack, AdmittedEvent, EventSink } from "../../../../primary/event.js";
 import type { ElementState, JsonObject } from "../../../../primary/sources/watch/element-change.js";
 import { ElementWriter, type ElementWriterOptions } from "../../../../primary/sources/watch/element-writer.js";
@@ -176,6 +178,27 @@ test("a queue that is full drops what comes, counts it, and writes a loss event 
     const [element, action, state] = events.at(-1) as (typeof events)[number];
     assert.deepEqual([element, action, state.lost], [`source:${SOURCE}`, "loss", { queue_full: 15 }]);
     assert.equal(events.length, 11);
+  });
+});
+
+test("changes are events while another process keeps the file of known elements from being written, and after it", async () => {
+  await withLedger(async (ledger) => {
+    await withWriter(ledger, async (writer) => {
+      const turn = async (action: string) => {
+        writer.writeIfChanged({ ...unit("a", { up: action === "started" }), action });
+        await writer.flush();
+      };
+      await turn("started");
+      const other = new Database(join(ledger.store.index, "known.db"));
+      other.exec("BEGIN IMMEDIATE");
+      for (const action of ["stopped", "started", "stopped"]) await turn(action);
+      other.close();
+      for (const action of ["started", "stopped", "stopped"]) await turn(action);
+    });
+    assert.deepEqual(
+      told(ledger).map(([, action]) => action),
+      ["started", "stopped", "started", "stopped", "started", "stopped"],
+    );
   });
 });
 

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import Database from "better-sqlite3";
 import type { AppendedEvent } from "../../../../primary/event.js";
 import { KnownElements } from "../../../../primary/sources/watch/known-elements.js";
 import type { Entry } from "../../../../shared/format/entry.js";
+import type { Logger } from "../../../../shared/log.js";
+import { until } from "../../../support/until.js";
 import { withFolder } from "../../../support/with-folder.js";
 import { silentLog } from "../memory-sink.js";
 
@@ -29,16 +32,42 @@ function readerOf(events: AppendedEvent[]) {
   return { read, asked };
 }
 
-function open(folder: string): KnownElements {
+function open(folder: string, log: Logger = silentLog): KnownElements {
   const isWatched = (source: string) => source.startsWith("dbus:");
-  return KnownElements.open({ path: join(folder, "known.db"), isWatched, log: silentLog });
+  return KnownElements.open({ path: join(folder, "known.db"), isWatched, log });
 }
 
-async function openCaughtUp(folder: string, ledger: AppendedEvent[] = []): Promise<KnownElements> {
-  const known = open(folder);
+async function openCaughtUp(folder: string, ledger: AppendedEvent[] = [], log?: Logger): Promise<KnownElements> {
+  const known = open(folder, log);
   await known.catchUp(readerOf(ledger).read, () => ledger.length);
   return known;
 }
+
+/** Keeps others from writing to the file, until `release`. */
+function lock(folder: string): { release(): void } {
+  const db = new Database(join(folder, "known.db"));
+  db.exec("BEGIN IMMEDIATE");
+  return { release: () => db.close() };
+}
+
+/** What the file itself has. */
+function onDisk(folder: string) {
+  const db = new Database(join(folder, "known.db"), { readonly: true });
+  const column = (sql: string) => db.prepare(sql).pluck();
+  const states = column("SELECT state FROM elements ORDER BY element_id").all();
+  const file = { states, size: column("SELECT size FROM meta").get(), seen: column("SELECT seen FROM sources").get() };
+  db.close();
+  return file;
+}
+
+/** A log that keeps level and message. */
+function keptLog(): { log: Logger; records: string[] } {
+  const records: string[] = [];
+  const keep = (level: string) => (message: string) => void records.push(`${level}: ${message}`);
+  return { log: { debug: () => undefined, info: keep("info"), warn: keep("warn"), error: keep("error") }, records };
+}
+
+const states = (known: KnownElements) => [...known.list(SOURCE)].map(({ stateJson }) => stateJson).sort();
 
 const LEDGER = Array.from({ length: 7 }, (_, seq) => event(seq));
 
@@ -177,5 +206,81 @@ test("a time that cannot be noted harms nobody", async () => {
     const known = await openCaughtUp(folder);
     known.close();
     known.setSeenUntil(SOURCE, timeOf(1));
+  });
+});
+
+test("what cannot be written is known all the same, and is written first once it can be", async () => {
+  await withFolder(async (folder) => {
+    const { log, records } = keptLog();
+    const known = await openCaughtUp(folder, LEDGER.slice(0, 3), log);
+    const other = lock(folder);
+    for (const one of LEDGER.slice(3, 5)) known.appended([one]);
+    known.appended([{ ...event(5), stateJson: "{}" }, event(6, { element_id: "unit:new" })]);
+    known.setSeenUntil(SOURCE, timeOf(6));
+    assert.equal(known.get(SOURCE, "unit:1")?.stateJson, '{"seq":4}');
+    assert.equal(known.get(SOURCE, "unit:2")?.stateJson, "{}");
+    assert.deepEqual(states(known), ['{"seq":3}', '{"seq":4}', '{"seq":6}']);
+    const before = { states: ['{"seq":0}', '{"seq":1}', '{"seq":2}'], size: 3, seen: timeOf(2) };
+    assert.deepEqual(onDisk(folder), before);
+    other.release();
+    await until(() => {
+      known.setSeenUntil(SOURCE, timeOf(7));
+      const file = onDisk(folder);
+      // A time that is ahead of the elements would hide what a crash loses.
+      assert.equal(file.seen, file.size === 7 ? timeOf(7) : timeOf(2));
+      return file.size === 7;
+    });
+    assert.deepEqual(onDisk(folder).states, ['{"seq":3}', '{"seq":4}', "{}", '{"seq":6}']);
+    known.appended([event(7)]);
+    assert.deepEqual(onDisk(folder).size, 8);
+    assert.deepEqual(records, [
+      "error: known elements cannot be written: they are kept in memory until they can",
+      "info: known elements are written again",
+    ]);
+    known.close();
+  });
+});
+
+test("what could not be written is written at the end, or read from the ledger at the next start", async () => {
+  await withFolder(async (folder) => {
+    for (const isFree of [true, false]) {
+      const known = await openCaughtUp(folder, LEDGER.slice(0, 3));
+      const other = lock(folder);
+      known.appended(LEDGER.slice(3));
+      if (isFree) other.release();
+      known.close();
+      assert.equal(onDisk(folder).size, isFree ? 7 : 3);
+      if (!isFree) other.release();
+      const next = await openCaughtUp(folder, LEDGER);
+      assert.deepEqual(states(next), ['{"seq":4}', '{"seq":5}', '{"seq":6}']);
+      next.close();
+      await rm(join(folder, "known.db"));
+    }
+  });
+});
+
+test("past what memory may hold, what the file does not have is not taken for known until a restart", async () => {
+  await withFolder(async (folder) => {
+    const { log, records } = keptLog();
+    const known = await openCaughtUp(folder, LEDGER, log);
+    const other = lock(folder);
+    const big = `{"big":"${"x".repeat(1024 * 1024)}"}`;
+    const ledger = [...LEDGER, ...Array.from({ length: 65 }, (_, i) => event(7 + i, { element_id: `big:${i}` }, big))];
+    for (const one of ledger.slice(7)) known.appended([one]);
+    ledger.push(event(72, { element_id: "unit:0" }), event(73, { element_id: "big:0" }));
+    known.appended(ledger.slice(72));
+    assert.ok(known.get(SOURCE, "big:1")?.stateJson === big);
+    assert.equal(known.get(SOURCE, "big:0")?.stateJson, '{"seq":73}');
+    assert.equal(known.get(SOURCE, "unit:0"), undefined);
+    other.release();
+    known.setSeenUntil(SOURCE, timeOf(80));
+    known.close();
+    assert.deepEqual([onDisk(folder).size, onDisk(folder).seen], [7, timeOf(6)]);
+    assert.deepEqual(records.slice(1), [
+      "error: too much of known elements cannot be written: until a restart, events may repeat what is known",
+    ]);
+    const next = await openCaughtUp(folder, ledger);
+    assert.equal(next.get(SOURCE, "unit:0")?.stateJson, '{"seq":72}');
+    next.close();
   });
 });

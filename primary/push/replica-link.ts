@@ -13,6 +13,7 @@ import type { Assessment } from "./health/assess-health.js";
 import { lacksAsBefore, lacksRoom, type Offered } from "./health/lacks-room.js";
 import { LinkCondition } from "./health/link-condition.js";
 import { type LinkStatus, ProgressMeter, type PushOutcome, type PushRecord } from "./link-status.js";
+import { LinkWaits } from "./link-waits.js";
 import type { SendSizes } from "./pace/estimate-size.js";
 import type { LinkPace } from "./pace/pace-link.js";
 import {
@@ -118,9 +119,7 @@ export class ReplicaLink {
   #offered: Offered = { rawBytes: 0, freeBytes: 0 };
   /** What was refused for want of room, and by `performance.now()` when. */
   #noRoomFor: (Offered & { sinceMs: number }) | undefined;
-  #wake: (isOrder: boolean) => void = () => undefined;
-  #woken = false;
-  #ordered = false;
+  readonly #waits = new LinkWaits();
   #running: Promise<void> | undefined;
 
   constructor(source: LinkSource, options: LinkOptions) {
@@ -185,11 +184,10 @@ export class ReplicaLink {
     this.#condition.stop();
   }
 
-  /** There is a new generation. It does not end the pause after a failure: that would be one attempt for each seal. */
+  /** There is a new generation. */
   wake(): void {
     this.#noteBehind();
-    this.#woken = true;
-    this.#wake(false);
+    this.#waits.wake();
   }
 
   /** Pushes now; with `full`, the whole of the next generation that is sealed. */
@@ -223,9 +221,7 @@ export class ReplicaLink {
   /** Somebody waits for what this link does next. */
   #order(): void {
     this.#noteBehind();
-    this.#woken = true;
-    this.#ordered = true;
-    this.#wake(true);
+    this.#waits.order();
   }
 
   /** Takes a full resync back. What of it is under way is ended; the replica sweeps what has arrived. */
@@ -277,8 +273,8 @@ export class ReplicaLink {
     let failures = 0;
     while (!signal.aborted) {
       if (this.#condition.paused !== undefined) {
-        this.#nothingIsWanted();
-        await this.#pause(this.#options.helloMs, signal);
+        this.#waits.looked();
+        await this.#waits.pause(this.#options.helloMs, signal);
         continue;
       }
       const ending = new AbortController();
@@ -286,7 +282,7 @@ export class ReplicaLink {
       signal.addEventListener("abort", onStop, { once: true });
       this.#ending = ending;
       // What woke it is why it tries now: a replica that cannot be reached is not tried again for that without a pause.
-      this.#nothingIsWanted();
+      this.#waits.looked();
       try {
         await this.#connect(ending.signal, () => {
           failures = 0;
@@ -296,7 +292,7 @@ export class ReplicaLink {
         if (ending.signal.aborted) continue;
         this.#condition.failed(error);
         failures += 1;
-        await this.#pause(backoffMs(failures), signal, { onlyOrders: true });
+        await this.#waits.pause(backoffMs(failures), signal, { onlyOrders: true });
       } finally {
         signal.removeEventListener("abort", onStop);
       }
@@ -323,7 +319,7 @@ export class ReplicaLink {
   async #serve(connection: SshConnection, signal: AbortSignal, onHealthy: () => void): Promise<void> {
     this.#answer = undefined;
     while (!signal.aborted) {
-      this.#nothingIsWanted();
+      this.#waits.looked();
       const answer: HelloAnswer = this.#answer ?? (await connection.unlessLost(this.#hello(connection)));
       this.#answer = answer;
       if (answer.wants === "full" && this.#fullFrom === undefined) {
@@ -525,35 +521,9 @@ export class ReplicaLink {
     await noted;
   }
 
-  /** Whatever woke it is looked at from here on. */
-  #nothingIsWanted(): void {
-    this.#woken = false;
-    this.#ordered = false;
-  }
-
   /** Resolves true when woken, false when `helloMs` have passed in quiet. */
   #quiet(signal: AbortSignal): Promise<boolean> {
-    return this.#pause(this.#options.helloMs, signal);
-  }
-
-  #pause(delayMs: number, signal: AbortSignal, { onlyOrders = false } = {}): Promise<boolean> {
-    if (this.#ordered || (this.#woken && !onlyOrders) || signal.aborted) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const end = (woken: boolean) => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", stop);
-        // A pause that was given up when the link broke must not undo the one that came after it.
-        if (this.#wake === wake) this.#wake = () => undefined;
-        resolve(woken);
-      };
-      const wake = (isOrder: boolean) => {
-        if (isOrder || !onlyOrders) end(true);
-      };
-      const stop = () => end(true);
-      const timer = setTimeout(() => end(false), delayMs);
-      signal.addEventListener("abort", stop, { once: true });
-      this.#wake = wake;
-    });
+    return this.#waits.pause(this.#options.helloMs, signal);
   }
 
   /** Remembers since when there is something that the replica lacks. */

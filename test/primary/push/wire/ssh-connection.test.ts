@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import ssh2, { type ServerChannel } from "ssh2";
+import ssh2, { type ParsedKey, type ServerChannel } from "ssh2";
 import { PushError } from "../../../../primary/push/push-error.js";
 import { sayHello } from "../../../../primary/push/wire/replica-client.js";
 import { SshConnection, type SshTarget } from "../../../../primary/push/wire/ssh-connection.js";
 import { PROTOCOL_VERSION } from "../../../../shared/protocol/protocol.js";
+import { generateSshKey } from "../../../../shared/store/key-files.js";
 
 const HELLO = {
   protocol: PROTOCOL_VERSION,
@@ -22,8 +23,9 @@ async function withHost(
   command: ((channel: ServerChannel) => void) | undefined,
   body: (target: SshTarget) => Promise<void>,
 ): Promise<void> {
-  const [hostKey, loginKey] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
-  const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (client) => {
+  const [hostKey, privateKey] = [generateSshKey(ssh2), generateSshKey(ssh2)];
+  const { type, getPublicSSH } = ssh2.utils.parseKey(hostKey) as ParsedKey;
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     client.on("authentication", (login) => login.accept());
     client.on("error", () => undefined);
     client.on("session", (accept) => {
@@ -32,9 +34,9 @@ async function withHost(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port } = server.address() as AddressInfo;
-  const privateKey = loginKey.private;
   try {
-    await body({ host: "127.0.0.1", port, user: "isochron", hostKey: hostKey.public, privateKey });
+    const publicKey = `${type} ${getPublicSSH().toString("base64")}`;
+    await body({ host: "127.0.0.1", port, user: "isochron", hostKey: publicKey, privateKey });
   } finally {
     server.close();
   }

@@ -24,7 +24,7 @@ async function withHost(
   body: (target: SshTarget) => Promise<void>,
 ): Promise<void> {
   const [hostKey, privateKey] = [generateSshKey(ssh2), generateSshKey(ssh2)];
-  const { type, getPublicSSH } = ssh2.utils.parseKey(hostKey) as ParsedKey;
+  const parsed = ssh2.utils.parseKey(hostKey) as ParsedKey;
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     client.on("authentication", (login) => login.accept());
     client.on("error", () => undefined);
@@ -35,7 +35,7 @@ async function withHost(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port } = server.address() as AddressInfo;
   try {
-    const publicKey = `${type} ${getPublicSSH().toString("base64")}`;
+    const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
     await body({ host: "127.0.0.1", port, user: "isochron", hostKey: publicKey, privateKey });
   } finally {
     server.close();

@@ -352,7 +352,8 @@ export class ReplicaLink {
 
   /** All of a generation goes only to a replica that does not have one of its number: whoever asks for it seals anew. */
   #awaitsSeal(plan: PushPlan): boolean {
-    return plan.kind === "full" && this.#held?.generation === plan.generation;
+    if (plan.kind !== "full") return false;
+    return this.#held?.generation === plan.generation || plan.generation < (this.#fullFrom ?? 0);
   }
 
   /** What a replica had no room for is not sent to it again and again: it has to have more, or some time has to pass. */

@@ -150,6 +150,7 @@ describe("a replica that is away for longer than its base is kept", () => {
     await fleet.primary.daemon.start();
     const again = await linkBecomes(fleet, ({ health }) => health !== "connecting");
     assert.match(again.reason, /^its base, generation 2, was let go/);
+    assert.deepEqual(again.pins, []);
   });
 
   test("gets all of it when it is back, and increments from then on", async () => {

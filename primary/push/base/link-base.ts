@@ -95,6 +95,9 @@ export class LinkBase {
     const { generation } = lost;
     log.error("a replica's base is let go: it needs all of the store", { replica: name, generation, reason });
     onBaseMoved();
+    this.#sending.forget().catch((error: unknown) => {
+      log.warn("that a push is no more on its way is not noted on disk", { replica: name, error });
+    });
     if (!this.#hint) return true;
     this.#hint = { ...this.#hint, lost: { generation, reason, at: new Date(lost.atMs).toISOString() } };
     this.#writeHint().catch((error: unknown) => {

@@ -30,6 +30,8 @@ export interface Offered {
 
 /** As `lacksRoom`, for a push after one that the replica had no room for: until there is so much more that it could count. */
 export function lacksAsBefore(now: Offered, refused: Offered): string | undefined {
+  // It is not known what was refused.
+  if (refused.rawBytes === 0) return undefined;
   const atLeast = refused.rawBytes / BEST_COMPRESSION;
   if (now.freeBytes > refused.freeBytes + atLeast || now.rawBytes < refused.rawBytes - atLeast) return undefined;
   const [free, freeThen] = [mebibytes(now.freeBytes), mebibytes(refused.freeBytes)];

@@ -57,6 +57,9 @@ describe("room for a push after one that did not fit", () => {
     ["so much more is free that it may fit, compressed", 100, 61, false],
     ["a smaller one", 89, 50, false],
   ];
+  test("what was refused is not known", () => {
+    assert.equal(lacksAsBefore({ rawBytes: MIB, freeBytes: 0 }, { rawBytes: 0, freeBytes: 0 }), undefined);
+  });
   for (const [name, rawMib, freeMib, lacks] of cases) {
     test(name, () => {
       const reason = lacksAsBefore({ rawBytes: rawMib * MIB, freeBytes: freeMib * MIB }, refused);

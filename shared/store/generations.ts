@@ -71,7 +71,7 @@ export async function sweepStore(store: StoreLayout): Promise<string[]> {
   const swept: string[] = [];
   const { whole, half } = await scanGenerations(store);
   for (const name of await readdir(store.generations).catch(emptyIfMissing)) {
-    if (whole.includes(Number(name))) continue;
+    if (whole.map(String).includes(name)) continue;
     try {
       await deletePair(join(store.generations, name));
       swept.push(join("generations", name));

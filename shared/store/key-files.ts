@@ -53,9 +53,14 @@ export async function ensureTransportKey(root: string): Promise<{ publicKey: str
     throw new StoreError("unreadable", `${transportKey} holds no private ssh key`, { cause: parsed });
   }
   // Derived again from the private half: a crash between the two files must not leave halves of two pairs.
-  const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")} ${parsed.comment}`.trim();
+  const publicKey = `${formatPublicKey(parsed)} ${parsed.comment}`.trim();
   await replaceFile(transportPublicKey, `${publicKey}\n`);
   return { publicKey };
+}
+
+/** As `authorized_keys` and pinned host keys have it, without a comment. */
+export function formatPublicKey(key: Pick<import("ssh2").ParsedKey, "type" | "getPublicSSH">): string {
+  return `${key.type} ${key.getPublicSSH().toString("base64")}`;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   eventually,
   expectAnswered,
   expectConverged,
+  expectIncrement,
   ingest,
   linkBecomes,
   mustRun,
@@ -71,10 +72,7 @@ describe("a btrfs command that fails", () => {
         await linkBecomes(fleet, ({ health }) => health === "lagging");
         assert.equal(currentGeneration(replica), held);
         await btrfs.mend();
-        await wakeLink(fleet);
-        const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === next);
-        assert.equal(last_push?.kind, "increment");
-        await expectConverged(fleet);
+        await expectIncrement(fleet, next);
         assert.deepEqual(await readdir(replica.staging), []);
       });
     }
@@ -110,10 +108,7 @@ describe("a btrfs command that fails", () => {
     await btrfs.mend();
     await ingest(fleet, someEvents(5));
     const next = await seal(fleet);
-    await wakeLink(fleet);
-    const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === next);
-    assert.equal(last_push?.kind, "increment");
-    await expectConverged(fleet);
+    await expectIncrement(fleet, next);
   });
 
   for (const [how, lose] of [
@@ -156,9 +151,6 @@ describe("a btrfs command that fails", () => {
     assert.ok(isPinned(again), JSON.stringify(again.pins));
     await btrfs.mend();
     fleet.sshd.resume();
-    await wakeLink(fleet);
-    const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === newest);
-    assert.equal(last_push?.kind, "increment");
-    await expectConverged(fleet);
+    await expectIncrement(fleet, newest);
   });
 });

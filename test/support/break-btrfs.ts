@@ -1,6 +1,7 @@
 // A `btrfs` that fails when told to, put before the real one on a daemon's PATH: every other command, and every byte that
 // a command reads or writes, is the real program's. Each fault names the step that it breaks.
-import { access, chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { eventually } from "./eventually.js";
@@ -37,11 +38,7 @@ exec ${real} "$@"
     hold: (words) => put(held, words),
     waits: () =>
       eventually(
-        async () =>
-          access(waits).then(
-            () => true,
-            () => false,
-          ),
+        async () => existsSync(waits),
         () => "no command waits",
       ),
     async mend() {

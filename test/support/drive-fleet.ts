@@ -128,6 +128,14 @@ export async function wakeLink(fleet: Fleet): Promise<void> {
   await askSocket({ socketPath: fleet.primary.socket("control"), path: "/v1/resync", method: "POST", body });
 }
 
+/** The replica comes to hold the generation by an increment, and both sides converge. */
+export async function expectIncrement(fleet: Fleet, wanted: number): Promise<void> {
+  await wakeLink(fleet);
+  const { last_push } = await linkBecomes(fleet, ({ generation }) => generation === wanted);
+  assert.equal(last_push?.kind, "increment");
+  await expectConverged(fleet);
+}
+
 export async function storeOf(fleet: Fleet, role: "primary" | "replica"): Promise<StoreLayout> {
   const { uuid } = JSON.parse(await readFile(new RootLayout(fleet.primary.root).identity("primary"), "utf8"));
   return new RootLayout(fleet[role].root).store(uuid);

@@ -93,8 +93,8 @@ class SharedSend {
   readonly #mostBytes: number;
   readonly #forget: () => void;
   readonly #chunks: Buffer[] = [];
-  /** Where each chunk ends. */
-  readonly #places: StreamPlace[] = [];
+  /** Where each chunk ends, once they are too large to be kept. */
+  #places: readonly StreamPlace[] = [];
   #state: "filling" | "whole" | "failed" | "too-large" = "filling";
   #failure: unknown;
   #isOwned = false;
@@ -134,7 +134,6 @@ class SharedSend {
 
   /** What is kept is in order and whole, so that a reader can come at any time. */
   async #fill(): Promise<void> {
-    const digest = createHash("sha256");
     try {
       while (this.bytes < this.#mostBytes) {
         const { value, done } = await this.#source.next();
@@ -146,9 +145,9 @@ class SharedSend {
         }
         this.#chunks.push(value);
         this.bytes += value.length;
-        this.#places.push({ bytes: this.bytes, digest: digest.update(value).copy().digest("hex") });
         this.#wakeAll();
       }
+      this.#places = endsOf(this.#chunks);
       this.#become("too-large");
     } catch (error) {
       this.#failure = error;
@@ -173,6 +172,15 @@ class SharedSend {
     this.#chunks.length = 0;
     yield* this.#source;
   }
+}
+
+function endsOf(chunks: readonly Buffer[]): StreamPlace[] {
+  const digest = createHash("sha256");
+  let bytes = 0;
+  return chunks.map((chunk) => {
+    bytes += chunk.length;
+    return { bytes, digest: digest.update(chunk).copy().digest("hex") };
+  });
 }
 
 /** What of `source` comes behind `passed`. For the same read-only snapshots `btrfs send` writes the same bytes. */

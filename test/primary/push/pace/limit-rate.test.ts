@@ -10,7 +10,7 @@ import { Allowance, type LimitClock, RateLimit } from "../../../../primary/push/
 import { WireMeter } from "../../../../primary/push/pace/meter-wire.js";
 import { pushGeneration } from "../../../../primary/push/wire/replica-client.js";
 import { SshConnection } from "../../../../primary/push/wire/ssh-connection.js";
-import { generateSshKey } from "../../../../shared/store/key-files.js";
+import { formatPublicKey, generateSshKey } from "../../../../shared/store/key-files.js";
 
 /** Time that passes when everyone waits. */
 class TestClock implements LimitClock {
@@ -70,7 +70,7 @@ const HEADER_BYTES = 52;
 /** Pushes `bytes` to a host on loopback under a limit; gives bits a second that arrived there, by packet. */
 async function pushedRate(bitsPerSecond: number, bytes: number): Promise<number> {
   const privateKey = generateSshKey(ssh2);
-  const hostKey = `ssh-ed25519 ${(ssh2.utils.parseKey(privateKey) as ssh2.ParsedKey).getPublicSSH().toString("base64")}`;
+  const hostKey = formatPublicKey(ssh2.utils.parseKey(privateKey) as ssh2.ParsedKey);
   const agent = createHttpServer((request, response) => void request.resume().on("end", () => response.end("note")));
   const host = new ssh2.Server({ hostKeys: [privateKey] }, (client) => {
     client.on("authentication", (login) => login.accept());

@@ -8,7 +8,7 @@ import { PushError } from "../../../../primary/push/push-error.js";
 import { sayHello } from "../../../../primary/push/wire/replica-client.js";
 import { SshConnection, type SshTarget } from "../../../../primary/push/wire/ssh-connection.js";
 import { PROTOCOL_VERSION } from "../../../../shared/protocol/protocol.js";
-import { generateSshKey } from "../../../../shared/store/key-files.js";
+import { formatPublicKey, generateSshKey } from "../../../../shared/store/key-files.js";
 
 const HELLO = {
   protocol: PROTOCOL_VERSION,
@@ -35,8 +35,7 @@ async function withHost(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port } = server.address() as AddressInfo;
   try {
-    const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
-    await body({ host: "127.0.0.1", port, user: "isochron", hostKey: publicKey, privateKey });
+    await body({ host: "127.0.0.1", port, user: "isochron", hostKey: formatPublicKey(parsed), privateKey });
   } finally {
     server.close();
   }

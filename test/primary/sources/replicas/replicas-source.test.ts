@@ -122,14 +122,19 @@ test("a replica that is no longer configured is removed", async () => {
   });
 });
 
+/** As often as is written without delay. */
+async function flap(ledger: TestLedger, link: Link): Promise<void> {
+  for (let i = 0; i < 6; i += 1) {
+    link.become(i % 2 === 0 ? "healthy" : "unreachable");
+    await until(() => ledger.events().length === i + 1);
+  }
+}
+
 test("a link that flaps is written less and less often", async () => {
   await withLedger(async (ledger) => {
     const link = new Link("replica-1");
     await watching(ledger, [link], async () => {
-      for (let i = 0; i < 6; i += 1) {
-        link.become(i % 2 === 0 ? "healthy" : "unreachable");
-        await until(() => ledger.events().length === i + 1);
-      }
+      await flap(ledger, link);
       for (let i = 0; i < 50; i += 1) link.become(i % 2 === 0 ? "healthy" : "unreachable");
     });
     assert.equal(ledger.events().length, 6);
@@ -140,10 +145,7 @@ test("what needs someone is written at once though the link flapped, and its rep
   await withLedger(async (ledger) => {
     const link = new Link("replica-1");
     await watching(ledger, [link], async () => {
-      for (let i = 0; i < 6; i += 1) {
-        link.become(i % 2 === 0 ? "healthy" : "unreachable");
-        await until(() => ledger.events().length === i + 1);
-      }
+      await flap(ledger, link);
       // Delayed as others are, the third would come after 8 s and the last after 16 s.
       for (const [i, health] of ["diverged", "foreign", "needs-full", "full"].entries()) {
         link.become(health, { code: health });
